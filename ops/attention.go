@@ -1,0 +1,82 @@
+package ops
+
+import (
+	"math/rand/v2"
+
+	"github.com/deltaloom/deltaloom/graph"
+)
+
+// AttentionOp is full attention between its projections, with its cache.
+var AttentionOp = coarse("attention",
+	`Causal attention of T tokens to the first KV positions of their sequences' slots, query head h reading key head h div (H/G):
+k and v are normed (k only), rotated (k only) and written to the pools at rows; y = softmax(q kᵀ·scale + mask) v · sigmoid(gate).
+pools [P C G D], rows i32 [B T], slots i32 [B], positions i32 [B T 4] of rope's streams or [B T], q|gate [B T H 2D], k and v [B T G D], norm weights [D];
+y [B T H·D] and both pools.`, []int{-1, 0, 1},
+	coarseCase{name: "token", in: attentionShapes(3, 16, 2, 1, 4, 2, 8), formula: attentionCase(12), fill: fillAttention(16)},
+	coarseCase{name: "prompt", in: attentionShapes(2, 8, 1, 5, 2, 2, 16), formula: attentionCase(8), fill: fillAttention(8)},
+)
+
+func attentionShapes(P, C, B, T, H, G, D int) []graph.Shape {
+	return shapes(f32(P, C, G, D), f32(P, C, G, D), i32(B, T), i32(B), i32(B, T, 4),
+		f32(B, T, H, 2*D), f32(B, T, G, D), f32(B, T, G, D), f32(D), f32(D))
+}
+
+func attentionCase(KV int) func([]graph.Value) []graph.Value {
+	return func(in []graph.Value) []graph.Value { return Attention(KV, in...) }
+}
+
+// fillAttention places sequence b in slot b, its tokens at positions 0, 1, …
+func fillAttention(C int) func(int, graph.Tensor, *rand.Rand) {
+	return func(i int, t graph.Tensor, r *rand.Rand) {
+		for j := range t.F {
+			t.F[j] = float32(r.NormFloat64())
+		}
+		switch s := t.Shape; i {
+		case 2:
+			for j := range t.I {
+				t.I[j] = int32(j/s.Dim(1)*C + j%s.Dim(1))
+			}
+		case 3:
+			for j := range t.I {
+				t.I[j] = int32(j)
+			}
+		case 4:
+			for j := range t.I {
+				if j%4 < 3 {
+					t.I[j] = int32(j / 4 % s.Dim(1))
+				}
+			}
+		}
+	}
+}
+
+// Attention is attention in plain ops, reading KV positions.
+func Attention(KV int, in ...graph.Value) []graph.Value {
+	kPool, vPool, rows, slots, positions := in[0], in[1], in[2], in[3], in[4]
+	qg, k, v, qw, kw := in[5], in[6], in[7], in[8], in[9]
+	B, T, H, G, D := qg.Shape().Dim(0), qg.Shape().Dim(1), qg.Shape().Dim(2), k.Shape().Dim(2), k.Shape().Dim(3)
+	rope, pos := RopeAttrs{Dims: D / 2 * 2, Base: 1e4, Mode: NeoX}, positions
+	if positions.Shape().Rank() == 3 {
+		rope.Mode, rope.Sections = IMRope, graph.IntsOf(1, 1, 1, 0)
+		pos = Reshape(Slice(positions, 2, 0, 1), B, T)
+	}
+	q := Rope(Mul(RMSNorm(Slice(qg, 3, 0, D), 1e-6), qw), positions, rope)
+	k = Rope(Mul(RMSNorm(k, 1e-6), kw), positions, rope)
+
+	P, C := kPool.Shape().Dim(0), kPool.Shape().Dim(1)
+	write := func(pool, x graph.Value) graph.Value {
+		return Reshape(ScatterRows(Reshape(pool, P*C, G, D), rows, x), P, C, G, D)
+	}
+	kNext, vNext := write(kPool, k), write(vPool, v)
+	read := func(pool graph.Value) graph.Value { // [B G 1 KV D]
+		x := Slice(Rows(pool, slots), 1, 0, KV)
+		return Permute(Reshape(x, B, KV, G, 1, D), 0, 2, 3, 1, 4)
+	}
+	q = Permute(Reshape(q, B, T, G, H/G, D), 0, 2, 3, 1, 4)                            // [B G r T D]
+	mask := CausalMask(pos, KV)                                                        // [B T KV]
+	scores := Add(Scale(MatMul(q, read(kNext)), 0.125), Reshape(mask, B, 1, 1, T, KV)) // [B G r T KV]
+	o := MatMul(Softmax(scores), Transpose(read(vNext)))                               // [B G r T D]
+	o = Reshape(Permute(o, 0, 3, 1, 2, 4), B, T, H*D)
+	gate := Reshape(Slice(qg, 3, D, D), B, T, H*D)
+	return []graph.Value{Mul(o, Sigmoid(gate)), kNext, vNext}
+}
