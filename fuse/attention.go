@@ -1,0 +1,80 @@
+package fuse
+
+import (
+	"github.com/deltaloom/deltaloom/graph"
+	"github.com/deltaloom/deltaloom/ops"
+)
+
+const fourPairs = "with sections 1 1 1 or 2 1 1 the fourth pair, the last one here, turns by stream t"
+
+// Attention makes full attention between its projections one node: q and k norm,
+// rope, cache write, softmax attention, output gate. The mask is made of the
+// positions, and other layers may read it.
+var Attention = register(Rule{
+	Name: "attention",
+	Doc:  "q/k norm, rope, cache write, softmax(q kᵀ + mask) v, sigmoid gate → attention",
+	Sizes: func(v At, yield func(Dims) bool) {
+		softmax := firstBelow(v.Value, ops.SoftmaxOp, 4)
+		pool := firstBelow(v.Value, ops.ScatterRowsOp, 6)
+		rope := firstBelow(v.Value, ops.RopeOp, 10)
+		if softmax == nil || pool == nil || rope == nil {
+			return
+		}
+		kv := softmax.Out(0).Shape().Dim(-1)
+		cache, q := through(pool.In(0)).Shape(), rope.Out(0).Shape()
+		if cache.Rank() == 4 && q.Rank() == 4 && q.Dim(3) == cache.Dim(3) {
+			H := v.Shape().Len() / (q.Dim(0) * q.Dim(1) * q.Dim(3))
+			yield(Dims{B: q.Dim(0), T: q.Dim(1), H: H, Hk: cache.Dim(2), K: cache.Dim(3), C: cache.Dim(1), Axis: cache.Dim(0), N: kv,
+				Variant: rope.In(1).Shape().Rank() - 2})
+		}
+	},
+	Pattern: func(p *P, d Dims) Rewrite {
+		pool := func(name string) graph.Value { return p.Var(name, d.Axis, d.C, d.Hk, d.K) }
+		positions := []int{d.B, d.T}
+		if d.Variant == 1 { // the streams of a rope with sections
+			positions = append(positions, 4)
+		}
+		in := []graph.Value{
+			pool("kcache"), pool("vcache"), p.Index("rows", d.B, d.T), p.Slots(d.B), p.Index("positions", positions...),
+			p.Var("qg", d.B, d.T, d.H, 2*d.K), p.Var("k", d.B, d.T, d.Hk, d.K), p.Var("v", d.B, d.T, d.Hk, d.K),
+			p.Var("qnorm", d.K), p.Var("knorm", d.K),
+		}
+		out := ops.Attention(d.N, in...)
+		for _, op := range []*graph.Op{ops.RMSNormOp, ops.RopeOp, ops.ScaleOp} {
+			p.AnyAttrsOf(op)
+		}
+		p.KeepAll(ops.CausalMaskOp)
+		return p.Coarse(ops.AttentionOp, in, out...)
+	},
+	Examples: []Dims{
+		{B: 2, T: 1, H: 4, Hk: 2, K: 8, C: 8, Axis: 3, N: 8, Variant: 1}, {B: 1, T: 3, H: 2, Hk: 2, K: 4, C: 8, Axis: 1, N: 5},
+	},
+	Equivalent: map[string]string{
+		"attention/body/rope/sections[0]+":   fourPairs,
+		"attention/body/rope#2/sections[0]+": fourPairs,
+	},
+})
+
+// firstBelow returns the first node of op within so many nodes below v, nil if there
+// is none.
+func firstBelow(v graph.Value, op *graph.Op, depth int) *graph.Node {
+	level := []*graph.Node{v.Node()}
+	seen := map[*graph.Node]bool{}
+	for ; depth > 0 && len(level) > 0; depth-- {
+		var next []*graph.Node
+		for _, n := range level {
+			for i := range n.NumIn() {
+				x := through(n.In(i)).Node()
+				if x.Op() == op {
+					return x
+				}
+				if !seen[x] && !x.Static() {
+					seen[x] = true
+					next = append(next, x)
+				}
+			}
+		}
+		level = next
+	}
+	return nil
+}

@@ -1,0 +1,261 @@
+package fuse
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"sort"
+	"time"
+
+	"github.com/deltaloom/deltaloom/graph"
+)
+
+// Options configures Run. The zero value runs the default rules.
+type Options struct {
+	Rules   []*Rule         // nil: Default()
+	Disable map[string]bool // rules, by name, that do not run
+	Trace   func(Attempt)   // is told of every attempt to match; see Explain
+	// Supports says why a backend cannot run a node, nil if it can. A fused node
+	// that it refuses is taken apart again. nil accepts every node.
+	Supports func(*graph.Node) error
+}
+
+// maxPasses ends a set of rules that undo each other. Every canonical rule
+// lowers the number of nodes or of views, so the default rules need a dozen.
+const maxPasses = 256
+
+// maxNodes bounds the depth of what passes walk; a model of 200 layers has a tenth.
+const maxNodes = 1 << 19
+
+// compiled is a rule with its patterns by size and what it has done.
+type compiled struct {
+	*Rule
+	canon    []*compiled // what its patterns are brought into form with
+	patterns map[Dims]*pattern
+	stat     RuleReport
+	refused  map[string]int // reason -> index in stat.Refused
+	rootOps  []*graph.Op
+	reach    int // see depth
+	sketches []*pattern
+	trace    func(Attempt)
+}
+
+func compileRules(rules []*Rule, disable map[string]bool) []*compiled {
+	fresh := func(r *Rule) *compiled {
+		return &compiled{Rule: r, patterns: map[Dims]*pattern{}, refused: map[string]int{}}
+	}
+	var all, canon, raw []*compiled // canon is for patterns, so that the report counts the graph alone
+	for _, r := range rules {
+		if disable[r.Name] {
+			continue
+		}
+		all = append(all, fresh(r))
+		if r.Stage == Canon {
+			canon = append(canon, fresh(r))
+			raw = append(raw, fresh(r))
+		}
+	}
+	for _, c := range append(slices.Clone(all), canon...) {
+		c.canon = canon
+		if c.Stage == Canon { // what the other canonical rules leave of its pattern
+			c.canon = slices.DeleteFunc(slices.Clone(raw), func(o *compiled) bool { return o.Rule == c.Rule })
+		}
+	}
+	return all
+}
+
+func (c *compiled) pattern(d Dims) *pattern {
+	p, ok := c.patterns[d]
+	if !ok {
+		p = c.Rule.compile(d, c.canon)
+		c.patterns[d] = p
+	}
+	return p
+}
+
+// roots returns the ops that a match can begin at.
+func (c *compiled) roots() []*graph.Op {
+	if c.rootOps == nil {
+		c.rootOps = c.Roots
+		if len(c.Roots) == 0 {
+			if p := c.pattern(c.Examples[0]); p.err == nil {
+				c.rootOps = []*graph.Op{p.root.Node().Op()}
+			}
+		}
+	}
+	return c.rootOps
+}
+
+// depth returns how many computing nodes lie on the longest way through the
+// pattern. Core patterns grow with their sizes, so they are taken to reach
+// everything.
+func (c *compiled) depth() int {
+	if c.Stage == Core {
+		return far
+	}
+	if c.reach == 0 {
+		c.reach = far
+		if p := c.pattern(c.Examples[0]); p.err == nil {
+			c.reach = p.depth
+		}
+	}
+	return c.reach
+}
+
+// resembles is a quick look at the ops below n, by the patterns at the example
+// sizes: false only where no size can match.
+func (c *compiled) resembles(n *graph.Node) bool {
+	if c.trace != nil { // near misses are to be explained
+		return true
+	}
+	if c.sketches == nil {
+		for _, d := range c.Examples {
+			if p := c.pattern(d); p.err == nil {
+				c.sketches = append(c.sketches, p)
+			}
+		}
+	}
+	for _, p := range c.sketches {
+		for i := range n.NumOut() {
+			if couldMatch(p.root, n.Out(i), p, 2, false) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// try matches the rule at v.
+func (c *compiled) try(s *site, v graph.Value, claimed []bool) (m *Match) {
+	var at *Attempt
+	var note noteFunc
+	if c.trace != nil {
+		at = &Attempt{Rule: c.Rule, Node: v.Node(), site: s, root: v}
+	}
+	tried := false
+	c.sizes(At{v, s}, func(d Dims) bool {
+		if m != nil { // a Sizes that goes on all the same
+			return false
+		}
+		pat := c.pattern(d)
+		if pat.err != nil {
+			c.refuse(pat.err.Error(), v.Node())
+			return true
+		}
+		if at != nil {
+			note = at.noted(pat)
+		}
+		if !tried && couldMatch(pat.root, v, pat, 2, true) {
+			tried = true
+			c.stat.Tried++
+		}
+		found, why := s.find(pat, v, claimed, note)
+		if found != nil {
+			m = found
+			c.stat.Fired++
+			return false
+		}
+		if why != errNoMatch {
+			c.refuse(why.Error(), v.Node())
+			if at != nil {
+				at.refuse(pat, why)
+			}
+		}
+		return true
+	})
+	if at != nil && (m != nil || at.Of > 0) {
+		at.Fired = m != nil
+		c.trace(*at)
+	}
+	return m
+}
+
+// Run fuses g: canonical rules first, then each stage until none of its rules
+// fires. The graph given is not changed. The error is a rule's own mistake.
+func Run(g *graph.Graph, o Options) (*graph.Graph, *Report, error) {
+	p, err := NewPipeline(o)
+	if err != nil {
+		return nil, nil, err
+	}
+	return p.Run(g)
+}
+
+// Pipeline is Run for many graphs: it writes each pattern once. It is not for
+// concurrent use.
+type Pipeline struct {
+	rules    []*compiled
+	trace    func(Attempt)
+	supports func(*graph.Node) error
+}
+
+// NewPipeline refuses rules that could not run.
+func NewPipeline(o Options) (*Pipeline, error) {
+	rules := o.Rules
+	if rules == nil {
+		rules = Default()
+	}
+	if err := check(rules); err != nil {
+		return nil, err
+	}
+	return &Pipeline{compileRules(rules, o.Disable), o.Trace, o.Supports}, nil
+}
+
+// Run fuses g as the function Run does.
+func (p *Pipeline) Run(g *graph.Graph) (*graph.Graph, *Report, error) {
+	if n := len(g.Nodes()); n > maxNodes {
+		return nil, nil, fmt.Errorf("fuse: a graph of %d nodes, more than %d", n, maxNodes)
+	}
+	start := time.Now()
+	byStage := map[Stage]*group{Canon: {}}
+	for _, st := range stages {
+		byStage[st] = &group{}
+	}
+	for _, c := range p.rules {
+		c.trace, c.refused = p.trace, map[string]int{}
+		c.stat = RuleReport{Name: c.Name, Stage: c.Stage.String()}
+		byStage[c.Stage].rules = append(byStage[c.Stage].rules, c)
+	}
+	report := &Report{Before: g.Stats()}
+	g, err := copyGraph(g)
+	w := newWork(g, slices.Collect(maps.Values(byStage))...)
+	if err == nil {
+		err = w.canonicalise(byStage[Canon])
+	}
+	for _, st := range stages {
+		for n, fired := 0, 1; err == nil && fired > 0; n++ {
+			if n == maxPasses {
+				err = fmt.Errorf("fuse: the %v rules do not come to an end", st)
+				break
+			}
+			if fired, err = w.pass(byStage[st]); fired > 0 && err == nil {
+				err = w.canonicalise(byStage[Canon])
+			}
+		}
+	}
+	if err == nil {
+		g, err = copyGraph(w.g)
+	}
+	if err == nil && p.supports != nil {
+		g, report.Decomposed, err = decompose(g, p.supports)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, c := range p.rules {
+		sort.SliceStable(c.stat.Refused, func(i, j int) bool { return c.stat.Refused[i].Count > c.stat.Refused[j].Count })
+		report.Rules = append(report.Rules, c.stat)
+	}
+	report.After, report.Seconds = g.Stats(), time.Since(start).Seconds()
+	report.DeltaNets = DeltaNets(g.Nodes()...)
+	return g, report, nil
+}
+
+// canonicalise runs canonical rules until none fires.
+func (w *work) canonicalise(canon *group) error {
+	for range maxPasses {
+		if fired, err := w.pass(canon); err != nil || fired == 0 {
+			return err
+		}
+	}
+	return fmt.Errorf("fuse: the canonical rules do not come to an end")
+}
