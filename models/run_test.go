@@ -1,0 +1,262 @@
+package models
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/deltaloom/deltaloom/graph"
+	"github.com/deltaloom/deltaloom/ops"
+)
+
+// session runs steps of a model on the reference evaluator and keeps its states.
+type session struct {
+	t       testing.TB
+	c       *Config
+	weights Source
+	size    Step // Slots and Context
+	opts    []ops.Option
+	states  map[string]graph.Tensor
+	graphs  map[Step]*graph.Graph
+	loaded  map[string]graph.Tensor
+}
+
+func newSession(t testing.TB, c *Config, weights Source, slots, context int, opts ...ops.Option) *session {
+	return &session{t: t, c: c, weights: weights, size: Step{Slots: slots, Context: context}, opts: opts,
+		states: map[string]graph.Tensor{}, graphs: map[Step]*graph.Graph{}, loaded: map[string]graph.Tensor{}}
+}
+
+// step runs one batch and returns the logits of each sequence, [T][vocab].
+func (s *session) step(seqs ...Sequence) [][][]float32 {
+	s.t.Helper()
+	size := s.size
+	size.Seqs, size.Tokens = len(seqs), len(seqs[0].Tokens)
+	g := s.graphs[size]
+	if g == nil {
+		g = build(s.t, s.c, size)
+		s.graphs[size] = g
+	}
+	feeds, err := size.Feeds(seqs...)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, n := range g.Nodes() {
+		switch name := n.Name(); n.Op() {
+		case graph.WeightOp:
+			if _, ok := s.loaded[name]; !ok {
+				if s.loaded[name], err = s.weights.Tensor(name); err != nil {
+					s.t.Fatal(err)
+				}
+			}
+			feeds[name] = s.loaded[name]
+		case graph.StateOp:
+			if _, ok := s.states[name]; !ok {
+				s.states[name] = graph.NewTensor(n.Out(0).Shape())
+			}
+			feeds[name] = s.states[name]
+		}
+	}
+	results, err := ops.Run(g, feeds, s.opts...)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	maps.Copy(s.states, results.States)
+	logits := results.Outputs["logits"]
+	out := make([][][]float32, size.Seqs)
+	for b := range out {
+		for t := range size.Tokens {
+			i := (b*size.Tokens + t) * s.c.Vocab
+			out[b] = append(out[b], logits.F[i:i+s.c.Vocab])
+		}
+	}
+	return out
+}
+
+// prefill runs one sequence in one batch.
+func (s *session) prefill(slot int, tokens []int32) [][]float32 {
+	s.t.Helper()
+	return s.step(Sequence{Slot: slot, Tokens: tokens})[0]
+}
+
+// decode runs one sequence token by token, from a position on.
+func (s *session) decode(slot, start int, tokens []int32) [][]float32 {
+	s.t.Helper()
+	var out [][]float32
+	for i := range tokens {
+		out = append(out, s.step(Sequence{slot, start + i, tokens[i : i+1]})[0]...)
+	}
+	return out
+}
+
+func randomTokens(n, vocab int, seed uint64) []int32 {
+	r := rand.New(rand.NewPCG(seed, 0))
+	out := make([]int32, n)
+	for i := range out {
+		out[i] = int32(r.IntN(vocab))
+	}
+	return out
+}
+
+// nmse is Σ(a-b)²/Σa²; infinite where a number is not one.
+func nmse(a, b [][]float32) float64 {
+	var diff, sum float64
+	for t := range a {
+		for i := range a[t] {
+			d := float64(a[t][i]) - float64(b[t][i])
+			diff += d * d
+			sum += float64(a[t][i]) * float64(a[t][i])
+		}
+	}
+	if math.IsNaN(diff) || sum == 0 {
+		return math.Inf(1)
+	}
+	return diff / sum
+}
+
+func argmaxSame(a, b [][]float32) int {
+	same := 0
+	for t := range a {
+		if slices.Index(a[t], slices.Max(a[t])) == slices.Index(b[t], slices.Max(b[t])) {
+			same++
+		}
+	}
+	return same
+}
+
+// F32 everywhere between ops: what is left when two orders of summing meet.
+const maxNMSE = 1e-11
+
+func within(t *testing.T, what string, want, got [][]float32) {
+	t.Helper()
+	if e := nmse(want, got); !(e <= maxNMSE) {
+		t.Errorf("%s: NMSE %.3g, want at most %g", what, e, maxNMSE)
+	} else {
+		t.Logf("%s: NMSE %.2g", what, e)
+	}
+}
+
+func tinySession(t testing.TB, name string, slots, context int) *session {
+	c := builtIn(t, name)
+	return newSession(t, c, Synthetic(c, 7), slots, context)
+}
+
+// eachTiny runs a test on the tiny model of each architecture.
+func eachTiny(t *testing.T, test func(t *testing.T, name string)) {
+	for _, name := range tinyModels() {
+		t.Run(name, func(t *testing.T) { test(t, name) })
+	}
+}
+
+// One batch, which takes the chunked form, against the one-token form.
+func TestPrefillIsDecode(t *testing.T) {
+	eachTiny(t, func(t *testing.T, name string) {
+		for _, T := range []int{1, 5, 15, 16, 17, 63, 64, 65, 130} {
+			s := tinySession(t, name, 2, T+1)
+			tokens := randomTokens(T+1, s.c.Vocab, uint64(T))
+			want := s.decode(0, 0, tokens)
+			got := s.prefill(1, tokens[:T])
+			got = append(got, s.decode(1, T, tokens[T:])...) // the states, too
+			within(t, fmt.Sprintf("%d tokens", T), want, got)
+		}
+	})
+}
+
+// The shapes that the published sizes have and the tiny model has not.
+func TestOtherShapes(t *testing.T) {
+	const q35, moe, q3n, kimi = "qwen3.5-tiny", "qwen3.5-moe-tiny", "qwen3-next-tiny", "kimi-linear-tiny"
+	for _, shape := range []struct {
+		model, name string
+		change      func(c *Config)
+	}{
+		{q35, "as many key as value heads", func(c *Config) { c.DeltaNet.KeyHeads = 4 }},
+		{q35, "three value heads a key", func(c *Config) { c.DeltaNet.ValueHeads = 6 }},
+		{q35, "own output matrix", func(c *Config) { c.Tied = false }},
+		{q35, "as many kv heads as heads", func(c *Config) { c.Attention.KVHeads = 4 }},
+		{q35, "another score scale", func(c *Config) { c.Attention.Scale = 0.1 }},
+		{q35, "attention first", func(c *Config) { c.Recurrent = []bool{false, true, true, false} }},
+		{q35, "two taps", func(c *Config) { c.DeltaNet.Conv = 2 }},
+		{q3n, "as many key as value heads", func(c *Config) { c.DeltaNet.KeyHeads = 6 }},
+		{q3n, "tied", func(c *Config) { c.Tied = true }},
+		{moe, "one expert of all", func(c *Config) { c.MoE.Used = 1 }},
+		{moe, "all experts", func(c *Config) { c.MoE.Used = c.MoE.Experts }},
+		{moe, "scaled experts", func(c *Config) { c.MoE.Scale = 0.5 }},
+		{kimi, "no dense layer", func(c *Config) { c.MoE.Dense = 0 }},
+		{kimi, "dense layers only", func(c *Config) { c.MoE.Dense = c.Layers }},
+		{kimi, "weights as they are", func(c *Config) { c.MoE.Normalise, c.MoE.Scale = false, 0 }},
+		{kimi, "delta nets only", func(c *Config) { c.Recurrent = []bool{true, true, true, true, true} }},
+	} {
+		c := builtIn(t, shape.model)
+		shape.change(c)
+		s := newSession(t, c, Synthetic(c, 7), 2, 70)
+		tokens := randomTokens(70, c.Vocab, 5)
+		within(t, shape.model+", "+shape.name, s.decode(0, 0, tokens), s.prefill(1, tokens))
+	}
+}
+
+// Attention may read fewer positions than the cache has, if they are all.
+func TestFewerPositionsRead(t *testing.T) {
+	eachTiny(t, func(t *testing.T, name string) {
+		tokens := randomTokens(20, 128, 6)
+		want := tinySession(t, name, 1, 64).prefill(0, tokens)
+		s := tinySession(t, name, 1, 64)
+		s.size.KV = 20
+		within(t, "20 of 64", want, s.prefill(0, tokens))
+	})
+}
+
+// A sequence does not notice how it is cut, nor who is beside it.
+func TestBatches(t *testing.T) { eachTiny(t, testBatches) }
+
+func testBatches(t *testing.T, name string) {
+	const total = 90
+	s := tinySession(t, name, 5, 128)
+	a, b := randomTokens(total, s.c.Vocab, 1), randomTokens(total+7, s.c.Vocab, 2)
+	wantA, wantB := s.decode(0, 0, a), s.decode(1, 0, b)
+
+	gotB := s.prefill(4, b[:7]) // so that positions differ from now on
+	var gotA [][]float32
+	for at := 0; at < total; {
+		n := min([]int{70, 1, 3, 16}[at%4], total-at)
+		out := s.step(Sequence{2, at, a[at : at+n]}, Sequence{4, at + 7, b[at+7 : at+7+n]})
+		gotA, gotB = append(gotA, out[0]...), append(gotB, out[1]...)
+		at += n
+	}
+	within(t, "first of two", wantA, gotA)
+	within(t, "second of two", wantB, gotB)
+}
+
+// Slots that are not in a batch keep their states.
+func TestOtherSlotsKeepTheirStates(t *testing.T) {
+	eachTiny(t, testOtherSlots)
+}
+
+func testOtherSlots(t *testing.T, name string) {
+	s := tinySession(t, name, 3, 16)
+	a, b := randomTokens(6, s.c.Vocab, 1), randomTokens(6, s.c.Vocab, 2)
+	want := s.decode(0, 0, a)
+	got := s.prefill(1, a[:3])
+	s.prefill(2, b)
+	within(t, "after another sequence", want, append(got, s.decode(1, 3, a[3:])...))
+}
+
+// Random weights behave: neither explosion nor decay over many tokens.
+func TestSyntheticModelIsStable(t *testing.T) {
+	eachTiny(t, testStable)
+}
+
+func testStable(t *testing.T, name string) {
+	s := tinySession(t, name, 1, 512)
+	logits := s.prefill(0, randomTokens(512, s.c.Vocab, 3))
+	for t0, row := range logits {
+		var sum float64
+		for _, v := range row {
+			sum += float64(v) * float64(v)
+		}
+		if rms := math.Sqrt(sum / float64(len(row))); !(rms > 0.3 && rms < 3) {
+			t.Fatalf("token %d: logits of RMS %g", t0, rms)
+		}
+	}
+}

@@ -1,0 +1,119 @@
+package models
+
+import (
+	"fmt"
+
+	"github.com/deltaloom/deltaloom/graph"
+)
+
+// Step is the size of one run of a model: B sequences of T tokens each. The
+// positions of the tokens, and the slots that hold a sequence's states, are
+// inputs, so that one graph serves every step of its size:
+//
+//	tokens     i32 [B T]    ids
+//	positions  i32 [B T 4]  streams t, h, w, e; for text t = h = w = position, e = 0
+//	slots      i32 [B]      no slot twice
+//	cache_rows i32 [B T]    slot·Context + position
+//
+// States of layer N, all of f32, zero for a sequence that begins:
+//
+//	cache_r_lN [Slots taps-1 channels]      convolution of q, k, v: its latest inputs, oldest first
+//	cache_s_lN [Slots H V K]                delta net
+//	cache_k_lN [Slots Context Hkv channels] attention keys, and cache_v_lN values
+//	cache_k_lN [Slots Context 1 channels]   attention to a latent: it, and the key beside it
+type Step struct {
+	Seqs    int // B; 0 stands for 1
+	Tokens  int // T; 0 stands for 1
+	Slots   int // sequences that the states have room for; 0 stands for Seqs
+	Context int // cached positions a slot; 0 stands for Tokens rounded up to 256
+	KV      int // positions that attention reads, the first ones; 0 stands for Context
+}
+
+func (s Step) withDefaults() (Step, error) {
+	given := s
+	if s.Seqs == 0 {
+		s.Seqs = 1
+	}
+	if s.Tokens == 0 {
+		s.Tokens = 1
+	}
+	if s.Slots == 0 {
+		s.Slots = s.Seqs
+	}
+	if s.Context == 0 {
+		s.Context = (s.Tokens + 255) / 256 * 256
+	}
+	if s.KV == 0 {
+		s.KV = s.Context
+	}
+	switch {
+	case s.Seqs < 1 || s.Tokens < 1 || s.Slots < 1 || s.Context < 1 || s.KV < 1:
+		return s, fmt.Errorf("step %+v: sizes must be positive", given)
+	case s.Slots < s.Seqs:
+		return s, fmt.Errorf("step %+v: %d sequences do not fit in %d slots", given, s.Seqs, s.Slots)
+	case s.Tokens > s.KV || s.KV > s.Context:
+		return s, fmt.Errorf("step %+v: want tokens <= kv <= context, have %d, %d, %d", given, s.Tokens, s.KV, s.Context)
+	case max(s.Seqs, s.Tokens, s.Slots, s.Context) > maxExtent:
+		return s, fmt.Errorf("step %+v: a size is larger than %d", given, maxExtent)
+	}
+	return s, nil
+}
+
+// Sequence is what one sequence of a batch feeds to a step.
+type Sequence struct {
+	Slot   int     // where its states are
+	Start  int     // position of the first token
+	Tokens []int32 // of the step's length
+}
+
+// Feeds returns the inputs of a graph built for this step, for text.
+func (s Step) Feeds(seqs ...Sequence) (map[string]graph.Tensor, error) {
+	s, err := s.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("models: %w", err)
+	}
+	if len(seqs) != s.Seqs {
+		return nil, fmt.Errorf("models: %d sequences for a step of %d", len(seqs), s.Seqs)
+	}
+	feeds := map[string]graph.Tensor{}
+	for _, in := range s.inputs() {
+		feeds[in.name] = graph.NewTensor(in.shape)
+	}
+	taken := map[int]bool{}
+	for b, q := range seqs {
+		switch {
+		case len(q.Tokens) != s.Tokens:
+			return nil, fmt.Errorf("models: sequence %d: %d tokens for a step of %d", b, len(q.Tokens), s.Tokens)
+		case q.Slot < 0 || q.Slot >= s.Slots || taken[q.Slot]:
+			return nil, fmt.Errorf("models: sequence %d: slot %d is taken or not one of %d", b, q.Slot, s.Slots)
+		case q.Start < 0 || q.Start+s.Tokens > s.KV:
+			return nil, fmt.Errorf("models: sequence %d: positions %d to %d, want 0 to %d", b, q.Start, q.Start+s.Tokens-1, s.KV-1)
+		}
+		taken[q.Slot] = true
+		feeds["slots"].I[b] = int32(q.Slot)
+		for t, id := range q.Tokens {
+			i, pos := b*s.Tokens+t, q.Start+t
+			feeds["tokens"].I[i] = id
+			feeds["cache_rows"].I[i] = int32(q.Slot*s.Context + pos)
+			for stream := range 3 {
+				feeds["positions"].I[4*i+stream] = int32(pos)
+			}
+		}
+	}
+	return feeds, nil
+}
+
+type input struct {
+	name  string
+	shape graph.Shape
+}
+
+func (s Step) inputs() []input {
+	i32 := func(dims ...int) graph.Shape { return graph.ShapeOf(graph.I32, dims...) }
+	return []input{
+		{"tokens", i32(s.Seqs, s.Tokens)},
+		{"positions", i32(s.Seqs, s.Tokens, 4)},
+		{"slots", i32(s.Seqs)},
+		{"cache_rows", i32(s.Seqs, s.Tokens)},
+	}
+}

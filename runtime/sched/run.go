@@ -1,0 +1,38 @@
+package sched
+
+import (
+	"context"
+	"fmt"
+)
+
+// run does the steps in order. replay, where not nil, may run a partition in
+// the place of its executable.
+func (p *Plan) run(ctx context.Context, b Bindings, replay *captures) error {
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if s.Run == nil {
+			if err := p.copy(b, s); err != nil {
+				return fmt.Errorf("copy %s -> %s: %w", p.place(s.Src), p.place(s.Dst), err)
+			}
+			continue
+		}
+		exec := s.exec
+		if replay != nil {
+			var err error
+			if exec, err = replay.executable(s, b); err != nil {
+				return fmt.Errorf("%s: capture: %w", s.Run.Backend, err)
+			}
+		}
+		if err := exec.Run(ctx, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Plan) copy(b Bindings, s *Step) error {
+	return p.spaces.copy(b.Span(s.Dst), p.Storages[s.Dst.Storage].Space, b.Span(s.Src), p.Storages[s.Src.Storage].Space)
+}

@@ -1,0 +1,89 @@
+package sched
+
+import (
+	"errors"
+	"fmt"
+)
+
+// spaces numbers the memories of a list of backends: 0 is the host's, shared by
+// all host backends; every other backend has one of its own.
+type spaces struct {
+	backends []Backend
+	of       []int     // backend -> space
+	device   []Backend // space -> the backend that allocates and copies there; nil for a host without one
+}
+
+// host is the space of inputs, outputs and of the memory weights come from.
+const host = 0
+
+func newSpaces(backends []Backend) (*spaces, error) {
+	if len(backends) == 0 {
+		return nil, errors.New("sched: no backend")
+	}
+	s := &spaces{backends: backends, of: make([]int, len(backends)), device: []Backend{nil}}
+	names := map[string]bool{}
+	for i, b := range backends {
+		if names[b.Name()] {
+			return nil, fmt.Errorf("sched: two backends are called %s", b.Name())
+		}
+		names[b.Name()] = true
+		if _, ok := b.(HostBackend); !ok {
+			s.of[i] = len(s.device)
+			s.device = append(s.device, b)
+		} else if s.device[host] == nil {
+			s.device[host] = b
+		}
+	}
+	return s, nil
+}
+
+func (s *spaces) name(space int) string {
+	if space == host {
+		return "host"
+	}
+	return s.device[space].Name()
+}
+
+// states returns the space where states live: one place for all plans, whatever
+// the placement of the nodes that read them.
+func (s *spaces) states() int { return s.of[0] }
+
+// alloc returns zeroed memory in a space.
+func (s *spaces) alloc(space int, bytes int64) (Span, error) {
+	if s.device[space] == nil {
+		h, err := NewHost(bytes)
+		return whole(h), err
+	}
+	b, err := s.device[space].Alloc(bytes)
+	if err != nil {
+		return Span{}, fmt.Errorf("%s: allocate %d bytes: %w", s.device[space].Name(), bytes, err)
+	}
+	return Span{b, 0, bytes}, nil
+}
+
+// copy moves bytes from one space to another; two devices exchange them through
+// the host.
+func (s *spaces) copy(dst Span, dstSpace int, src Span, srcSpace int) error {
+	var by Backend
+	switch {
+	case dstSpace == host && srcSpace == host:
+		return CopyHost(dst, src)
+	case dstSpace == srcSpace, srcSpace == host:
+		by = s.device[dstSpace]
+	case dstSpace == host:
+		by = s.device[srcSpace]
+	default:
+		h, err := NewHost(src.Len)
+		if err != nil {
+			return err
+		}
+		if err := s.copy(whole(h), host, src, srcSpace); err != nil {
+			return err
+		}
+		return s.copy(dst, dstSpace, whole(h), host)
+	}
+	if err := by.Copy(dst, src); err != nil {
+		return fmt.Errorf("%s: copy %d bytes: %w", by.Name(), src.Len, err)
+	}
+	return nil
+}
