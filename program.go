@@ -1,0 +1,77 @@
+package deltaloom
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/deltaloom/deltaloom/fuse"
+	"github.com/deltaloom/deltaloom/graph"
+	"github.com/deltaloom/deltaloom/models"
+)
+
+// Program is the graph of one size of step, ready to be run.
+type Program struct {
+	Step   models.Step
+	Graph  *graph.Graph // fused, unless the model is run unfused
+	Report *fuse.Report // without rules where the model is run unfused
+
+	notes sync.Once
+}
+
+// entry is a program that is made at its first use.
+type entry struct {
+	step models.Step
+	get  func() (*Program, error)
+}
+
+// Program returns the graph for steps of that size and what fusing it did. It
+// is made once; zero fields of the step stand for the defaults of models.Step.
+func (m *Model) Program(step models.Step) (*Program, error) {
+	m.mu.Lock()
+	i := slices.IndexFunc(m.programs, func(e *entry) bool { return e.step == step })
+	if i < 0 {
+		i = len(m.programs)
+		m.programs = append(m.programs, &entry{step, sync.OnceValues(func() (*Program, error) { return m.build(step) })})
+	}
+	e := m.programs[i]
+	m.mu.Unlock()
+	return e.get()
+}
+
+// Programs returns the programs that have been used, in order of first use.
+func (m *Model) Programs() []*Program {
+	m.mu.Lock()
+	entries := slices.Clone(m.programs)
+	m.mu.Unlock()
+	var list []*Program
+	for _, e := range entries {
+		if p, err := e.get(); err == nil {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+func (m *Model) build(step models.Step) (*Program, error) {
+	start := time.Now()
+	g, err := models.Build(m.config, step)
+	if err != nil {
+		return nil, err
+	}
+	built := time.Since(start)
+	p := &Program{Step: step, Graph: g}
+	if m.options.Unfused {
+		s := g.Stats()
+		p.Report = &fuse.Report{Before: s, After: s}
+	} else if p.Graph, p.Report, err = fuse.Run(g, m.options.Fuse); err != nil {
+		return nil, fmt.Errorf("step %+v: %w", step, err)
+	}
+	for _, d := range p.Report.Decomposed {
+		m.options.Log.Info("taken apart again", "node", d.Node, "times", d.Count, "reason", d.Reason)
+	}
+	m.options.Log.Debug("graph", "seqs", step.Seqs, "tokens", step.Tokens, "kv", step.KV,
+		"build", built, "fuse", time.Duration(p.Report.Seconds*float64(time.Second)), "compute nodes", p.Report.After.Compute)
+	return p, nil
+}

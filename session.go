@@ -1,0 +1,258 @@
+package deltaloom
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/deltaloom/deltaloom/graph"
+	"github.com/deltaloom/deltaloom/models"
+	"github.com/deltaloom/deltaloom/runtime/sched"
+)
+
+// SessionOptions are the sizes of a session.
+type SessionOptions struct {
+	Seqs    int // sequences at once; 0 stands for 1
+	Context int // tokens that a sequence can have; 0 stands for 4096, or the model's own if that is less
+	UBatch  int // tokens that one step takes at most; 0 stands for 512
+}
+
+// kvBlock is what the number of cached positions that a step reads is rounded
+// up to, so that a graph serves many lengths.
+const kvBlock = 256
+
+func (o SessionOptions) withDefaults(c *models.Config) (SessionOptions, error) {
+	given := o
+	if o.Seqs == 0 {
+		o.Seqs = 1
+	}
+	if o.Context == 0 {
+		o.Context = min(4096, c.Context)
+	}
+	if o.UBatch == 0 {
+		o.UBatch = 512
+	}
+	if o.Seqs < 1 || o.Context < 1 || o.UBatch < 1 {
+		return o, fmt.Errorf("session %+v: sizes must not be negative", given)
+	}
+	return o, nil
+}
+
+// Session holds the states of some sequences. Its methods may be called
+// concurrently and take turns.
+type Session struct {
+	m    *Model
+	size SessionOptions
+
+	mu     sync.Mutex
+	states *sched.Session
+	logits []float32 // of one step
+}
+
+// NewSession returns a session without sequences.
+func (m *Model) NewSession(o SessionOptions) (*Session, error) {
+	o, err := o.withDefaults(m.config)
+	if err != nil {
+		return nil, err
+	}
+	states, err := m.runner.NewSession(o.Seqs)
+	if err != nil {
+		return nil, err
+	}
+	s := &Session{m: m, size: o, states: states}
+	m.mu.Lock()
+	m.sessions[s] = true
+	m.mu.Unlock()
+	return s, nil
+}
+
+// Close frees the states of all sequences.
+func (s *Session) Close() error {
+	s.m.mu.Lock()
+	delete(s.m.sessions, s)
+	s.m.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.states.Close()
+}
+
+// Sequence is a text that grows token by token.
+type Sequence struct {
+	s    *Session
+	slot int
+	len  int
+	err  error // why it can no longer be evaluated
+}
+
+// ErrFull says that a session has no room for a further sequence.
+var ErrFull = sched.ErrNoSlot
+
+// Begin returns an empty sequence, or an error that wraps ErrFull.
+func (s *Session) Begin() (*Sequence, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	slot, err := s.states.Acquire()
+	if err != nil {
+		return nil, err
+	}
+	return &Sequence{s: s, slot: slot}, nil
+}
+
+// Len returns the number of tokens that have been evaluated.
+func (q *Sequence) Len() int {
+	q.s.mu.Lock()
+	defer q.s.mu.Unlock()
+	return q.len
+}
+
+var errEnded = errors.New("the sequence has ended")
+
+// End gives the room of the sequence back. Ending again does nothing.
+func (q *Sequence) End() error {
+	q.s.mu.Lock()
+	defer q.s.mu.Unlock()
+	if q.err == errEnded {
+		return nil
+	}
+	q.err = errEnded
+	return q.s.states.Release(q.slot)
+}
+
+// Next is what a sequence goes on with.
+type Next struct {
+	Seq    *Sequence
+	Tokens []int32 // at least one
+}
+
+// Rows says for which tokens logits are wanted.
+type Rows int
+
+const (
+	AllRows Rows = iota // every token given
+	LastRow             // the last token of each sequence
+)
+
+// Eval evaluates the next tokens of some sequences and returns their logits in
+// the order given: f32 [tokens vocab], or [1 vocab] for LastRow. A batch is cut
+// into steps of at most UBatch tokens; neither that nor the other sequences
+// change the result of one.
+//
+// Where a step fails, or ctx ends while it runs, its sequences are lost: only
+// End is left for them. After an error of any kind Len tells how far a sequence
+// has come.
+func (s *Session) Eval(ctx context.Context, rows Rows, next ...Next) ([]graph.Tensor, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	results := make([]graph.Tensor, len(next))
+	left := make([]int, len(next))
+	for i, n := range next {
+		if err := s.check(n, next[:i]); err != nil {
+			return nil, fmt.Errorf("sequence %d of the batch: %w", i, err)
+		}
+		left[i] = len(n.Tokens)
+		want := left[i]
+		if rows == LastRow {
+			want = 1
+		}
+		results[i] = graph.NewTensor(graph.ShapeOf(graph.F32, want, s.m.config.Vocab))
+	}
+	for {
+		seqs, n := equalSplit(left, s.size.UBatch)
+		if len(seqs) == 0 {
+			return results, nil
+		}
+		parts := make([]Next, len(seqs))
+		for b, i := range seqs {
+			at := len(next[i].Tokens) - left[i]
+			parts[b] = Next{next[i].Seq, next[i].Tokens[at : at+n]}
+		}
+		logits, err := s.step(ctx, parts)
+		if err != nil {
+			return nil, err
+		}
+		for b, i := range seqs {
+			left[i] -= n
+			// Row r of the result is what the sequence's token first+r gives.
+			V, first, done := s.m.config.Vocab, len(next[i].Tokens)-results[i].Shape.Dim(0), len(next[i].Tokens)-left[i]
+			for t := max(done-n, first); t < done; t++ {
+				from := (b*n + t - (done - n)) * V
+				copy(results[i].F[(t-first)*V:(t-first+1)*V], logits[from:])
+			}
+		}
+	}
+}
+
+// check refuses what a step could not do, before the first one is run. earlier
+// is the part of the batch before n.
+func (s *Session) check(n Next, earlier []Next) error {
+	switch {
+	case n.Seq == nil || n.Seq.s != s:
+		return errors.New("not a sequence of this session")
+	case n.Seq.err != nil:
+		return n.Seq.err
+	case len(n.Tokens) == 0:
+		return errors.New("no tokens")
+	case len(n.Tokens) > s.size.Context-n.Seq.len:
+		return fmt.Errorf("%d tokens after %d are more than a context of %d", len(n.Tokens), n.Seq.len, s.size.Context)
+	}
+	for _, e := range earlier {
+		if e.Seq == n.Seq {
+			return errors.New("twice in one batch")
+		}
+	}
+	for i, id := range n.Tokens {
+		if id < 0 || int(id) >= s.m.config.Vocab {
+			return fmt.Errorf("token %d is %d, want 0 to %d", i, id, s.m.config.Vocab-1)
+		}
+	}
+	return nil
+}
+
+// step runs equally many tokens of each sequence and returns their logits
+// [B T vocab] until the next step.
+func (s *Session) step(ctx context.Context, parts []Next) ([]float32, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err // nothing is lost yet
+	}
+	T, end := len(parts[0].Tokens), 0
+	seqs := make([]models.Sequence, len(parts))
+	for b, p := range parts {
+		seqs[b] = models.Sequence{Slot: p.Seq.slot, Start: p.Seq.len, Tokens: p.Tokens}
+		end = max(end, p.Seq.len+T)
+	}
+	step := models.Step{Seqs: len(parts), Tokens: T, Slots: s.size.Seqs, Context: s.size.Context,
+		KV: min(s.size.Context, (end+kvBlock-1)/kvBlock*kvBlock)}
+	p, err := s.m.Program(step)
+	if err != nil {
+		return nil, err
+	}
+	feeds, err := step.Feeds(seqs...)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := s.m.runner.Load(ctx, p.Graph)
+	if err != nil {
+		return nil, err
+	}
+	p.notes.Do(func() {
+		for _, n := range plan.Notes {
+			s.m.options.Log.Info(n)
+		}
+	})
+	size := len(parts) * T * s.m.config.Vocab
+	if len(s.logits) < size {
+		s.logits = make([]float32, size)
+	}
+	out := graph.Tensor{Shape: graph.ShapeOf(graph.F32, len(parts), T, s.m.config.Vocab), F: s.logits[:size]}
+	if err := s.states.RunInto(ctx, p.Graph, feeds, map[string]graph.Tensor{"logits": out}); err != nil {
+		for _, q := range parts {
+			q.Seq.err = fmt.Errorf("lost in a step that failed: %w", err)
+		}
+		return nil, err
+	}
+	for _, q := range parts {
+		q.Seq.len += T
+	}
+	return out.F, nil
+}
