@@ -14,18 +14,19 @@ var Attention = register(Rule{
 	Name: "attention",
 	Doc:  "q/k norm, rope, cache write, softmax(q kᵀ + mask) v, sigmoid gate → attention",
 	Sizes: func(v At, yield func(Dims) bool) {
-		softmax := firstBelow(v.Value, ops.SoftmaxOp, 4)
-		pool := firstBelow(v.Value, ops.ScatterRowsOp, 6)
+		// What these read and give lies as it does in the pattern, in any spelling.
+		mask := firstBelow(v.Value, ops.CausalMaskOp, 4)
+		rows := firstBelow(v.Value, ops.RowsOp, 6)
 		rope := firstBelow(v.Value, ops.RopeOp, 10)
-		if softmax == nil || pool == nil || rope == nil {
+		if mask == nil || rows == nil || rope == nil {
 			return
 		}
-		kv := softmax.Out(0).Shape().Dim(-1)
-		cache, q := through(pool.In(0)).Shape(), rope.Out(0).Shape()
-		if cache.Rank() == 4 && q.Rank() == 4 && q.Dim(3) == cache.Dim(3) {
-			H := v.Shape().Len() / (q.Dim(0) * q.Dim(1) * q.Dim(3))
-			yield(Dims{B: q.Dim(0), T: q.Dim(1), H: H, Hk: cache.Dim(2), K: cache.Dim(3), C: cache.Dim(1), Axis: cache.Dim(0), N: kv,
-				Variant: rope.In(1).Shape().Rank() - 2})
+		if m, cache := mask.Out(0).Shape(), rows.In(0).Shape(); cache.Rank() == 4 {
+			d := Dims{B: m.Dim(0), T: m.Dim(1), Hk: cache.Dim(2), K: cache.Dim(3), C: cache.Dim(1), Axis: cache.Dim(0), N: m.Dim(2),
+				Variant: rope.In(1).Shape().Rank() - 2}
+			if d.H = v.Shape().Len() / (d.B * d.T * d.K); d.H*d.B*d.T*d.K == v.Shape().Len() {
+				yield(d)
+			}
 		}
 	},
 	Pattern: func(p *P, d Dims) Rewrite {

@@ -11,17 +11,19 @@ var LatentAttention = register(Rule{
 	Name: "latent-attention",
 	Doc:  "concat(norm(c), p), cache write, softmax([q | q'] kᵀ + mask) c → latent_attention",
 	Sizes: func(v At, yield func(Dims) bool) {
+		mask := firstBelow(v.Value, ops.CausalMaskOp, 3)
 		softmax := firstBelow(v.Value, ops.SoftmaxOp, 1)
 		rows := firstBelow(v.Value, ops.RowsOp, 1)
-		if softmax == nil || rows == nil {
+		if mask == nil || softmax == nil || rows == nil {
 			return
 		}
-		cache, s, o := rows.In(0).Shape(), softmax.Out(0).Shape(), v.Shape()
+		m, cache := mask.Out(0).Shape(), rows.In(0).Shape()
+		scores, out := softmax.Out(0).Shape().Len(), v.Shape().Len()
 		if cache.Rank() == 4 && cache.Dim(2) == 1 {
-			T := s.Dim(-2)
-			B := rows.Out(0).Shape().Dim(0)
-			H, R := s.Len()/(B*T*s.Dim(-1)), o.Len()*s.Dim(-1)/s.Len()
-			yield(Dims{B: B, T: T, H: H, K: R, G: cache.Dim(3) - R, C: cache.Dim(1), Axis: cache.Dim(0), N: s.Dim(-1)})
+			d := Dims{B: m.Dim(0), T: m.Dim(1), H: scores / m.Len(), K: out * m.Dim(2) / scores, C: cache.Dim(1), Axis: cache.Dim(0), N: m.Dim(2)}
+			if d.G = cache.Dim(3) - d.K; d.G > 0 && d.H*m.Len() == scores && d.H*d.B*d.T*d.K == out {
+				yield(d)
+			}
 		}
 	},
 	Pattern: func(p *P, d Dims) Rewrite {
