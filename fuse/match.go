@@ -225,6 +225,9 @@ func (m *matcher) matchVar(pv, gv graph.Value, at *index.Map, k func() bool) boo
 	if gv.Shape().DType != pv.Shape().DType && !m.pat.anyType[pv] {
 		return m.fail(otherType, pv, gv)
 	}
+	if pv.Node().Op() == graph.WeightOp && !gv.Node().Static() {
+		return m.fail(notKnown, pv, gv)
+	}
 	// The lowest value that can be seen in the extents of the pattern.
 	for _, p := range slices.Backward(chain) {
 		solved, ok := complete(p.at)

@@ -27,6 +27,7 @@ const (
 	otherAxes
 	otherExtents
 	otherType
+	notKnown // the operand depends on more than weights
 	noOutput // a further result is not there
 	gaveUp
 )
@@ -102,6 +103,8 @@ func (m mismatch) String() string {
 		text = fmt.Sprintf("the rule wants %s %v", want, m.want.Shape().Dims())
 	case otherType:
 		text = fmt.Sprintf("the rule wants %s of type %v", want, m.want.Shape().DType)
+	case notKnown:
+		text = fmt.Sprintf("the rule wants %s, a value that is known when a model is loaded", want)
 	case noOutput:
 		return fmt.Sprintf("%s is there, but not %s of it, which the rule has as a result", found, want)
 	case gaveUp:
@@ -144,6 +147,8 @@ func (m mismatch) hint() string {
 		return fmt.Sprintf("read %s here too", word(m.elsewhere.Node()))
 	case operandElements, otherElements, moreElements, otherAxes, otherExtents:
 		return "look for a transpose, repeat, slice or broadcast too many or too few"
+	case notKnown:
+		return "declare it as a weight"
 	case noOutput:
 		return "compute " + m.pat.words(m.want)
 	}

@@ -31,8 +31,9 @@ func (p *P) Var(name string, dims ...int) graph.Value {
 	return v
 }
 
-// Weight is a Var of any element type, such as a quantised matrix. In the rule's
-// examples it is a weight.
+// Weight is a Var that is known when a model is loaded: a weight, or what depends
+// on weights alone. Its elements may be of any type, such as those of a quantised
+// matrix.
 func (p *P) Weight(name string, dims ...int) graph.Value {
 	v := p.b.Weight(name, graph.ShapeOf(graph.F32, dims...))
 	p.vars = append(p.vars, v)
