@@ -106,7 +106,7 @@ type coarseCase struct {
 }
 
 func (c coarseCase) of(op *graph.Op) graph.Case {
-	body, err := bodyOf(c.in, c.formula)
+	body, err := BodyOf(c.in, c.formula)
 	if err != nil {
 		panic(fmt.Sprintf("ops: case %q of %s: %v", c.name, op.Name, err)) // a mistake in this package
 	}
@@ -170,7 +170,7 @@ func Wrap(op *graph.Op, formula func(in []graph.Value) []graph.Value, in ...grap
 	for i, v := range in {
 		s[i] = v.Shape()
 	}
-	body, err := bodyOf(s, formula)
+	body, err := BodyOf(s, formula)
 	if err != nil {
 		if len(in) > 0 && in[0].Builder() != nil {
 			in[0].Builder().Fail(fmt.Errorf("%s: %w", op.Name, err))
@@ -185,8 +185,8 @@ func Wrap(op *graph.Op, formula func(in []graph.Value) []graph.Value, in ...grap
 	return out
 }
 
-// bodyOf writes formula over operands of these shapes.
-func bodyOf(in []graph.Shape, formula func(in []graph.Value) []graph.Value) (Body, error) {
+// BodyOf writes formula over operands of these shapes.
+func BodyOf(in []graph.Shape, formula func(in []graph.Value) []graph.Value) (Body, error) {
 	b := graph.NewBuilder()
 	b.From(nil)
 	vs := make([]graph.Value, len(in))

@@ -74,7 +74,7 @@ t = h = w = pos, e = 0. Su et al., "RoFormer", 2021, equation 34.`,
 		for bt := range x.Shape.Dim(0) * x.Shape.Dim(1) {
 			for j := range r.Dims / 2 {
 				p := 0.0
-				switch s := r.stream(j); {
+				switch s := r.Stream(j); {
 				case pos.Shape.Rank() == 3:
 					p = float64(pos.I[bt*4+s])
 				case s < 3:
@@ -82,7 +82,7 @@ t = h = w = pos, e = 0. Su et al., "RoFormer", 2021, equation 34.`,
 				}
 				theta := p * math.Pow(float64(r.Base), -2*float64(j)/float64(r.Dims))
 				sin, cos := math.Sincos(theta)
-				first, second := r.pair(j)
+				first, second := r.Pair(j)
 				for h := range H {
 					head := y.F[(bt*H+h)*D : (bt*H+h+1)*D]
 					u, v := float64(head[first]), float64(head[second])
@@ -127,8 +127,8 @@ func (r RopeAttrs) check() error {
 // in mode IMRope, [B T 4].
 func Rope(x, pos graph.Value, a RopeAttrs) graph.Value { return one(RopeOp, a, x, pos) }
 
-// stream says which of t h w e gives the position of pair j.
-func (r RopeAttrs) stream(j int) int {
+// Stream says which of t h w e gives the position of pair j.
+func (r RopeAttrs) Stream(j int) int {
 	if r.Mode != IMRope {
 		return 0
 	}
@@ -143,8 +143,8 @@ func (r RopeAttrs) stream(j int) int {
 	return 3
 }
 
-// pair returns the elements that turn together.
-func (r RopeAttrs) pair(j int) (first, second int) {
+// Pair returns the elements that turn together.
+func (r RopeAttrs) Pair(j int) (first, second int) {
 	if r.Mode == Normal {
 		return 2 * j, 2*j + 1
 	}

@@ -1,0 +1,192 @@
+package cpu
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/deltaloom/deltaloom/graph"
+	"github.com/deltaloom/deltaloom/ops"
+	"github.com/deltaloom/deltaloom/quant"
+)
+
+func init() {
+	register(gather, ops.ReshapeOp, ops.PermuteOp, ops.SliceOp, ops.BroadcastOp, ops.RepeatOp, ops.ContOp)
+	register(concat, ops.ConcatOp)
+	register(pad, ops.PadOp)
+	register(lookUp, ops.RowsOp)
+	register(scatter, ops.ScatterRowsOp)
+}
+
+// pieces returns the extents of a tensor in indivisible pieces, and the bytes of
+// one: an element, or a block of a block format.
+func pieces(s graph.Shape) (dims []int, bytes int) {
+	dims = s.Dims()
+	e, bytes := s.DType.Block()
+	if e > 1 {
+		dims[len(dims)-1] /= e
+	}
+	return dims, bytes
+}
+
+// gather copies elements from where a view finds them.
+func gather(n *graph.Node, p *plan) error {
+	from, size := pieces(n.In(0).Shape())
+	dims, _ := pieces(n.Out(0).Shape())
+	steps, first := denseSteps(from), 0
+	switch a := n.Attrs().(type) {
+	case ops.PermuteAttrs:
+		s := make([]int, len(dims))
+		for i, axis := range a.Perm.Slice() {
+			s[i] = steps[axis]
+		}
+		steps = s
+	case ops.SliceAttrs:
+		start := a.Start
+		if e, _ := n.In(0).Shape().DType.Block(); e > 1 && a.Axis == len(dims)-1 {
+			start /= e
+		}
+		first = start * steps[a.Axis]
+	case ops.BroadcastAttrs:
+		s := make([]int, len(dims))
+		skip := len(dims) - len(from)
+		for i, d := range from {
+			if d == dims[skip+i] {
+				s[skip+i] = steps[i]
+			}
+		}
+		steps = s
+	case ops.RepeatAttrs:
+		e, at := from[a.Axis], steps[a.Axis]
+		d, s := []int{a.N, e}, []int{0, at}
+		if a.Mode == ops.RepeatInterleaved {
+			d, s = []int{e, a.N}, []int{at, 0}
+		}
+		dims = slices.Concat(dims[:a.Axis], d, dims[a.Axis+1:])
+		steps = slices.Concat(steps[:a.Axis], s, steps[a.Axis+1:])
+	default: // the same elements in the same order
+		dims, steps = []int{product(dims)}, []int{1}
+	}
+	l := newNest(dims, steps)
+	inner, step := l.inner(), l.step(0)
+	parts := ceil(inner, block)
+	p.step(l.rows()*parts, float64(min(inner, block)), func(f *frame, lo, hi int) {
+		x, y := f.bytes(0), f.outBytes(0)
+		for u := lo; u < hi; u++ {
+			row, i := u/parts, u%parts*block
+			count := min(inner-i, block)
+			from := (first + l.at(0, row) + i*step) * size
+			to := y[(row*inner+i)*size:][:count*size]
+			switch {
+			case step == 1:
+				copy(to, x[from:])
+			case size == 4:
+				src, dst := floats(x), floats(to)
+				for i, at := 0, from/4; i < len(dst); i++ {
+					dst[i] = src[at]
+					at += step
+				}
+			default:
+				for ; len(to) > 0; to, from = to[size:], from+step*size {
+					copy(to[:size], x[from:])
+				}
+			}
+		}
+	})
+	return nil
+}
+
+// concat copies each operand's part of each index in front of the axis.
+func concat(n *graph.Node, p *plan) error {
+	axis := n.Attrs().(ops.ConcatAttrs).Axis
+	dims, size := pieces(n.Out(0).Shape())
+	rows, whole := product(dims[:axis]), product(dims[axis:])*size
+	part := make([]int, n.NumIn()) // bytes
+	for i := range part {
+		d, _ := pieces(n.In(i).Shape())
+		part[i] = product(d[axis:]) * size
+	}
+	p.step(rows, float64(whole)/8, func(f *frame, lo, hi int) {
+		if lo == hi {
+			return
+		}
+		y, at := f.outBytes(0), 0
+		for i, n := range part {
+			x := f.bytes(i)
+			for r := lo; r < hi; r++ {
+				copy(y[r*whole+at:][:n], x[r*n:])
+			}
+			at += n
+		}
+	})
+	return nil
+}
+
+func pad(n *graph.Node, p *plan) error {
+	axis := n.Attrs().(ops.PadAttrs).Axis
+	rows := product(n.In(0).Shape().Dims()[:axis])
+	from, to := n.In(0).Shape().Len()/rows, n.Out(0).Shape().Len()/rows
+	p.step(rows, float64(to)/2, func(f *frame, lo, hi int) {
+		if lo == hi {
+			return
+		}
+		x, y := f.in(0), f.out(0)
+		for r := lo; r < hi; r++ {
+			row := y[r*to : (r+1)*to]
+			clear(row[copy(row, x[r*from:(r+1)*from]):])
+		}
+	})
+	return nil
+}
+
+// lookUp unpacks rows by number.
+func lookUp(n *graph.Node, p *plan) error {
+	s := n.In(0).Shape()
+	R, cols := s.Dim(0), s.Len()/s.Dim(0)
+	size := int(s.Bytes()) / R
+	p.step(n.In(1).Shape().Len(), float64(cols), func(f *frame, lo, hi int) {
+		x, idx := f.bytes(0), f.ints(1)
+		for i := lo; i < hi; i++ {
+			r, ok := f.index(idx, i, R)
+			if !ok {
+				return
+			}
+			row, y := x[r*size:(r+1)*size], f.out(0)[i*cols:(i+1)*cols]
+			if s.DType == graph.F32 {
+				copy(y, floats(row))
+			} else if err := quant.Unpack(s.DType, y, row); err != nil {
+				f.fail(err)
+			}
+		}
+	})
+	return nil
+}
+
+// index returns idx[i], which must be one of n rows; otherwise the run fails.
+func (f *frame) index(idx []int32, i, n int) (int, bool) {
+	if r := int(idx[i]); r >= 0 && r < n {
+		return r, true
+	}
+	f.fail(fmt.Errorf("index %d is %d, want 0 to %d", i, idx[i], n-1))
+	return 0, false
+}
+
+// scatter copies what is not there yet, then the new rows.
+func scatter(n *graph.Node, p *plan) error {
+	s := n.In(0).Shape()
+	R, size := s.Dim(0), int(s.Bytes())/s.Dim(0)
+	p.step(R, float64(size)/8, func(f *frame, lo, hi int) {
+		x, y := f.bytes(0), f.outBytes(0)
+		if len(x) > 0 && &x[0] != &y[0] {
+			copy(y[lo*size:hi*size], x[lo*size:])
+		}
+	})
+	p.step(n.In(1).Shape().Len(), float64(size)/8, func(f *frame, lo, hi int) {
+		idx, src, y := f.ints(1), f.bytes(2), f.outBytes(0)
+		for i := lo; i < hi; i++ {
+			if r, ok := f.index(idx, i, R); ok {
+				copy(y[r*size:(r+1)*size], src[i*size:])
+			}
+		}
+	})
+	return nil
+}

@@ -1,0 +1,256 @@
+package cpu
+
+import (
+	"github.com/deltaloom/deltaloom/graph"
+	"github.com/deltaloom/deltaloom/ops"
+	"github.com/deltaloom/deltaloom/runtime/cpu/delta"
+	"github.com/deltaloom/deltaloom/runtime/cpu/vec"
+)
+
+func init() {
+	register(gatedDeltaNet, ops.GatedDeltaNetOp)
+	register(deltaNet, ops.DeltaNetOp)
+	register(deltaSlots, ops.DeltaSlotsOp)
+	register(gatedNorm, ops.GatedNormOp)
+	register(deltaBlock, ops.DeltaBlockOp)
+}
+
+// rowGroup is how many rows of a state are one unit.
+const rowGroup = 16
+
+// net is the sizes and attributes of a delta net.
+type net struct {
+	B, T, Hk, Hv, Dk, Dv, Dg int
+	attrs                    ops.GatedDeltaNetAttrs
+}
+
+// deltaRule adds the step of the recurrence. bind sets the memory of a net,
+// states included, and reports whether it could.
+func (p *plan) deltaRule(d net, bind func(f *frame, n *delta.Net) bool) {
+	scratch := p.own(4 * delta.ScratchLen(d.Dk))
+	nets := make([]delta.Net, p.threads)
+	for i := range nets {
+		nets[i] = delta.Net{B: d.B, T: d.T, Hk: d.Hk, Hv: d.Hv, Dk: d.Dk, Dv: d.Dv, Dg: d.Dg, Attrs: d.attrs, State: make([][]float32, d.B)}
+	}
+	rows := d.B * d.Hv * d.Dv
+	p.step(ceil(rows, rowGroup), float64(rowGroup*d.Dk*d.T), func(f *frame, lo, hi int) {
+		n := &nets[f.Worker]
+		if lo == hi || !bind(f, n) {
+			return
+		}
+		if err := n.Check(); err != nil {
+			f.fail(err)
+			return
+		}
+		n.Run(f.ownFloats(scratch), lo*rowGroup, min(hi*rowGroup, rows))
+	})
+}
+
+// dense returns x as [B T H D].
+func dense(x []float32, T, H, D int) delta.Tensor {
+	return delta.Tensor{F: x, B: T * H * D, T: H * D, H: D}
+}
+
+// copyTo adds the step that makes result hold what operand holds, for ops that
+// then write to some of it. A plan that has both in one place pays nothing.
+func (p *plan) copyTo(result, operand int, n *graph.Node) {
+	s := n.In(operand).Shape()
+	rows := s.Dim(0)
+	size := int(s.Bytes()) / rows
+	p.step(rows, 1, func(f *frame, lo, hi int) {
+		if x, y := f.bytes(operand), f.outBytes(result); lo < hi && &x[0] != &y[0] {
+			copy(y[lo*size:hi*size], x[lo*size:])
+		}
+	})
+}
+
+// states sets the states of n to those of all sequences in result.
+func denseStates(result int) func(f *frame, n *delta.Net) bool {
+	return func(f *frame, n *delta.Net) bool {
+		size := n.Hv * n.Dv * n.Dk
+		for b := range n.State {
+			n.State[b] = f.out(result)[b*size : (b+1)*size]
+		}
+		return true
+	}
+}
+
+// slotStates sets them to rows of the pool in result, by the slots in an operand.
+func slotStates(result, slots, P int) func(f *frame, n *delta.Net) bool {
+	return func(f *frame, n *delta.Net) bool {
+		size := n.Hv * n.Dv * n.Dk
+		for b := range n.State {
+			slot, ok := f.index(f.ints(slots), b, P)
+			if !ok {
+				return false
+			}
+			n.State[b] = f.out(result)[slot*size : (slot+1)*size]
+		}
+		return true
+	}
+}
+
+func gatedDeltaNet(n *graph.Node, p *plan) error {
+	k, v, g := n.In(1).Shape(), n.In(2).Shape(), n.In(3).Shape()
+	d := net{v.Dim(0), v.Dim(1), k.Dim(2), v.Dim(2), k.Dim(3), v.Dim(3), g.Dim(3), n.Attrs().(ops.GatedDeltaNetAttrs)}
+	p.copyTo(1, 5, n)
+	states := denseStates(1)
+	p.deltaRule(d, func(f *frame, n *delta.Net) bool {
+		n.Q, n.K, n.V = dense(f.in(0), d.T, d.Hk, d.Dk), dense(f.in(1), d.T, d.Hk, d.Dk), dense(f.in(2), d.T, d.Hv, d.Dv)
+		n.G, n.Beta, n.O = dense(f.in(3), d.T, d.Hv, d.Dg), dense(f.in(4), d.T, d.Hv, 1), dense(f.out(0), d.T, d.Hv, d.Dv)
+		return states(f, n)
+	})
+	return nil
+}
+
+// gates are the decay and beta of a delta net, computed into memory of the node.
+type gates struct{ g, beta region }
+
+// gates adds the step g = softplus(a + dt)·A, beta = sigmoid(b); the arguments
+// are operands.
+func (p *plan) gates(d net, a, dt, A, b int) gates {
+	G := gates{p.share(4 * d.B * d.T * d.Hv * d.Dg), p.share(4 * d.B * d.T * d.Hv)}
+	p.step(d.B*d.T, float64(20*d.Hv*d.Dg), func(f *frame, lo, hi int) {
+		if lo == hi {
+			return
+		}
+		n := d.Hv * d.Dg
+		g, beta, av, dtv, Av, bv := f.sharedFloats(G.g), f.sharedFloats(G.beta), f.in(a), f.in(dt), f.in(A), f.in(b)
+		for i := lo; i < hi; i++ {
+			row := g[i*n : (i+1)*n]
+			for j := range row {
+				row[j] = vec.Softplus1(av[i*n+j]+dtv[j]) * Av[j/d.Dg]
+			}
+			vec.Sigmoid(beta[i*d.Hv:(i+1)*d.Hv], bv[i*d.Hv:(i+1)*d.Hv])
+		}
+	})
+	return G
+}
+
+func deltaNetFormula(in []graph.Value) []graph.Value {
+	o, next := ops.DeltaNet(in[0], in[1], in[2], in[3], in[4], in[5], in[6], in[7], ops.GatedDeltaNetAttrs{})
+	return []graph.Value{o, next}
+}
+
+var openNet = []*graph.Op{ops.GatedDeltaNetOp}
+
+// netOf reads the sizes off delta_net's operands from k on.
+func netOf(n *graph.Node, k int, found params) net {
+	ks, v, a := n.In(k).Shape(), n.In(k+1).Shape(), n.In(k+2).Shape()
+	return net{v.Dim(0), v.Dim(1), ks.Dim(2), v.Dim(2), ks.Dim(3), v.Dim(3), a.Dim(3),
+		found[ops.GatedDeltaNetOp][0].(ops.GatedDeltaNetAttrs)}
+}
+
+// netFrom adds the steps of delta_net with q as operand q and the others behind.
+func (p *plan) netFrom(d net, q int, states func(f *frame, n *delta.Net) bool) {
+	g := p.gates(d, q+3, q+4, q+5, q+6)
+	p.deltaRule(d, func(f *frame, n *delta.Net) bool {
+		n.Q, n.K, n.V = dense(f.in(q), d.T, d.Hk, d.Dk), dense(f.in(q+1), d.T, d.Hk, d.Dk), dense(f.in(q+2), d.T, d.Hv, d.Dv)
+		n.G, n.Beta, n.O = dense(f.sharedFloats(g.g), d.T, d.Hv, d.Dg), dense(f.sharedFloats(g.beta), d.T, d.Hv, 1), dense(f.out(0), d.T, d.Hv, d.Dv)
+		return states(f, n)
+	})
+}
+
+func deltaNet(n *graph.Node, p *plan) error {
+	found := formula{deltaNetFormula, openNet}.match(n)
+	if found == nil {
+		return unsupported("another body")
+	}
+	p.copyTo(1, 0, n)
+	p.netFrom(netOf(n, 2, found), 1, denseStates(1))
+	return nil
+}
+
+func deltaSlots(n *graph.Node, p *plan) error {
+	found := formula{func(in []graph.Value) []graph.Value { return ops.DeltaSlots(deltaNetFormula, in...) }, openNet}.match(n)
+	if found == nil {
+		return unsupported("another body")
+	}
+	p.copyTo(1, 0, n)
+	p.netFrom(netOf(n, 3, found), 2, slotStates(1, 1, n.In(0).Shape().Dim(0)))
+	return nil
+}
+
+// gateForms are the gates of a gated norm.
+var gateForms = []struct {
+	op  func(graph.Value) graph.Value
+	mul func(y, x, z []float32) // y = x·gate(z)
+}{
+	{ops.Silu, func(y, x, z []float32) { vec.SwiGLU(y, z, x) }},
+	{ops.Sigmoid, vec.MulSigmoid},
+}
+
+// gated adds the step y = rms_norm(x)·w · gate(z) over rows; y and z are dense.
+func (p *plan) gatedRows(rows, V int, eps float32, mul func(y, x, z []float32), x func(f *frame) []float32, w, z, y int) {
+	p.step(rows, float64(6*V), func(f *frame, lo, hi int) {
+		if lo == hi {
+			return
+		}
+		x, w, z, y := x(f), f.in(w), f.in(z), f.out(y)
+		for r := lo; r < hi; r++ {
+			row := y[r*V : (r+1)*V]
+			rmsNorm(row, x[r*V:(r+1)*V], w, eps)
+			mul(row, row, z[r*V:(r+1)*V])
+		}
+	})
+}
+
+func gatedNorm(n *graph.Node, p *plan) error {
+	s := n.In(0).Shape()
+	for _, gate := range gateForms {
+		found := formula{func(in []graph.Value) []graph.Value {
+			return []graph.Value{ops.GatedNorm(in[0], in[1], in[2], gate.op)}
+		}, normed}.match(n)
+		if found != nil {
+			p.gatedRows(s.Len()/s.Dim(3), s.Dim(3), normEps(found), gate.mul, func(f *frame) []float32 { return f.in(0) }, 1, 2, 0)
+			return nil
+		}
+	}
+	return unsupported("another body")
+}
+
+// deltaBlock leaves the result of the convolution and that of the recurrence in
+// memory of the node.
+func deltaBlock(n *graph.Node, p *plan) error {
+	pool, x, w := n.In(1).Shape(), n.In(3).Shape(), n.In(4).Shape()
+	if pool.Rank() != 4 || x.Rank() != 3 || w.Rank() != 2 {
+		return unsupported("another body")
+	}
+	P, H, V, K := pool.Dim(0), pool.Dim(1), pool.Dim(2), pool.Dim(3)
+	B, T, C := x.Dim(0), x.Dim(1), x.Dim(2)
+	Hk := (C - H*V) / (2 * K)
+	if Hk < 1 {
+		return unsupported("another body")
+	}
+	for _, gate := range gateForms {
+		found := formula{func(in []graph.Value) []graph.Value {
+			return ops.DeltaBlock(Hk, deltaNetFormula, func(in []graph.Value) []graph.Value {
+				return []graph.Value{ops.GatedNorm(in[0], in[1], in[2], gate.op)}
+			}, in...)
+		}, append(openNet, ops.RMSNormOp)}.match(n)
+		if found == nil {
+			continue
+		}
+		d := net{B, T, Hk, H, K, V, n.In(5).Shape().Dim(3), found[ops.GatedDeltaNetOp][0].(ops.GatedDeltaNetAttrs)}
+		p.copyTo(1, 0, n)
+		p.copyTo(2, 1, n)
+		c := p.share(4 * B * T * C)
+		p.conv(convolution{B: B, T: T, C: C, W: w.Dim(1), x: 3, w: 4, silu: true,
+			y:     func(f *frame) []float32 { return f.sharedFloats(c) },
+			state: slotRows(1, 2, P, (w.Dim(1)-1)*C)})
+		g := p.gates(d, 5, 6, 7, 8)
+		o := p.share(4 * B * T * H * V)
+		states := slotStates(2, 2, P)
+		p.deltaRule(d, func(f *frame, n *delta.Net) bool {
+			y := f.sharedFloats(c)
+			channels := func(from, D int) delta.Tensor { return delta.Tensor{F: y[from:], B: T * C, T: C, H: D} }
+			n.Q, n.K, n.V = channels(0, K), channels(Hk*K, K), channels(2*Hk*K, V)
+			n.G, n.Beta = dense(f.sharedFloats(g.g), T, H, d.Dg), dense(f.sharedFloats(g.beta), T, H, 1)
+			n.O = dense(f.sharedFloats(o), T, H, V)
+			return states(f, n)
+		})
+		p.gatedRows(B*T*H, V, normEps(found), gate.mul, func(f *frame) []float32 { return f.sharedFloats(o) }, 9, 10, 0)
+		return nil
+	}
+	return unsupported("another body")
+}

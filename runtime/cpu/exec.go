@@ -1,0 +1,157 @@
+package cpu
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/deltaloom/deltaloom/graph"
+	"github.com/deltaloom/deltaloom/runtime/sched"
+)
+
+// executable is the steps of a partition. Runs take turns: each has all threads.
+type executable struct {
+	team  *team
+	calls []sched.Call
+	steps []boundStep
+
+	mu     sync.Mutex
+	shared []byte
+	frames []*frame // by worker
+	work   func(worker int)
+	ctx    context.Context
+	failed atomic.Pointer[failure]
+}
+
+type boundStep struct {
+	step
+	call *sched.Call
+}
+
+// failure is the first error of a run, and the step it came from.
+type failure struct {
+	step int
+	node *graph.Node
+	err  error
+}
+
+// Compile plans every call.
+func (b *Backend) Compile(part *sched.Partition) (sched.Executable, error) {
+	e := &executable{team: b.team, calls: part.Calls}
+	shared, local := 0, 0
+	for i := range e.calls {
+		c := &e.calls[i]
+		p, err := b.plan(c.Node)
+		if err != nil {
+			return nil, fmt.Errorf("%s: cpu: %w", graph.Label(c.Node), err)
+		}
+		for _, s := range p.steps {
+			e.steps = append(e.steps, boundStep{s, c})
+		}
+		shared, local = max(shared, p.shared), max(local, p.local)
+	}
+	e.shared = alignedBytes(shared)
+	for w := range b.team.workers {
+		e.frames = append(e.frames, &frame{Worker: w, exec: e, shared: e.shared, local: alignedBytes(local)})
+	}
+	e.work = e.runWorker
+	return e, nil
+}
+
+// Barriers returns how often the threads wait for each other in one run.
+func (e *executable) Barriers() int { return len(e.steps) }
+
+func (e *executable) Close() error { return nil }
+
+// Run looks at ctx between steps.
+func (e *executable) Run(ctx context.Context, b sched.Bindings) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.ctx = ctx
+	e.failed.Store(nil)
+	for _, f := range e.frames {
+		f.bind = b
+	}
+	e.team.run(e.work)
+	e.ctx = nil
+	if f := e.failed.Load(); f != nil {
+		return fmt.Errorf("%s: cpu: %w", graph.Label(f.node), f.err)
+	}
+	return nil
+}
+
+// runWorker runs one worker's part of all steps. All workers stop after the step
+// that failed: one that is late may see an error of the next step already, and
+// must still take part in it.
+func (e *executable) runWorker(worker int) {
+	f, n := e.frames[worker], e.team.workers
+	for i := range e.steps {
+		s := &e.steps[i]
+		f.call, f.step = s.call, i
+		s.run(f, s.units*worker/n, s.units*(worker+1)/n)
+		if worker == 0 {
+			if err := e.ctx.Err(); err != nil {
+				f.fail(err)
+			}
+		}
+		e.team.barrier()
+		if bad := e.failed.Load(); bad != nil && bad.step <= i {
+			return
+		}
+	}
+}
+
+// frame is what a worker's steps see of a run.
+type frame struct {
+	Worker int
+
+	exec   *executable
+	bind   sched.Bindings
+	call   *sched.Call
+	step   int
+	shared []byte
+	local  []byte
+}
+
+// in returns an operand of f32, out a result.
+func (f *frame) in(i int) []float32  { return f.bind.Tensor(f.call.In[i]).F }
+func (f *frame) out(i int) []float32 { return f.bind.Tensor(f.call.Out[i]).F }
+
+// ints returns an operand of i32, outInts a result.
+func (f *frame) ints(i int) []int32    { return f.bind.Tensor(f.call.In[i]).I }
+func (f *frame) outInts(i int) []int32 { return f.bind.Tensor(f.call.Out[i]).I }
+
+// bytes returns an operand of any type as it lies in memory, outBytes a result.
+func (f *frame) bytes(i int) []byte    { return f.bind.Span(f.call.In[i]).Bytes() }
+func (f *frame) outBytes(i int) []byte { return f.bind.Span(f.call.Out[i]).Bytes() }
+
+// sharedBytes returns memory of the node, ownBytes of the worker.
+func (f *frame) sharedBytes(r region) []byte { return f.shared[r.off : r.off+r.n : r.off+r.n] }
+func (f *frame) ownBytes(r region) []byte    { return f.local[r.off : r.off+r.n : r.off+r.n] }
+
+// sharedFloats and ownFloats are the same memory as floats.
+func (f *frame) sharedFloats(r region) []float32 { return floats(f.sharedBytes(r)) }
+func (f *frame) ownFloats(r region) []float32    { return floats(f.ownBytes(r)) }
+
+// fail ends the run after this step; the first error is the one returned.
+func (f *frame) fail(err error) {
+	f.exec.failed.CompareAndSwap(nil, &failure{f.step, f.call.Node, err})
+}
+
+func floats(b []byte) []float32 {
+	if len(b) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/4)
+}
+
+// alignedBytes returns n bytes at an address that vectors like.
+func alignedBytes(n int) []byte {
+	h, err := sched.NewHost(int64(n))
+	if err != nil {
+		panic(err) // the sizes of a graph's values have been checked
+	}
+	return h.Bytes()
+}
