@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/deltaloom/deltaloom/ops"
+	"github.com/deltaloom/deltaloom/runtime/cpu"
 	"github.com/deltaloom/deltaloom/runtime/interp"
 	"github.com/deltaloom/deltaloom/runtime/sched"
 )
@@ -24,9 +25,10 @@ const (
 	GGMLActivations  Activations = "ggml"  // rounded as llama.cpp rounds it on a CPU
 )
 
-// NewBackend returns the backend of that name. A name that is known and not
-// there gives an error that wraps errors.ErrUnsupported.
-func NewBackend(name string, a Activations) (sched.Backend, error) {
+// NewBackend returns the backend of that name; threads is how many a processor's
+// backend computes with, 0 standing for all. A name that is known and not there
+// gives an error that wraps errors.ErrUnsupported.
+func NewBackend(name string, threads int, a Activations) (sched.Backend, error) {
 	var opts []ops.Option
 	switch a {
 	case FloatActivations, "":
@@ -35,12 +37,20 @@ func NewBackend(name string, a Activations) (sched.Backend, error) {
 	default:
 		return nil, fmt.Errorf("activations %q: want %s or %s", a, FloatActivations, GGMLActivations)
 	}
-	switch name {
-	case "auto", "", "interp":
-		return interp.New(opts...), nil
+	if name == "auto" || name == "" {
+		if name = "cpu"; a == GGMLActivations {
+			name = "interp" // which alone rounds like that
+		}
 	}
-	if slices.Contains(Backends(), name) {
-		return nil, fmt.Errorf("backend %s: %w (this build has: interp)", name, errors.ErrUnsupported)
+	switch {
+	case name == "interp":
+		return interp.New(opts...), nil
+	case name == "cpu" && len(opts) > 0:
+		return nil, fmt.Errorf("backend cpu: activations %s: %w (backend interp has them)", a, errors.ErrUnsupported)
+	case name == "cpu":
+		return cpu.New(cpu.Options{Threads: threads})
+	case slices.Contains(Backends(), name):
+		return nil, fmt.Errorf("backend %s: %w (this build has: interp, cpu)", name, errors.ErrUnsupported)
 	}
 	return nil, fmt.Errorf("no backend %q (known: %s)", name, strings.Join(Backends(), ", "))
 }

@@ -29,6 +29,7 @@ import (
 // and takes the best backend of the machine.
 type Options struct {
 	Backend     string       // of Backends; "" stands for auto
+	Threads     int          // that a processor's backend computes with; 0 stands for all processors
 	Activations Activations  // how products with quantised weights round
 	Fuse        fuse.Options // which rules
 	Unfused     bool         // run the graph as the model wrote it
@@ -92,7 +93,7 @@ func New(c *models.Config, weights models.Source, o Options) (*Model, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	backend, err := NewBackend(o.Backend, o.Activations)
+	backend, err := NewBackend(o.Backend, o.Threads, o.Activations)
 	if err != nil {
 		return nil, err
 	}

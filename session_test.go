@@ -190,7 +190,7 @@ func TestOpenErrors(t *testing.T) {
 	}
 	_, err := deltaloom.Synthetic("qwen3.5-none", 1, deltaloom.Options{})
 	want(t, err, "qwen3.5-tiny") // the names that there are
-	for _, name := range []string{"cpu", "cuda", "metal"} {
+	for _, name := range []string{"cuda", "metal"} {
 		_, err := deltaloom.Synthetic("qwen3.5-tiny", 1, deltaloom.Options{Backend: name})
 		if !errors.Is(err, errors.ErrUnsupported) {
 			t.Errorf("backend %s: %v", name, err)

@@ -59,35 +59,47 @@ func (g golden) read(t testing.TB, mode string) *reference.Logits {
 	return l
 }
 
+// backends returns those that have the activations.
+func (g golden) backends() []string {
+	if g.activations == deltaloom.GGMLActivations {
+		return []string{"interp"}
+	}
+	return []string{"interp", "cpu"}
+}
+
 // TestLlamaCpp compares with llama.cpp: in one batch and token by token, fused
-// and unfused.
+// and unfused, on every backend.
 func TestLlamaCpp(t *testing.T) {
 	for _, g := range goldens {
-		for _, unfused := range []bool{true, false} {
-			t.Run(fmt.Sprintf("%v/fused=%v", g, !unfused), func(t *testing.T) {
-				m := open(t, goldenPath(t, g.file+".gguf"), deltaloom.Options{Activations: g.activations, Unfused: unfused})
-				for _, mode := range []string{"prefill", "decode"} {
-					ref, each := g.read(t, mode), 0
-					if mode == "decode" {
-						each = 1
-					}
-					got := feed(t, m, ref.Tokens, each, 0)
-					d, same := reference.Compare(ref.F, got), reference.ArgmaxSame(ref.F, got, ref.Vocab)
-					t.Logf("%s: NMSE %.3g, argmax the same on %d of %d", mode, d.NMSE, same, len(ref.Tokens))
-					if !(d.NMSE <= g.nmse) || same < len(ref.Tokens)-g.flips {
-						t.Errorf("%s: want NMSE at most %g and at most %d other argmax", mode, g.nmse, g.flips)
-					}
-				}
-				want := 0
-				if !unfused {
-					want = m.Config().RecurrentLayers()
-				}
-				for _, p := range m.Programs() {
-					if p.Report.DeltaNets != want {
-						t.Errorf("%d tokens: %d delta nets fused, want %d", p.Step.Tokens, p.Report.DeltaNets, want)
-					}
-				}
-			})
+		for _, backend := range g.backends() {
+			for _, unfused := range []bool{true, false} {
+				t.Run(fmt.Sprintf("%v/%s/fused=%v", g, backend, !unfused), func(t *testing.T) { g.check(t, backend, unfused) })
+			}
+		}
+	}
+}
+
+func (g golden) check(t *testing.T, backend string, unfused bool) {
+	m := open(t, goldenPath(t, g.file+".gguf"), deltaloom.Options{Backend: backend, Activations: g.activations, Unfused: unfused})
+	for _, mode := range []string{"prefill", "decode"} {
+		ref, each := g.read(t, mode), 0
+		if mode == "decode" {
+			each = 1
+		}
+		got := feed(t, m, ref.Tokens, each, 0)
+		d, same := reference.Compare(ref.F, got), reference.ArgmaxSame(ref.F, got, ref.Vocab)
+		t.Logf("%s: NMSE %.3g, argmax the same on %d of %d", mode, d.NMSE, same, len(ref.Tokens))
+		if !(d.NMSE <= g.nmse) || same < len(ref.Tokens)-g.flips {
+			t.Errorf("%s: want NMSE at most %g and at most %d other argmax", mode, g.nmse, g.flips)
+		}
+	}
+	want := 0
+	if !unfused {
+		want = m.Config().RecurrentLayers()
+	}
+	for _, p := range m.Programs() {
+		if p.Report.DeltaNets != want {
+			t.Errorf("%d tokens: %d delta nets fused, want %d", p.Step.Tokens, p.Report.DeltaNets, want)
 		}
 	}
 }

@@ -31,7 +31,7 @@ type checked struct {
 // check runs both graphs on the same inputs and compares their results and the
 // states that they leave.
 func (s *source) check(ctx context.Context, c *common, tokens, seqs int, before, after *graph.Graph) (_ *checked, err error) {
-	backend, err := deltaloom.NewBackend(c.backend, deltaloom.FloatActivations)
+	backend, err := deltaloom.NewBackend(c.backend, c.threads, deltaloom.FloatActivations)
 	if err != nil {
 		return nil, err
 	}

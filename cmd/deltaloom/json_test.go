@@ -128,7 +128,7 @@ func TestVerifyJSON(t *testing.T) {
 		DeltaNets  int     `json:"delta_nets"`
 	}
 	decode(t, call(t, 0, "verify", file, "--tokens", "5", "--mode", "decode", "-o", "json"), &r)
-	if !(r.NMSE <= 1e-11) || r.ArgmaxSame != 5 || r.Tokens != 5 || r.Backend != "interp" || r.Fuse != "on" || r.Mode != "decode" || r.DeltaNets != 3 {
+	if !(r.NMSE <= 1e-11) || r.ArgmaxSame != 5 || r.Tokens != 5 || r.Backend != "cpu" || r.Fuse != "on" || r.Mode != "decode" || r.DeltaNets != 3 {
 		t.Errorf("%+v", r)
 	}
 }

@@ -97,7 +97,7 @@ func (c *common) prepare(stderr io.Writer) (err error) {
 	if c.rules, err = parseSelection(c.fuse); err != nil {
 		return err
 	}
-	backend, err := deltaloom.NewBackend(c.backend, deltaloom.FloatActivations)
+	backend, err := deltaloom.NewBackend(c.backend, c.threads, deltaloom.FloatActivations)
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (c *common) prepare(stderr io.Writer) (err error) {
 
 // options are those of a model that these flags ask for.
 func (c *common) options() deltaloom.Options {
-	return deltaloom.Options{Backend: c.backend, Fuse: c.rules.options, Unfused: c.rules.off, Log: c.log}
+	return deltaloom.Options{Backend: c.backend, Threads: c.threads, Fuse: c.rules.options, Unfused: c.rules.off, Log: c.log}
 }
 
 // didYouMean lists the names nearest to one that is not there, all of them

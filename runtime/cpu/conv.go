@@ -30,9 +30,6 @@ func (p *plan) conv(c convolution) {
 	G := ceil(c.C, channelGroup)
 	taps := p.own(4 * c.W * channelGroup)
 	p.step(c.B*G, float64(c.T*channelGroup*(c.W+4)), func(f *frame, lo, hi int) {
-		if lo == hi {
-			return
-		}
 		x, w, y, taps := f.in(c.x), f.in(c.w), c.y(f), f.ownFloats(taps)
 		for u := lo; u < hi; u++ {
 			b, from := u/G, u%G*channelGroup
@@ -122,9 +119,6 @@ func causalConv(n *graph.Node, p *plan) error {
 	y, W := n.Out(0).Shape(), n.In(1).Shape().Dim(1)
 	T, C := y.Dim(1), y.Dim(2)
 	p.step(y.Dim(0)*T, float64(W*C), func(f *frame, lo, hi int) {
-		if lo == hi {
-			return
-		}
 		x, w, y := f.in(0), f.in(1), f.out(0)
 		for u := lo; u < hi; u++ {
 			window := x[(u/T*(T+W-1)+u%T)*C:]

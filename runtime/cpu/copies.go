@@ -106,9 +106,6 @@ func concat(n *graph.Node, p *plan) error {
 		part[i] = product(d[axis:]) * size
 	}
 	p.step(rows, float64(whole)/8, func(f *frame, lo, hi int) {
-		if lo == hi {
-			return
-		}
 		y, at := f.outBytes(0), 0
 		for i, n := range part {
 			x := f.bytes(i)
@@ -126,9 +123,6 @@ func pad(n *graph.Node, p *plan) error {
 	rows := product(n.In(0).Shape().Dims()[:axis])
 	from, to := n.In(0).Shape().Len()/rows, n.Out(0).Shape().Len()/rows
 	p.step(rows, float64(to)/2, func(f *frame, lo, hi int) {
-		if lo == hi {
-			return
-		}
 		x, y := f.in(0), f.out(0)
 		for r := lo; r < hi; r++ {
 			row := y[r*to : (r+1)*to]
@@ -166,7 +160,7 @@ func (f *frame) index(idx []int32, i, n int) (int, bool) {
 	if r := int(idx[i]); r >= 0 && r < n {
 		return r, true
 	}
-	f.fail(fmt.Errorf("index %d is %d, want 0 to %d", i, idx[i], n-1))
+	f.fail(fmt.Errorf("index %d is not in 0..%d", idx[i], n-1))
 	return 0, false
 }
 

@@ -35,7 +35,7 @@ func (p *plan) deltaRule(d net, bind func(f *frame, n *delta.Net) bool) {
 	rows := d.B * d.Hv * d.Dv
 	p.step(ceil(rows, rowGroup), float64(rowGroup*d.Dk*d.T), func(f *frame, lo, hi int) {
 		n := &nets[f.Worker]
-		if lo == hi || !bind(f, n) {
+		if !bind(f, n) {
 			return
 		}
 		if err := n.Check(); err != nil {
@@ -58,7 +58,7 @@ func (p *plan) copyTo(result, operand int, n *graph.Node) {
 	rows := s.Dim(0)
 	size := int(s.Bytes()) / rows
 	p.step(rows, 1, func(f *frame, lo, hi int) {
-		if x, y := f.bytes(operand), f.outBytes(result); lo < hi && &x[0] != &y[0] {
+		if x, y := f.bytes(operand), f.outBytes(result); &x[0] != &y[0] {
 			copy(y[lo*size:hi*size], x[lo*size:])
 		}
 	})
@@ -111,9 +111,6 @@ type gates struct{ g, beta region }
 func (p *plan) gates(d net, a, dt, A, b int) gates {
 	G := gates{p.share(4 * d.B * d.T * d.Hv * d.Dg), p.share(4 * d.B * d.T * d.Hv)}
 	p.step(d.B*d.T, float64(20*d.Hv*d.Dg), func(f *frame, lo, hi int) {
-		if lo == hi {
-			return
-		}
 		n := d.Hv * d.Dg
 		g, beta, av, dtv, Av, bv := f.sharedFloats(G.g), f.sharedFloats(G.beta), f.in(a), f.in(dt), f.in(A), f.in(b)
 		for i := lo; i < hi; i++ {
@@ -183,9 +180,6 @@ var gateForms = []struct {
 // gated adds the step y = rms_norm(x)·w · gate(z) over rows; y and z are dense.
 func (p *plan) gatedRows(rows, V int, eps float32, mul func(y, x, z []float32), x func(f *frame) []float32, w, z, y int) {
 	p.step(rows, float64(6*V), func(f *frame, lo, hi int) {
-		if lo == hi {
-			return
-		}
 		x, w, z, y := x(f), f.in(w), f.in(z), f.out(y)
 		for r := lo; r < hi; r++ {
 			row := y[r*V : (r+1)*V]

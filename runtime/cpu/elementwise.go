@@ -61,11 +61,9 @@ func sqrt(x float32) float32 { return float32(math.Sqrt(float64(x))) }
 func (p *plan) blocks(n *graph.Node, work float64, f func(y, x []float32)) error {
 	size := n.Out(0).Shape().Len()
 	p.step(ceil(size, block), work*block, func(fr *frame, lo, hi int) {
-		if lo < hi {
-			x, y := fr.in(0), fr.out(0)
-			from, to := lo*block, min(size, hi*block)
-			f(y[from:to], x[from:to])
-		}
+		x, y := fr.in(0), fr.out(0)
+		from, to := lo*block, min(size, hi*block)
+		f(y[from:to], x[from:to])
 	})
 	return nil
 }

@@ -16,9 +16,6 @@ func define(n *graph.Node, p *plan) error {
 		return unsupported("no kernel")
 	}
 	p.step(1, 0, func(f *frame, lo, hi int) {
-		if lo == hi {
-			return
-		}
 		in, out := make([]graph.Tensor, len(f.call.In)), make([]graph.Tensor, len(f.call.Out))
 		for i, a := range f.call.In {
 			in[i] = f.bind.Tensor(a)

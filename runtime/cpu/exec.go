@@ -13,9 +13,10 @@ import (
 
 // executable is the steps of a partition. Runs take turns: each has all threads.
 type executable struct {
-	team  *team
-	calls []sched.Call
-	steps []boundStep
+	team     *team
+	calls    []sched.Call
+	steps    []boundStep
+	barriers int
 
 	mu     sync.Mutex
 	shared []byte
@@ -28,6 +29,7 @@ type executable struct {
 type boundStep struct {
 	step
 	call *sched.Call
+	meet bool // all workers wait for each other after it
 }
 
 // failure is the first error of a run, and the step it came from.
@@ -48,9 +50,16 @@ func (b *Backend) Compile(part *sched.Partition) (sched.Executable, error) {
 			return nil, fmt.Errorf("%s: cpu: %w", graph.Label(c.Node), err)
 		}
 		for _, s := range p.steps {
-			e.steps = append(e.steps, boundStep{s, c})
+			e.steps = append(e.steps, boundStep{step: s, call: c})
 		}
 		shared, local = max(shared, p.shared), max(local, p.local)
+	}
+	// Two steps of one worker follow each other without anybody waiting.
+	for i := range e.steps {
+		e.steps[i].meet = !e.steps[i].alone() || i+1 == len(e.steps) || !e.steps[i+1].alone()
+		if e.steps[i].meet {
+			e.barriers++
+		}
 	}
 	e.shared = alignedBytes(shared)
 	for w := range b.team.workers {
@@ -61,7 +70,7 @@ func (b *Backend) Compile(part *sched.Partition) (sched.Executable, error) {
 }
 
 // Barriers returns how often the threads wait for each other in one run.
-func (e *executable) Barriers() int { return len(e.steps) }
+func (e *executable) Barriers() int { return e.barriers }
 
 func (e *executable) Close() error { return nil }
 
@@ -82,19 +91,32 @@ func (e *executable) Run(ctx context.Context, b sched.Bindings) error {
 	return nil
 }
 
-// runWorker runs one worker's part of all steps. All workers stop after the step
-// that failed: one that is late may see an error of the next step already, and
-// must still take part in it.
+// runWorker runs one worker's part of all steps. After a failure all workers stop
+// where they meet next: one that is late may see an error of the step after that
+// already, and must still take part in it.
 func (e *executable) runWorker(worker int) {
 	f, n := e.frames[worker], e.team.workers
 	for i := range e.steps {
 		s := &e.steps[i]
-		f.call, f.step = s.call, i
-		s.run(f, s.units*worker/n, s.units*(worker+1)/n)
+		lo, hi := s.units*worker/n, s.units*(worker+1)/n
+		if s.alone() { // and worker 0 is the one
+			lo, hi = 0, s.units
+			if worker > 0 {
+				hi = 0
+			}
+		}
+		if bad := e.failed.Load(); lo < hi && (bad == nil || bad.step >= i) {
+			f.call, f.step = s.call, i
+			s.run(f, lo, hi)
+		}
 		if worker == 0 {
 			if err := e.ctx.Err(); err != nil {
+				f.call, f.step = s.call, i
 				f.fail(err)
 			}
+		}
+		if !s.meet {
+			continue
 		}
 		e.team.barrier()
 		if bad := e.failed.Load(); bad != nil && bad.step <= i {

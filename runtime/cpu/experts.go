@@ -30,9 +30,6 @@ type choice struct {
 func (p *plan) choose(operand, N, U, E int) choice {
 	c := choice{N, U, E, p.share(4 * (2*E + 2 + N*U)), operand}
 	p.step(1, 0, func(f *frame, lo, hi int) {
-		if lo == hi {
-			return
-		}
 		idx := f.ints(operand)
 		begin, pairs, active := c.sorted(f)
 		clear(begin)
@@ -152,9 +149,8 @@ func (p *plan) route(x acts, w weight, form ops.RouterForm, found params, bias i
 	}
 	logits, score := p.share(4*x.m*E), p.own(4*E)
 	p.step(w.groups(), x.work(), func(f *frame, lo, hi int) {
-		if from, to := w.span(lo, hi); from < to {
-			w.product.Rows(f.sharedFloats(logits), E, f.bytes(w.operand), x.of(f, w, 0), x.m, from, to)
-		}
+		from, to := w.span(lo, hi)
+		w.product.Rows(f.sharedFloats(logits), E, f.bytes(w.operand), x.of(f, w, 0), x.m, from, to)
 	})
 	p.step(x.m, float64(E*(4+U)), func(f *frame, lo, hi int) {
 		for i := lo; i < hi; i++ {
@@ -247,10 +243,8 @@ func normRouter(n *graph.Node, p *plan) error {
 		if shared {
 			w := ws[1]
 			p.step(1, 0, func(f *frame, lo, hi int) {
-				if lo < hi {
-					w.product.Rows(f.out(2), 1, f.bytes(w.operand), x.of(f, w, 0), x.m, 0, 1)
-					vec.Sigmoid(f.out(2), f.out(2))
-				}
+				w.product.Rows(f.out(2), 1, f.bytes(w.operand), x.of(f, w, 0), x.m, 0, 1)
+				vec.Sigmoid(f.out(2), f.out(2))
 			})
 		}
 		return nil
@@ -313,9 +307,6 @@ func expertsDown(n *graph.Node, p *plan) error {
 		})
 	p.step(shared.groups(), xs.work()+float64(grain*N*U), func(f *frame, lo, hi int) {
 		from, to := shared.span(lo, hi)
-		if from >= to {
-			return
-		}
 		z, zs := f.sharedFloats(z), f.sharedFloats(zs)
 		shared.product.Rows(zs, M, f.bytes(5), xs.of(f, shared, 0), N, from, to)
 		for i := range N {

@@ -237,9 +237,6 @@ func linearAdd(n *graph.Node, p *plan) error {
 	x := p.prepare(n.In(0).Shape().Len()/k, k, ws, plainRows(0, k))
 	z := p.share(4 * x.m * w.n)
 	p.step(w.groups(), x.work(), func(f *frame, lo, hi int) {
-		if lo == hi {
-			return
-		}
 		from, to := w.span(lo, hi)
 		z, r, y := f.sharedFloats(z), f.in(2), f.out(0)
 		w.product.Rows(z, w.n, f.bytes(1), x.of(f, w, 0), x.m, from, to)
@@ -295,9 +292,6 @@ func (p *plan) gated(x acts, ws []weight, result int) {
 	g, u := ws[0], ws[1]
 	up := p.share(4 * x.m * g.n)
 	p.step(g.groups(), 2*x.work(), func(f *frame, lo, hi int) {
-		if lo == hi {
-			return
-		}
 		from, to := g.span(lo, hi)
 		y, up := f.out(result), f.sharedFloats(up)
 		g.product.Rows(y, g.n, f.bytes(g.operand), x.of(f, g, 0), x.m, from, to)

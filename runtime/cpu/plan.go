@@ -32,27 +32,19 @@ type plan struct {
 }
 
 // step is units that do not depend on each other. A worker is given some of
-// them, lo to hi-1; which ones must not change what is computed.
+// them, lo to hi-1 and at least one; which ones must not change what is computed.
 type step struct {
 	units int
+	work  float64 // nanoseconds that one thread needs for all
 	run   func(f *frame, lo, hi int)
 }
 
-// step appends a step of units that each take about work nanoseconds on one
-// thread. A step that is over sooner than threads can agree on it is one
-// worker's.
+// alone reports a step that is over sooner than threads can agree on it.
+func (s step) alone() bool { return s.units == 1 || s.work < 2000 }
+
+// step appends a step of units that each take about work nanoseconds.
 func (p *plan) step(units int, work float64, run func(f *frame, lo, hi int)) {
-	const worthwhile = 2000
-	if units > 1 && float64(units)*work < worthwhile {
-		all := units
-		p.steps = append(p.steps, step{1, func(f *frame, lo, hi int) {
-			if hi > lo {
-				run(f, 0, all)
-			}
-		}})
-		return
-	}
-	p.steps = append(p.steps, step{units, run})
+	p.steps = append(p.steps, step{units, float64(units) * work, run})
 }
 
 // share reserves n bytes that hold what one step leaves for a later one of the

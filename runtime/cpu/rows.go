@@ -65,9 +65,6 @@ func sum(x []float32) float64 {
 func (p *plan) rows(n *graph.Node, work float64, f func(y, x []float32)) error {
 	from, to := n.In(0).Shape().Dim(-1), n.Out(0).Shape().Dim(-1)
 	p.step(n.In(0).Shape().Len()/from, work*float64(from), func(fr *frame, lo, hi int) {
-		if lo == hi {
-			return
-		}
 		x, y := fr.in(0), fr.out(0)
 		for r := lo; r < hi; r++ {
 			f(y[r*to:(r+1)*to], x[r*from:(r+1)*from])

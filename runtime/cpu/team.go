@@ -31,9 +31,9 @@ type team struct {
 }
 
 const (
-	spinRound = 200                    // pauses between looks at the clock, about 10 µs
-	spinSleep = 2 * time.Millisecond   // a worker without a program sleeps after that
-	spinYield = 200 * time.Microsecond // a worker at a barrier lets others run after that
+	spinRound = 200                   // pauses between looks at the clock, about 10 µs
+	spinSleep = time.Millisecond      // a worker without a program sleeps after that
+	spinYield = 50 * time.Microsecond // a worker at a barrier lets others run after that
 )
 
 func newTeam(workers int) *team {
@@ -116,7 +116,9 @@ func (t *team) barrier() {
 		// Another process may have taken the core of the worker that is awaited.
 		if start.IsZero() {
 			start = time.Now()
-		} else if time.Since(start) > spinYield {
+		} else if waited := time.Since(start); waited > spinSleep {
+			time.Sleep(spinYield)
+		} else if waited > spinYield {
 			runtime.Gosched()
 		}
 	}
