@@ -113,6 +113,14 @@ func (m *Model) Config() *models.Config { return m.config }
 // Backend returns the name of the backend that runs the model.
 func (m *Model) Backend() string { return m.backend.Name() }
 
+// Threads returns how many threads compute, 1 on a backend that has no choice.
+func (m *Model) Threads() int {
+	if b, ok := m.backend.(interface{ Threads() int }); ok {
+		return b.Threads()
+	}
+	return 1
+}
+
 // Close closes all sessions, after what they are running, and releases the
 // model.
 func (m *Model) Close() error {

@@ -16,8 +16,10 @@ type Program struct {
 	Step   models.Step
 	Graph  *graph.Graph // fused, unless the model is run unfused
 	Report *fuse.Report // without rules where the model is run unfused
+	// Launches is what sched.Plan.Launches says, once the program has been run.
+	Launches int
 
-	notes sync.Once
+	planned sync.Once
 }
 
 // entry is a program that is made at its first use.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/bits"
 	"sync"
 
 	"github.com/deltaloom/deltaloom/graph"
@@ -18,9 +19,17 @@ type SessionOptions struct {
 	UBatch  int // tokens that one step takes at most; 0 stands for 512
 }
 
-// kvBlock is what the number of cached positions that a step reads is rounded
-// up to, so that a graph serves many lengths.
-const kvBlock = 256
+// cachedRead is how many cached positions the graph for one that ends at position
+// end reads, so that a graph serves many lengths. A fused graph takes the number
+// as a bound and reads what is there; an unfused one reads all of it.
+func (s *Session) cachedRead(end int) int {
+	const least = 256
+	n := (end + least - 1) / least * least
+	if !s.m.options.Unfused {
+		n = max(least, 1<<bits.Len(uint(end-1)))
+	}
+	return min(s.size.Context, n)
+}
 
 func (o SessionOptions) withDefaults(c *models.Config) (SessionOptions, error) {
 	given := o
@@ -167,7 +176,7 @@ func (s *Session) Eval(ctx context.Context, rows Rows, next ...Next) ([]graph.Te
 			at := len(next[i].Tokens) - left[i]
 			parts[b] = Next{next[i].Seq, next[i].Tokens[at : at+n]}
 		}
-		logits, err := s.step(ctx, parts)
+		logits, per, err := s.step(ctx, parts, rows == LastRow)
 		if err != nil {
 			return nil, err
 		}
@@ -175,8 +184,8 @@ func (s *Session) Eval(ctx context.Context, rows Rows, next ...Next) ([]graph.Te
 			left[i] -= n
 			// Row r of the result is what the sequence's token first+r gives.
 			V, first, done := s.m.config.Vocab, len(next[i].Tokens)-results[i].Shape.Dim(0), len(next[i].Tokens)-left[i]
-			for t := max(done-n, first); t < done; t++ {
-				from := (b*n + t - (done - n)) * V
+			for t := max(done-per, first); t < done; t++ {
+				from := (b*per + t - (done - per)) * V
 				copy(results[i].F[(t-first)*V:(t-first+1)*V], logits[from:])
 			}
 		}
@@ -209,11 +218,11 @@ func (s *Session) check(n Next, earlier []Next) error {
 	return nil
 }
 
-// step runs equally many tokens of each sequence and returns their logits
-// [B T vocab] until the next step.
-func (s *Session) step(ctx context.Context, parts []Next) ([]float32, error) {
+// step runs equally many tokens of each sequence and returns the logits of the
+// last ones, per of each, [B per vocab], until the next step.
+func (s *Session) step(ctx context.Context, parts []Next, last bool) (logits []float32, per int, err error) {
 	if err := ctx.Err(); err != nil {
-		return nil, err // nothing is lost yet
+		return nil, 0, err // nothing is lost yet
 	}
 	T, end := len(parts[0].Tokens), 0
 	seqs := make([]models.Sequence, len(parts))
@@ -222,37 +231,41 @@ func (s *Session) step(ctx context.Context, parts []Next) ([]float32, error) {
 		end = max(end, p.Seq.len+T)
 	}
 	step := models.Step{Seqs: len(parts), Tokens: T, Slots: s.size.Seqs, Context: s.size.Context,
-		KV: min(s.size.Context, (end+kvBlock-1)/kvBlock*kvBlock)}
+		KV: s.cachedRead(end), Last: last && T > 1}
+	if per = T; last {
+		per = 1
+	}
 	p, err := s.m.Program(step)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	feeds, err := step.Feeds(seqs...)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	plan, err := s.m.runner.Load(ctx, p.Graph)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	p.notes.Do(func() {
+	p.planned.Do(func() {
+		p.Launches = plan.Launches()
 		for _, n := range plan.Notes {
 			s.m.options.Log.Info(n)
 		}
 	})
-	size := len(parts) * T * s.m.config.Vocab
+	size := len(parts) * per * s.m.config.Vocab
 	if len(s.logits) < size {
 		s.logits = make([]float32, size)
 	}
-	out := graph.Tensor{Shape: graph.ShapeOf(graph.F32, len(parts), T, s.m.config.Vocab), F: s.logits[:size]}
+	out := graph.Tensor{Shape: graph.ShapeOf(graph.F32, len(parts), per, s.m.config.Vocab), F: s.logits[:size]}
 	if err := s.states.RunInto(ctx, p.Graph, feeds, map[string]graph.Tensor{"logits": out}); err != nil {
 		for _, q := range parts {
 			q.Seq.err = fmt.Errorf("lost in a step that failed: %w", err)
 		}
-		return nil, err
+		return nil, 0, err
 	}
 	for _, q := range parts {
 		q.Seq.len += T
 	}
-	return out.F, nil
+	return out.F, per, nil
 }

@@ -78,7 +78,7 @@ func ByName(name string) (*Config, error) {
 
 // Build returns the unfused graph of one step of the model. It needs no weights.
 //
-// Output: logits f32 [B T vocab]. Inputs: see Step. States: see Step.
+// Output: logits f32 [B T vocab], or [B 1 vocab] of the last tokens. Inputs: see Step. States: see Step.
 func Build(c *Config, s Step) (*graph.Graph, error) {
 	a, err := c.validate()
 	if err != nil {

@@ -51,6 +51,9 @@ func (n *net) embed() graph.Value {
 
 // head is the last norm and the product with the vocabulary: [B T vocab].
 func (n *net) head(x graph.Value) graph.Value {
+	if n.s.Last {
+		x = ops.Slice(x, 1, n.s.Tokens-1, 1)
+	}
 	defer n.Scope("output")()
 	weight := outputWeight
 	if n.c.Tied {

@@ -22,11 +22,12 @@ import (
 //	cache_k_lN [Slots Context Hkv channels] attention keys, and cache_v_lN values
 //	cache_k_lN [Slots Context 1 channels]   attention to a latent: it, and the key beside it
 type Step struct {
-	Seqs    int // B; 0 stands for 1
-	Tokens  int // T; 0 stands for 1
-	Slots   int // sequences that the states have room for; 0 stands for Seqs
-	Context int // cached positions a slot; 0 stands for Tokens rounded up to 256
-	KV      int // positions that attention reads, the first ones; 0 stands for Context
+	Seqs    int  // B; 0 stands for 1
+	Tokens  int  // T; 0 stands for 1
+	Slots   int  // sequences that the states have room for; 0 stands for Seqs
+	Context int  // cached positions a slot; 0 stands for Tokens rounded up to 256
+	KV      int  // positions that attention reads, the first ones; 0 stands for Context
+	Last    bool // logits of the last token of each sequence alone
 }
 
 func (s Step) withDefaults() (Step, error) {

@@ -69,8 +69,8 @@ func (b *Backend) Compile(part *sched.Partition) (sched.Executable, error) {
 	return e, nil
 }
 
-// Barriers returns how often the threads wait for each other in one run.
-func (e *executable) Barriers() int { return e.barriers }
+// Launches returns how often the threads wait for each other in one run.
+func (e *executable) Launches() int { return e.barriers }
 
 func (e *executable) Close() error { return nil }
 

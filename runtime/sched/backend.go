@@ -63,6 +63,12 @@ type Executable interface {
 	Close() error
 }
 
+// Launcher is implemented by executables that know what a run of theirs costs
+// beside the computing: launches on a device, barriers between threads.
+type Launcher interface {
+	Launches() int
+}
+
 // Partition is a maximal run of nodes on one backend.
 type Partition struct {
 	Backend string

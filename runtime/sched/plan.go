@@ -33,6 +33,18 @@ type Step struct {
 	by   Backend
 }
 
+// Launches returns how often one run launches something on a device or lets
+// threads wait for each other; 0 for backends that do not count.
+func (p *Plan) Launches() int {
+	n := 0
+	for _, s := range p.Steps {
+		if l, ok := s.exec.(Launcher); ok {
+			n += l.Launches()
+		}
+	}
+	return n
+}
+
 // NewPlan places, orders and lays out g and compiles it for the backends, the
 // most wanted one first. Close releases what the backends compiled.
 func NewPlan(g *graph.Graph, backends ...Backend) (*Plan, error) {
