@@ -1,0 +1,99 @@
+// Package vec has the elementwise functions and reductions over float32 slices
+// that kernels are put together from, for every instruction set.
+//
+// An elementwise function gives each element the same bits wherever it stands
+// and however long the slice is, so a slice may be split over threads. Reductions
+// add in an order that depends on the length alone. The result of a function may
+// be one of its operands, but may not overlap one otherwise. Functions panic
+// where an operand is shorter than the result.
+package vec
+
+import (
+	"unsafe"
+
+	"github.com/deltaloom/deltaloom/runtime/cpu/isa"
+)
+
+//go:generate go -C ../gen run ./vec ../vec
+
+// Funcs are the functions for one instruction set.
+type Funcs struct {
+	exp, sigmoid, silu, softplus  func(y, x *float32, n int)
+	add, mul, mulSigmoid, mulSilu func(y, x, w *float32, n int)
+	scale, axpy                   func(y, x *float32, n int, a float32)
+	scaleMul                      func(y, x, w *float32, n int, a float32)
+	rotate                        func(u, v, cos, sin *float32, n int)
+	dot                           func(x, w *float32, n int) float32
+	sumSquares, max               func(x *float32, n int) float32
+	expSum                        func(y, x *float32, n int, m float32) float32
+	fromHalf                      func(y *float32, x *uint16, n int)
+	toHalf                        func(y *uint16, x *float32, n int)
+}
+
+// For returns the functions for a set that this processor has.
+func For(set isa.Set) *Funcs { return sets[set] }
+
+func p(x []float32) *float32 { return unsafe.SliceData(x) }
+
+// Exp sets y = e^x, within 2 ulp.
+func (f *Funcs) Exp(y, x []float32) { f.exp(p(y), p(x[:len(y)]), len(y)) }
+
+// Sigmoid sets y = 1/(1+e^-x), within 3 ulp.
+func (f *Funcs) Sigmoid(y, x []float32) { f.sigmoid(p(y), p(x[:len(y)]), len(y)) }
+
+// Silu sets y = x/(1+e^-x), 0 at -Inf, within 4 ulp.
+func (f *Funcs) Silu(y, x []float32) { f.silu(p(y), p(x[:len(y)]), len(y)) }
+
+// Softplus sets y = ln(1+e^x), within 4 ulp.
+func (f *Funcs) Softplus(y, x []float32) { f.softplus(p(y), p(x[:len(y)]), len(y)) }
+
+// Add sets y = x + w.
+func (f *Funcs) Add(y, x, w []float32) { f.add(p(y), p(x[:len(y)]), p(w[:len(y)]), len(y)) }
+
+// Mul sets y = x·w.
+func (f *Funcs) Mul(y, x, w []float32) { f.mul(p(y), p(x[:len(y)]), p(w[:len(y)]), len(y)) }
+
+// MulSigmoid sets y = x·sigmoid(gate).
+func (f *Funcs) MulSigmoid(y, x, gate []float32) {
+	f.mulSigmoid(p(y), p(x[:len(y)]), p(gate[:len(y)]), len(y))
+}
+
+// MulSilu sets y = x·silu(gate): SwiGLU, and the gate of a gated norm.
+func (f *Funcs) MulSilu(y, x, gate []float32) {
+	f.mulSilu(p(y), p(x[:len(y)]), p(gate[:len(y)]), len(y))
+}
+
+// Scale sets y = a·x.
+func (f *Funcs) Scale(y []float32, a float32, x []float32) { f.scale(p(y), p(x[:len(y)]), len(y), a) }
+
+// ScaleMul sets y = a·x·w.
+func (f *Funcs) ScaleMul(y []float32, a float32, x, w []float32) {
+	f.scaleMul(p(y), p(x[:len(y)]), p(w[:len(y)]), len(y), a)
+}
+
+// Axpy adds a·x to y.
+func (f *Funcs) Axpy(y []float32, a float32, x []float32) { f.axpy(p(y), p(x[:len(y)]), len(y), a) }
+
+// Rotate turns each pair (u, v) by the angle of that cosine and sine:
+// (u cos - v sin, u sin + v cos). Rope's pairs (j, j+dims/2) are the two halves
+// of the elements that turn.
+func (f *Funcs) Rotate(u, v, cos, sin []float32) {
+	n := len(u)
+	f.rotate(p(u), p(v[:n]), p(cos[:n]), p(sin[:n]), n)
+}
+
+// Dot returns Σ x·w over the length of x.
+func (f *Funcs) Dot(x, w []float32) float32 { return f.dot(p(x), p(w[:len(x)]), len(x)) }
+
+// SumSquares returns Σ x².
+func (f *Funcs) SumSquares(x []float32) float32 { return f.sumSquares(p(x), len(x)) }
+
+// Max returns the largest element, -Inf of none. Of a slice with a NaN it may
+// return anything.
+func (f *Funcs) Max(x []float32) float32 { return f.max(p(x), len(x)) }
+
+// ExpSum sets y = e^(x-m) and returns its sum: with m the largest element, the
+// softmax of x before its division.
+func (f *Funcs) ExpSum(y, x []float32, m float32) float32 {
+	return f.expSum(p(y), p(x[:len(y)]), len(y), m)
+}
