@@ -5,62 +5,62 @@ package vec
 // expAVX2 sets y = e^x.
 //
 //go:noescape
-func expAVX2(y *float32, x *float32, n int) 
+func expAVX2(y *float32, x *float32, n int)
 
 // sigmoidAVX2 sets y = 1/(1+e^-x).
 //
 //go:noescape
-func sigmoidAVX2(y *float32, x *float32, n int) 
+func sigmoidAVX2(y *float32, x *float32, n int)
 
 // siluAVX2 sets y = x/(1+e^-x).
 //
 //go:noescape
-func siluAVX2(y *float32, x *float32, n int) 
+func siluAVX2(y *float32, x *float32, n int)
 
 // softplusAVX2 sets y = ln(1+e^x).
 //
 //go:noescape
-func softplusAVX2(y *float32, x *float32, n int) 
+func softplusAVX2(y *float32, x *float32, n int)
 
 // addAVX2 sets y = x + w.
 //
 //go:noescape
-func addAVX2(y *float32, x *float32, w *float32, n int) 
+func addAVX2(y *float32, x *float32, w *float32, n int)
 
 // mulAVX2 sets y = x·w.
 //
 //go:noescape
-func mulAVX2(y *float32, x *float32, w *float32, n int) 
+func mulAVX2(y *float32, x *float32, w *float32, n int)
 
 // mulSigmoidAVX2 sets y = x·sigmoid(w).
 //
 //go:noescape
-func mulSigmoidAVX2(y *float32, x *float32, w *float32, n int) 
+func mulSigmoidAVX2(y *float32, x *float32, w *float32, n int)
 
 // mulSiluAVX2 sets y = x·silu(w).
 //
 //go:noescape
-func mulSiluAVX2(y *float32, x *float32, w *float32, n int) 
+func mulSiluAVX2(y *float32, x *float32, w *float32, n int)
 
 // scaleAVX2 sets y = a·x.
 //
 //go:noescape
-func scaleAVX2(y *float32, x *float32, n int, a float32) 
+func scaleAVX2(y *float32, x *float32, n int, a float32)
 
 // scaleMulAVX2 sets y = a·x·w.
 //
 //go:noescape
-func scaleMulAVX2(y *float32, x *float32, w *float32, n int, a float32) 
+func scaleMulAVX2(y *float32, x *float32, w *float32, n int, a float32)
 
 // axpyAVX2 sets y = a·x + y.
 //
 //go:noescape
-func axpyAVX2(y *float32, x *float32, n int, a float32) 
+func axpyAVX2(y *float32, x *float32, n int, a float32)
 
 // rotateAVX2 turns the pairs (u, v).
 //
 //go:noescape
-func rotateAVX2(u *float32, v *float32, cos *float32, sin *float32, n int) 
+func rotateAVX2(u *float32, v *float32, cos *float32, sin *float32, n int)
 
 // dotAVX2 returns Σ x·w.
 //
@@ -85,72 +85,72 @@ func expSumAVX2(y *float32, x *float32, n int, m float32) float32
 // fromHalfAVX2 sets y = x for the first n/16·16 elements.
 //
 //go:noescape
-func fromHalfAVX2(y *float32, x *uint16, n int) 
+func fromHalfAVX2(y *float32, x *uint16, n int)
 
 // toHalfAVX2 sets y to the nearest of x, ties to even, for the first n/16·16 elements.
 //
 //go:noescape
-func toHalfAVX2(y *uint16, x *float32, n int) 
+func toHalfAVX2(y *uint16, x *float32, n int)
 
 // expAVX512 sets y = e^x.
 //
 //go:noescape
-func expAVX512(y *float32, x *float32, n int) 
+func expAVX512(y *float32, x *float32, n int)
 
 // sigmoidAVX512 sets y = 1/(1+e^-x).
 //
 //go:noescape
-func sigmoidAVX512(y *float32, x *float32, n int) 
+func sigmoidAVX512(y *float32, x *float32, n int)
 
 // siluAVX512 sets y = x/(1+e^-x).
 //
 //go:noescape
-func siluAVX512(y *float32, x *float32, n int) 
+func siluAVX512(y *float32, x *float32, n int)
 
 // softplusAVX512 sets y = ln(1+e^x).
 //
 //go:noescape
-func softplusAVX512(y *float32, x *float32, n int) 
+func softplusAVX512(y *float32, x *float32, n int)
 
 // addAVX512 sets y = x + w.
 //
 //go:noescape
-func addAVX512(y *float32, x *float32, w *float32, n int) 
+func addAVX512(y *float32, x *float32, w *float32, n int)
 
 // mulAVX512 sets y = x·w.
 //
 //go:noescape
-func mulAVX512(y *float32, x *float32, w *float32, n int) 
+func mulAVX512(y *float32, x *float32, w *float32, n int)
 
 // mulSigmoidAVX512 sets y = x·sigmoid(w).
 //
 //go:noescape
-func mulSigmoidAVX512(y *float32, x *float32, w *float32, n int) 
+func mulSigmoidAVX512(y *float32, x *float32, w *float32, n int)
 
 // mulSiluAVX512 sets y = x·silu(w).
 //
 //go:noescape
-func mulSiluAVX512(y *float32, x *float32, w *float32, n int) 
+func mulSiluAVX512(y *float32, x *float32, w *float32, n int)
 
 // scaleAVX512 sets y = a·x.
 //
 //go:noescape
-func scaleAVX512(y *float32, x *float32, n int, a float32) 
+func scaleAVX512(y *float32, x *float32, n int, a float32)
 
 // scaleMulAVX512 sets y = a·x·w.
 //
 //go:noescape
-func scaleMulAVX512(y *float32, x *float32, w *float32, n int, a float32) 
+func scaleMulAVX512(y *float32, x *float32, w *float32, n int, a float32)
 
 // axpyAVX512 sets y = a·x + y.
 //
 //go:noescape
-func axpyAVX512(y *float32, x *float32, n int, a float32) 
+func axpyAVX512(y *float32, x *float32, n int, a float32)
 
 // rotateAVX512 turns the pairs (u, v).
 //
 //go:noescape
-func rotateAVX512(u *float32, v *float32, cos *float32, sin *float32, n int) 
+func rotateAVX512(u *float32, v *float32, cos *float32, sin *float32, n int)
 
 // dotAVX512 returns Σ x·w.
 //
@@ -175,9 +175,9 @@ func expSumAVX512(y *float32, x *float32, n int, m float32) float32
 // fromHalfAVX512 sets y = x for the first n/16·16 elements.
 //
 //go:noescape
-func fromHalfAVX512(y *float32, x *uint16, n int) 
+func fromHalfAVX512(y *float32, x *uint16, n int)
 
 // toHalfAVX512 sets y to the nearest of x, ties to even, for the first n/16·16 elements.
 //
 //go:noescape
-func toHalfAVX512(y *uint16, x *float32, n int) 
+func toHalfAVX512(y *uint16, x *float32, n int)

@@ -5,62 +5,62 @@ package vec
 // expNEON sets y = e^x.
 //
 //go:noescape
-func expNEON(y *float32, x *float32, n int) 
+func expNEON(y *float32, x *float32, n int)
 
 // sigmoidNEON sets y = 1/(1+e^-x).
 //
 //go:noescape
-func sigmoidNEON(y *float32, x *float32, n int) 
+func sigmoidNEON(y *float32, x *float32, n int)
 
 // siluNEON sets y = x/(1+e^-x).
 //
 //go:noescape
-func siluNEON(y *float32, x *float32, n int) 
+func siluNEON(y *float32, x *float32, n int)
 
 // softplusNEON sets y = ln(1+e^x).
 //
 //go:noescape
-func softplusNEON(y *float32, x *float32, n int) 
+func softplusNEON(y *float32, x *float32, n int)
 
 // addNEON sets y = x + w.
 //
 //go:noescape
-func addNEON(y *float32, x *float32, w *float32, n int) 
+func addNEON(y *float32, x *float32, w *float32, n int)
 
 // mulNEON sets y = x·w.
 //
 //go:noescape
-func mulNEON(y *float32, x *float32, w *float32, n int) 
+func mulNEON(y *float32, x *float32, w *float32, n int)
 
 // mulSigmoidNEON sets y = x·sigmoid(w).
 //
 //go:noescape
-func mulSigmoidNEON(y *float32, x *float32, w *float32, n int) 
+func mulSigmoidNEON(y *float32, x *float32, w *float32, n int)
 
 // mulSiluNEON sets y = x·silu(w).
 //
 //go:noescape
-func mulSiluNEON(y *float32, x *float32, w *float32, n int) 
+func mulSiluNEON(y *float32, x *float32, w *float32, n int)
 
 // scaleNEON sets y = a·x.
 //
 //go:noescape
-func scaleNEON(y *float32, x *float32, n int, a float32) 
+func scaleNEON(y *float32, x *float32, n int, a float32)
 
 // scaleMulNEON sets y = a·x·w.
 //
 //go:noescape
-func scaleMulNEON(y *float32, x *float32, w *float32, n int, a float32) 
+func scaleMulNEON(y *float32, x *float32, w *float32, n int, a float32)
 
 // axpyNEON sets y = a·x + y.
 //
 //go:noescape
-func axpyNEON(y *float32, x *float32, n int, a float32) 
+func axpyNEON(y *float32, x *float32, n int, a float32)
 
 // rotateNEON turns the pairs (u, v).
 //
 //go:noescape
-func rotateNEON(u *float32, v *float32, cos *float32, sin *float32, n int) 
+func rotateNEON(u *float32, v *float32, cos *float32, sin *float32, n int)
 
 // dotNEON returns Σ x·w.
 //
@@ -85,9 +85,9 @@ func expSumNEON(y *float32, x *float32, n int, m float32) float32
 // fromHalfNEON sets y = x for the first n/16·16 elements.
 //
 //go:noescape
-func fromHalfNEON(y *float32, x *uint16, n int) 
+func fromHalfNEON(y *float32, x *uint16, n int)
 
 // toHalfNEON sets y to the nearest of x, ties to even, for the first n/16·16 elements.
 //
 //go:noescape
-func toHalfNEON(y *uint16, x *float32, n int) 
+func toHalfNEON(y *uint16, x *float32, n int)

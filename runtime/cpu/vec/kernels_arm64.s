@@ -5,82 +5,82 @@
 // func expNEON(y *float32, x *float32, n int) 
 TEXT ·expNEON(SB), NOSPLIT, $0-24
 	MOVD $constantNEON<>(SB), R25
-	FMOVQ 0(R25), F0
-	FMOVQ 16(R25), F1
-	FMOVQ 32(R25), F2
-	FMOVQ 48(R25), F3
-	FMOVQ 64(R25), F4
-	FMOVQ 80(R25), F5
-	FMOVQ 96(R25), F6
-	FMOVQ 112(R25), F7
-	FMOVQ 128(R25), F8
-	FMOVQ 144(R25), F9
-	FMOVQ 160(R25), F10
-	FMOVQ 176(R25), F11
+	FMOVQ 0(R25), F31
+	FMOVQ 16(R25), F30
+	FMOVQ 32(R25), F29
+	FMOVQ 48(R25), F28
+	FMOVQ 64(R25), F27
+	FMOVQ 80(R25), F26
+	FMOVQ 96(R25), F25
+	FMOVQ 112(R25), F24
+	FMOVQ 128(R25), F23
+	FMOVQ 144(R25), F22
+	FMOVQ 160(R25), F21
+	FMOVQ 176(R25), F20
 	MOVD y+0(FP), R0
 	MOVD x+8(FP), R1
 	MOVD n+16(FP), R2
 loop2:
 	CMP $8, R2
 	BLT end3
-	FMOVQ 0(R1), F12
-	WORD $0x4eacf44c // fmin v12, v2, v12
-	WORD $0x4e2cf42c // fmax v12, v1, v12
-	WORD $0x6e23dd8d // fmul v13, v12, v3
-	WORD $0x4e2189ad // frintn v13, v13
-	WORD $0x4ea4cdac // fmls v12, v13, v4
-	WORD $0x4ea5cdac // fmls v12, v13, v5
-	WORD $0x4ea71cee // orr v14, v7, v7
-	WORD $0x4e2cccce // fmla v14, v6, v12
-	WORD $0x4ea81d0f // orr v15, v8, v8
-	WORD $0x4e2ccdcf // fmla v15, v14, v12
-	WORD $0x4ea91d30 // orr v16, v9, v9
-	WORD $0x4e2ccdf0 // fmla v16, v15, v12
-	WORD $0x4eaa1d51 // orr v17, v10, v10
-	WORD $0x4e2cce11 // fmla v17, v16, v12
-	WORD $0x4eab1d72 // orr v18, v11, v11
-	WORD $0x4e2cce32 // fmla v18, v17, v12
-	WORD $0x4eab1d73 // orr v19, v11, v11
-	WORD $0x4e2cce53 // fmla v19, v18, v12
-	WORD $0x4e21a9ad // fcvtns v13, v13
-	WORD $0x4f3f05b4 // sshr #1 v20, v13
-	WORD $0x6eb485ad // sub v13, v13, v20
-	WORD $0x4f375694 // shl #23 v20, v20
-	WORD $0x4eab8694 // add v20, v20, v11
-	WORD $0x6e34de73 // fmul v19, v19, v20
-	WORD $0x4f3755ad // shl #23 v13, v13
-	WORD $0x4eab85ad // add v13, v13, v11
-	WORD $0x6e2dde73 // fmul v19, v19, v13
-	FMOVQ F19, 0(R0)
-	FMOVQ 16(R1), F21
-	WORD $0x4eb5f455 // fmin v21, v2, v21
-	WORD $0x4e35f435 // fmax v21, v1, v21
-	WORD $0x6e23deb6 // fmul v22, v21, v3
-	WORD $0x4e218ad6 // frintn v22, v22
-	WORD $0x4ea4ced5 // fmls v21, v22, v4
-	WORD $0x4ea5ced5 // fmls v21, v22, v5
-	WORD $0x4ea71cf7 // orr v23, v7, v7
-	WORD $0x4e35ccd7 // fmla v23, v6, v21
-	WORD $0x4ea81d18 // orr v24, v8, v8
-	WORD $0x4e35cef8 // fmla v24, v23, v21
-	WORD $0x4ea91d39 // orr v25, v9, v9
-	WORD $0x4e35cf19 // fmla v25, v24, v21
-	WORD $0x4eaa1d5a // orr v26, v10, v10
-	WORD $0x4e35cf3a // fmla v26, v25, v21
-	WORD $0x4eab1d7b // orr v27, v11, v11
-	WORD $0x4e35cf5b // fmla v27, v26, v21
-	WORD $0x4eab1d7c // orr v28, v11, v11
-	WORD $0x4e35cf7c // fmla v28, v27, v21
-	WORD $0x4e21aad6 // fcvtns v22, v22
-	WORD $0x4f3f06dd // sshr #1 v29, v22
-	WORD $0x6ebd86d6 // sub v22, v22, v29
-	WORD $0x4f3757bd // shl #23 v29, v29
-	WORD $0x4eab87bd // add v29, v29, v11
-	WORD $0x6e3ddf9c // fmul v28, v28, v29
-	WORD $0x4f3756d6 // shl #23 v22, v22
-	WORD $0x4eab86d6 // add v22, v22, v11
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	FMOVQ F28, 16(R0)
+	FMOVQ 0(R1), F0
+	WORD $0x4ea0f7a0 // fmin v0, v29, v0
+	WORD $0x4e20f7c0 // fmax v0, v30, v0
+	WORD $0x6e3cdc01 // fmul v1, v0, v28
+	WORD $0x4e218821 // frintn v1, v1
+	WORD $0x4ebbcc20 // fmls v0, v1, v27
+	WORD $0x4ebacc20 // fmls v0, v1, v26
+	WORD $0x4eb81f02 // orr v2, v24, v24
+	WORD $0x4e20cf22 // fmla v2, v25, v0
+	WORD $0x4eb71ee3 // orr v3, v23, v23
+	WORD $0x4e20cc43 // fmla v3, v2, v0
+	WORD $0x4eb61ec4 // orr v4, v22, v22
+	WORD $0x4e20cc64 // fmla v4, v3, v0
+	WORD $0x4eb51ea5 // orr v5, v21, v21
+	WORD $0x4e20cc85 // fmla v5, v4, v0
+	WORD $0x4eb41e86 // orr v6, v20, v20
+	WORD $0x4e20cca6 // fmla v6, v5, v0
+	WORD $0x4eb41e87 // orr v7, v20, v20
+	WORD $0x4e20ccc7 // fmla v7, v6, v0
+	WORD $0x4e21a821 // fcvtns v1, v1
+	WORD $0x4f3f0428 // sshr #1 v8, v1
+	WORD $0x6ea88421 // sub v1, v1, v8
+	WORD $0x4f375508 // shl #23 v8, v8
+	WORD $0x4eb48508 // add v8, v8, v20
+	WORD $0x6e28dce7 // fmul v7, v7, v8
+	WORD $0x4f375421 // shl #23 v1, v1
+	WORD $0x4eb48421 // add v1, v1, v20
+	WORD $0x6e21dce7 // fmul v7, v7, v1
+	FMOVQ F7, 0(R0)
+	FMOVQ 16(R1), F9
+	WORD $0x4ea9f7a9 // fmin v9, v29, v9
+	WORD $0x4e29f7c9 // fmax v9, v30, v9
+	WORD $0x6e3cdd2a // fmul v10, v9, v28
+	WORD $0x4e21894a // frintn v10, v10
+	WORD $0x4ebbcd49 // fmls v9, v10, v27
+	WORD $0x4ebacd49 // fmls v9, v10, v26
+	WORD $0x4eb81f0b // orr v11, v24, v24
+	WORD $0x4e29cf2b // fmla v11, v25, v9
+	WORD $0x4eb71eec // orr v12, v23, v23
+	WORD $0x4e29cd6c // fmla v12, v11, v9
+	WORD $0x4eb61ecd // orr v13, v22, v22
+	WORD $0x4e29cd8d // fmla v13, v12, v9
+	WORD $0x4eb51eae // orr v14, v21, v21
+	WORD $0x4e29cdae // fmla v14, v13, v9
+	WORD $0x4eb41e8f // orr v15, v20, v20
+	WORD $0x4e29cdcf // fmla v15, v14, v9
+	WORD $0x4eb41e90 // orr v16, v20, v20
+	WORD $0x4e29cdf0 // fmla v16, v15, v9
+	WORD $0x4e21a94a // fcvtns v10, v10
+	WORD $0x4f3f0551 // sshr #1 v17, v10
+	WORD $0x6eb1854a // sub v10, v10, v17
+	WORD $0x4f375631 // shl #23 v17, v17
+	WORD $0x4eb48631 // add v17, v17, v20
+	WORD $0x6e31de10 // fmul v16, v16, v17
+	WORD $0x4f37554a // shl #23 v10, v10
+	WORD $0x4eb4854a // add v10, v10, v20
+	WORD $0x6e2ade10 // fmul v16, v16, v10
+	FMOVQ F16, 16(R0)
 	ADD $32, R1
 	ADD $32, R0
 	ADD $-8, R2
@@ -89,35 +89,35 @@ end3:
 loop4:
 	CMP $4, R2
 	BLT end5
-	FMOVQ 0(R1), F12
-	WORD $0x4eacf44c // fmin v12, v2, v12
-	WORD $0x4e2cf42c // fmax v12, v1, v12
-	WORD $0x6e23dd8d // fmul v13, v12, v3
-	WORD $0x4e2189ad // frintn v13, v13
-	WORD $0x4ea4cdac // fmls v12, v13, v4
-	WORD $0x4ea5cdac // fmls v12, v13, v5
-	WORD $0x4ea71cee // orr v14, v7, v7
-	WORD $0x4e2cccce // fmla v14, v6, v12
-	WORD $0x4ea81d0f // orr v15, v8, v8
-	WORD $0x4e2ccdcf // fmla v15, v14, v12
-	WORD $0x4ea91d30 // orr v16, v9, v9
-	WORD $0x4e2ccdf0 // fmla v16, v15, v12
-	WORD $0x4eaa1d51 // orr v17, v10, v10
-	WORD $0x4e2cce11 // fmla v17, v16, v12
-	WORD $0x4eab1d72 // orr v18, v11, v11
-	WORD $0x4e2cce32 // fmla v18, v17, v12
-	WORD $0x4eab1d73 // orr v19, v11, v11
-	WORD $0x4e2cce53 // fmla v19, v18, v12
-	WORD $0x4e21a9ad // fcvtns v13, v13
-	WORD $0x4f3f05b4 // sshr #1 v20, v13
-	WORD $0x6eb485ad // sub v13, v13, v20
-	WORD $0x4f375694 // shl #23 v20, v20
-	WORD $0x4eab8694 // add v20, v20, v11
-	WORD $0x6e34de73 // fmul v19, v19, v20
-	WORD $0x4f3755ad // shl #23 v13, v13
-	WORD $0x4eab85ad // add v13, v13, v11
-	WORD $0x6e2dde73 // fmul v19, v19, v13
-	FMOVQ F19, 0(R0)
+	FMOVQ 0(R1), F0
+	WORD $0x4ea0f7a0 // fmin v0, v29, v0
+	WORD $0x4e20f7c0 // fmax v0, v30, v0
+	WORD $0x6e3cdc01 // fmul v1, v0, v28
+	WORD $0x4e218821 // frintn v1, v1
+	WORD $0x4ebbcc20 // fmls v0, v1, v27
+	WORD $0x4ebacc20 // fmls v0, v1, v26
+	WORD $0x4eb81f02 // orr v2, v24, v24
+	WORD $0x4e20cf22 // fmla v2, v25, v0
+	WORD $0x4eb71ee3 // orr v3, v23, v23
+	WORD $0x4e20cc43 // fmla v3, v2, v0
+	WORD $0x4eb61ec4 // orr v4, v22, v22
+	WORD $0x4e20cc64 // fmla v4, v3, v0
+	WORD $0x4eb51ea5 // orr v5, v21, v21
+	WORD $0x4e20cc85 // fmla v5, v4, v0
+	WORD $0x4eb41e86 // orr v6, v20, v20
+	WORD $0x4e20cca6 // fmla v6, v5, v0
+	WORD $0x4eb41e87 // orr v7, v20, v20
+	WORD $0x4e20ccc7 // fmla v7, v6, v0
+	WORD $0x4e21a821 // fcvtns v1, v1
+	WORD $0x4f3f0428 // sshr #1 v8, v1
+	WORD $0x6ea88421 // sub v1, v1, v8
+	WORD $0x4f375508 // shl #23 v8, v8
+	WORD $0x4eb48508 // add v8, v8, v20
+	WORD $0x6e28dce7 // fmul v7, v7, v8
+	WORD $0x4f375421 // shl #23 v1, v1
+	WORD $0x4eb48421 // add v1, v1, v20
+	WORD $0x6e21dce7 // fmul v7, v7, v1
+	FMOVQ F7, 0(R0)
 	ADD $16, R1
 	ADD $16, R0
 	ADD $-4, R2
@@ -125,51 +125,51 @@ loop4:
 end5:
 	CMP $0, R2
 	BEQ done1
-	WORD $0x4ea01c0c // orr v12, v0, v0
+	WORD $0x4ebf1fe0 // orr v0, v31, v31
 	MOVD R1, R25
-	VLD1.P 4(R25), V12.S[0]
+	VLD1.P 4(R25), V0.S[0]
 	CMP $1, R2
 	BEQ lanes6
-	VLD1.P 4(R25), V12.S[1]
+	VLD1.P 4(R25), V0.S[1]
 	CMP $2, R2
 	BEQ lanes6
-	VLD1.P 4(R25), V12.S[2]
+	VLD1.P 4(R25), V0.S[2]
 lanes6:
-	WORD $0x4eacf44c // fmin v12, v2, v12
-	WORD $0x4e2cf42c // fmax v12, v1, v12
-	WORD $0x6e23dd8d // fmul v13, v12, v3
-	WORD $0x4e2189ad // frintn v13, v13
-	WORD $0x4ea4cdac // fmls v12, v13, v4
-	WORD $0x4ea5cdac // fmls v12, v13, v5
-	WORD $0x4ea71cee // orr v14, v7, v7
-	WORD $0x4e2cccce // fmla v14, v6, v12
-	WORD $0x4ea81d0f // orr v15, v8, v8
-	WORD $0x4e2ccdcf // fmla v15, v14, v12
-	WORD $0x4ea91d30 // orr v16, v9, v9
-	WORD $0x4e2ccdf0 // fmla v16, v15, v12
-	WORD $0x4eaa1d51 // orr v17, v10, v10
-	WORD $0x4e2cce11 // fmla v17, v16, v12
-	WORD $0x4eab1d72 // orr v18, v11, v11
-	WORD $0x4e2cce32 // fmla v18, v17, v12
-	WORD $0x4eab1d73 // orr v19, v11, v11
-	WORD $0x4e2cce53 // fmla v19, v18, v12
-	WORD $0x4e21a9ad // fcvtns v13, v13
-	WORD $0x4f3f05b4 // sshr #1 v20, v13
-	WORD $0x6eb485ad // sub v13, v13, v20
-	WORD $0x4f375694 // shl #23 v20, v20
-	WORD $0x4eab8694 // add v20, v20, v11
-	WORD $0x6e34de73 // fmul v19, v19, v20
-	WORD $0x4f3755ad // shl #23 v13, v13
-	WORD $0x4eab85ad // add v13, v13, v11
-	WORD $0x6e2dde73 // fmul v19, v19, v13
+	WORD $0x4ea0f7a0 // fmin v0, v29, v0
+	WORD $0x4e20f7c0 // fmax v0, v30, v0
+	WORD $0x6e3cdc01 // fmul v1, v0, v28
+	WORD $0x4e218821 // frintn v1, v1
+	WORD $0x4ebbcc20 // fmls v0, v1, v27
+	WORD $0x4ebacc20 // fmls v0, v1, v26
+	WORD $0x4eb81f02 // orr v2, v24, v24
+	WORD $0x4e20cf22 // fmla v2, v25, v0
+	WORD $0x4eb71ee3 // orr v3, v23, v23
+	WORD $0x4e20cc43 // fmla v3, v2, v0
+	WORD $0x4eb61ec4 // orr v4, v22, v22
+	WORD $0x4e20cc64 // fmla v4, v3, v0
+	WORD $0x4eb51ea5 // orr v5, v21, v21
+	WORD $0x4e20cc85 // fmla v5, v4, v0
+	WORD $0x4eb41e86 // orr v6, v20, v20
+	WORD $0x4e20cca6 // fmla v6, v5, v0
+	WORD $0x4eb41e87 // orr v7, v20, v20
+	WORD $0x4e20ccc7 // fmla v7, v6, v0
+	WORD $0x4e21a821 // fcvtns v1, v1
+	WORD $0x4f3f0428 // sshr #1 v8, v1
+	WORD $0x6ea88421 // sub v1, v1, v8
+	WORD $0x4f375508 // shl #23 v8, v8
+	WORD $0x4eb48508 // add v8, v8, v20
+	WORD $0x6e28dce7 // fmul v7, v7, v8
+	WORD $0x4f375421 // shl #23 v1, v1
+	WORD $0x4eb48421 // add v1, v1, v20
+	WORD $0x6e21dce7 // fmul v7, v7, v1
 	MOVD R0, R25
-	VST1.P V19.S[0], 4(R25)
+	VST1.P V7.S[0], 4(R25)
 	CMP $1, R2
 	BEQ lanes7
-	VST1.P V19.S[1], 4(R25)
+	VST1.P V7.S[1], 4(R25)
 	CMP $2, R2
 	BEQ lanes7
-	VST1.P V19.S[2], 4(R25)
+	VST1.P V7.S[2], 4(R25)
 lanes7:
 done1:
 	RET
@@ -177,93 +177,93 @@ done1:
 // func sigmoidNEON(y *float32, x *float32, n int) 
 TEXT ·sigmoidNEON(SB), NOSPLIT, $0-24
 	MOVD $constantNEON<>(SB), R25
-	FMOVQ 0(R25), F0
-	FMOVQ 16(R25), F2
-	FMOVQ 32(R25), F3
-	FMOVQ 48(R25), F4
-	FMOVQ 64(R25), F5
-	FMOVQ 80(R25), F6
-	FMOVQ 96(R25), F7
-	FMOVQ 112(R25), F8
-	FMOVQ 128(R25), F9
-	FMOVQ 144(R25), F10
-	FMOVQ 160(R25), F11
-	FMOVQ 176(R25), F12
-	FMOVQ 192(R25), F1
+	FMOVQ 0(R25), F31
+	FMOVQ 16(R25), F29
+	FMOVQ 32(R25), F28
+	FMOVQ 48(R25), F27
+	FMOVQ 64(R25), F26
+	FMOVQ 80(R25), F25
+	FMOVQ 96(R25), F24
+	FMOVQ 112(R25), F23
+	FMOVQ 128(R25), F22
+	FMOVQ 144(R25), F21
+	FMOVQ 160(R25), F20
+	FMOVQ 176(R25), F19
+	FMOVQ 192(R25), F30
 	MOVD y+0(FP), R0
 	MOVD x+8(FP), R1
 	MOVD n+16(FP), R2
 loop9:
 	CMP $8, R2
 	BLT end10
-	FMOVQ 0(R1), F13
-	WORD $0x4ea11dae // orr v14, v13, v1
-	WORD $0x4eaef46e // fmin v14, v3, v14
-	WORD $0x4e2ef44e // fmax v14, v2, v14
-	WORD $0x6e24ddcf // fmul v15, v14, v4
-	WORD $0x4e2189ef // frintn v15, v15
-	WORD $0x4ea5cdee // fmls v14, v15, v5
-	WORD $0x4ea6cdee // fmls v14, v15, v6
-	WORD $0x4ea81d10 // orr v16, v8, v8
-	WORD $0x4e2eccf0 // fmla v16, v7, v14
-	WORD $0x4ea91d31 // orr v17, v9, v9
-	WORD $0x4e2ece11 // fmla v17, v16, v14
-	WORD $0x4eaa1d52 // orr v18, v10, v10
-	WORD $0x4e2ece32 // fmla v18, v17, v14
-	WORD $0x4eab1d73 // orr v19, v11, v11
-	WORD $0x4e2ece53 // fmla v19, v18, v14
-	WORD $0x4eac1d94 // orr v20, v12, v12
-	WORD $0x4e2ece74 // fmla v20, v19, v14
-	WORD $0x4eac1d95 // orr v21, v12, v12
-	WORD $0x4e2ece95 // fmla v21, v20, v14
-	WORD $0x4e21a9ef // fcvtns v15, v15
-	WORD $0x4f3f05f6 // sshr #1 v22, v15
-	WORD $0x6eb685ef // sub v15, v15, v22
-	WORD $0x4f3756d6 // shl #23 v22, v22
-	WORD $0x4eac86d6 // add v22, v22, v12
-	WORD $0x6e36deb5 // fmul v21, v21, v22
-	WORD $0x4f3755ef // shl #23 v15, v15
-	WORD $0x4eac85ef // add v15, v15, v12
-	WORD $0x6e2fdeb5 // fmul v21, v21, v15
-	WORD $0x4f2105ad // sshr #31 v13, v13
-	WORD $0x6e6c1ead // bsl v13, v21, v12
-	WORD $0x4e2cd6b5 // fadd v21, v21, v12
-	WORD $0x6e35fdad // fdiv v13, v13, v21
-	FMOVQ F13, 0(R0)
-	FMOVQ 16(R1), F23
-	WORD $0x4ea11ef8 // orr v24, v23, v1
-	WORD $0x4eb8f478 // fmin v24, v3, v24
-	WORD $0x4e38f458 // fmax v24, v2, v24
-	WORD $0x6e24df19 // fmul v25, v24, v4
-	WORD $0x4e218b39 // frintn v25, v25
-	WORD $0x4ea5cf38 // fmls v24, v25, v5
-	WORD $0x4ea6cf38 // fmls v24, v25, v6
-	WORD $0x4ea81d1a // orr v26, v8, v8
-	WORD $0x4e38ccfa // fmla v26, v7, v24
-	WORD $0x4ea91d3b // orr v27, v9, v9
-	WORD $0x4e38cf5b // fmla v27, v26, v24
-	WORD $0x4eaa1d5c // orr v28, v10, v10
-	WORD $0x4e38cf7c // fmla v28, v27, v24
-	WORD $0x4eab1d7d // orr v29, v11, v11
-	WORD $0x4e38cf9d // fmla v29, v28, v24
-	WORD $0x4eac1d9e // orr v30, v12, v12
-	WORD $0x4e38cfbe // fmla v30, v29, v24
-	WORD $0x4eac1d9f // orr v31, v12, v12
-	WORD $0x4e38cfdf // fmla v31, v30, v24
-	WORD $0x4e21ab39 // fcvtns v25, v25
-	WORD $0x4f3f0730 // sshr #1 v16, v25
-	WORD $0x6eb08739 // sub v25, v25, v16
-	WORD $0x4f375610 // shl #23 v16, v16
-	WORD $0x4eac8610 // add v16, v16, v12
-	WORD $0x6e30dfff // fmul v31, v31, v16
-	WORD $0x4f375739 // shl #23 v25, v25
-	WORD $0x4eac8739 // add v25, v25, v12
-	WORD $0x6e39dfff // fmul v31, v31, v25
-	WORD $0x4f2106f7 // sshr #31 v23, v23
-	WORD $0x6e6c1ff7 // bsl v23, v31, v12
-	WORD $0x4e2cd7ff // fadd v31, v31, v12
-	WORD $0x6e3ffef7 // fdiv v23, v23, v31
-	FMOVQ F23, 16(R0)
+	FMOVQ 0(R1), F0
+	WORD $0x4ebe1c01 // orr v1, v0, v30
+	WORD $0x4ea1f781 // fmin v1, v28, v1
+	WORD $0x4e21f7a1 // fmax v1, v29, v1
+	WORD $0x6e3bdc22 // fmul v2, v1, v27
+	WORD $0x4e218842 // frintn v2, v2
+	WORD $0x4ebacc41 // fmls v1, v2, v26
+	WORD $0x4eb9cc41 // fmls v1, v2, v25
+	WORD $0x4eb71ee3 // orr v3, v23, v23
+	WORD $0x4e21cf03 // fmla v3, v24, v1
+	WORD $0x4eb61ec4 // orr v4, v22, v22
+	WORD $0x4e21cc64 // fmla v4, v3, v1
+	WORD $0x4eb51ea5 // orr v5, v21, v21
+	WORD $0x4e21cc85 // fmla v5, v4, v1
+	WORD $0x4eb41e86 // orr v6, v20, v20
+	WORD $0x4e21cca6 // fmla v6, v5, v1
+	WORD $0x4eb31e67 // orr v7, v19, v19
+	WORD $0x4e21ccc7 // fmla v7, v6, v1
+	WORD $0x4eb31e68 // orr v8, v19, v19
+	WORD $0x4e21cce8 // fmla v8, v7, v1
+	WORD $0x4e21a842 // fcvtns v2, v2
+	WORD $0x4f3f0449 // sshr #1 v9, v2
+	WORD $0x6ea98442 // sub v2, v2, v9
+	WORD $0x4f375529 // shl #23 v9, v9
+	WORD $0x4eb38529 // add v9, v9, v19
+	WORD $0x6e29dd08 // fmul v8, v8, v9
+	WORD $0x4f375442 // shl #23 v2, v2
+	WORD $0x4eb38442 // add v2, v2, v19
+	WORD $0x6e22dd08 // fmul v8, v8, v2
+	WORD $0x4f210400 // sshr #31 v0, v0
+	WORD $0x6e731d00 // bsl v0, v8, v19
+	WORD $0x4e33d508 // fadd v8, v8, v19
+	WORD $0x6e28fc00 // fdiv v0, v0, v8
+	FMOVQ F0, 0(R0)
+	FMOVQ 16(R1), F10
+	WORD $0x4ebe1d4b // orr v11, v10, v30
+	WORD $0x4eabf78b // fmin v11, v28, v11
+	WORD $0x4e2bf7ab // fmax v11, v29, v11
+	WORD $0x6e3bdd6c // fmul v12, v11, v27
+	WORD $0x4e21898c // frintn v12, v12
+	WORD $0x4ebacd8b // fmls v11, v12, v26
+	WORD $0x4eb9cd8b // fmls v11, v12, v25
+	WORD $0x4eb71eed // orr v13, v23, v23
+	WORD $0x4e2bcf0d // fmla v13, v24, v11
+	WORD $0x4eb61ece // orr v14, v22, v22
+	WORD $0x4e2bcdae // fmla v14, v13, v11
+	WORD $0x4eb51eaf // orr v15, v21, v21
+	WORD $0x4e2bcdcf // fmla v15, v14, v11
+	WORD $0x4eb41e90 // orr v16, v20, v20
+	WORD $0x4e2bcdf0 // fmla v16, v15, v11
+	WORD $0x4eb31e71 // orr v17, v19, v19
+	WORD $0x4e2bce11 // fmla v17, v16, v11
+	WORD $0x4eb31e72 // orr v18, v19, v19
+	WORD $0x4e2bce32 // fmla v18, v17, v11
+	WORD $0x4e21a98c // fcvtns v12, v12
+	WORD $0x4f3f0583 // sshr #1 v3, v12
+	WORD $0x6ea3858c // sub v12, v12, v3
+	WORD $0x4f375463 // shl #23 v3, v3
+	WORD $0x4eb38463 // add v3, v3, v19
+	WORD $0x6e23de52 // fmul v18, v18, v3
+	WORD $0x4f37558c // shl #23 v12, v12
+	WORD $0x4eb3858c // add v12, v12, v19
+	WORD $0x6e2cde52 // fmul v18, v18, v12
+	WORD $0x4f21054a // sshr #31 v10, v10
+	WORD $0x6e731e4a // bsl v10, v18, v19
+	WORD $0x4e33d652 // fadd v18, v18, v19
+	WORD $0x6e32fd4a // fdiv v10, v10, v18
+	FMOVQ F10, 16(R0)
 	ADD $32, R1
 	ADD $32, R0
 	ADD $-8, R2
@@ -272,40 +272,40 @@ end10:
 loop11:
 	CMP $4, R2
 	BLT end12
-	FMOVQ 0(R1), F13
-	WORD $0x4ea11dae // orr v14, v13, v1
-	WORD $0x4eaef46e // fmin v14, v3, v14
-	WORD $0x4e2ef44e // fmax v14, v2, v14
-	WORD $0x6e24ddcf // fmul v15, v14, v4
-	WORD $0x4e2189ef // frintn v15, v15
-	WORD $0x4ea5cdee // fmls v14, v15, v5
-	WORD $0x4ea6cdee // fmls v14, v15, v6
-	WORD $0x4ea81d10 // orr v16, v8, v8
-	WORD $0x4e2eccf0 // fmla v16, v7, v14
-	WORD $0x4ea91d31 // orr v17, v9, v9
-	WORD $0x4e2ece11 // fmla v17, v16, v14
-	WORD $0x4eaa1d52 // orr v18, v10, v10
-	WORD $0x4e2ece32 // fmla v18, v17, v14
-	WORD $0x4eab1d73 // orr v19, v11, v11
-	WORD $0x4e2ece53 // fmla v19, v18, v14
-	WORD $0x4eac1d94 // orr v20, v12, v12
-	WORD $0x4e2ece74 // fmla v20, v19, v14
-	WORD $0x4eac1d95 // orr v21, v12, v12
-	WORD $0x4e2ece95 // fmla v21, v20, v14
-	WORD $0x4e21a9ef // fcvtns v15, v15
-	WORD $0x4f3f05f6 // sshr #1 v22, v15
-	WORD $0x6eb685ef // sub v15, v15, v22
-	WORD $0x4f3756d6 // shl #23 v22, v22
-	WORD $0x4eac86d6 // add v22, v22, v12
-	WORD $0x6e36deb5 // fmul v21, v21, v22
-	WORD $0x4f3755ef // shl #23 v15, v15
-	WORD $0x4eac85ef // add v15, v15, v12
-	WORD $0x6e2fdeb5 // fmul v21, v21, v15
-	WORD $0x4f2105ad // sshr #31 v13, v13
-	WORD $0x6e6c1ead // bsl v13, v21, v12
-	WORD $0x4e2cd6b5 // fadd v21, v21, v12
-	WORD $0x6e35fdad // fdiv v13, v13, v21
-	FMOVQ F13, 0(R0)
+	FMOVQ 0(R1), F0
+	WORD $0x4ebe1c01 // orr v1, v0, v30
+	WORD $0x4ea1f781 // fmin v1, v28, v1
+	WORD $0x4e21f7a1 // fmax v1, v29, v1
+	WORD $0x6e3bdc22 // fmul v2, v1, v27
+	WORD $0x4e218842 // frintn v2, v2
+	WORD $0x4ebacc41 // fmls v1, v2, v26
+	WORD $0x4eb9cc41 // fmls v1, v2, v25
+	WORD $0x4eb71ee3 // orr v3, v23, v23
+	WORD $0x4e21cf03 // fmla v3, v24, v1
+	WORD $0x4eb61ec4 // orr v4, v22, v22
+	WORD $0x4e21cc64 // fmla v4, v3, v1
+	WORD $0x4eb51ea5 // orr v5, v21, v21
+	WORD $0x4e21cc85 // fmla v5, v4, v1
+	WORD $0x4eb41e86 // orr v6, v20, v20
+	WORD $0x4e21cca6 // fmla v6, v5, v1
+	WORD $0x4eb31e67 // orr v7, v19, v19
+	WORD $0x4e21ccc7 // fmla v7, v6, v1
+	WORD $0x4eb31e68 // orr v8, v19, v19
+	WORD $0x4e21cce8 // fmla v8, v7, v1
+	WORD $0x4e21a842 // fcvtns v2, v2
+	WORD $0x4f3f0449 // sshr #1 v9, v2
+	WORD $0x6ea98442 // sub v2, v2, v9
+	WORD $0x4f375529 // shl #23 v9, v9
+	WORD $0x4eb38529 // add v9, v9, v19
+	WORD $0x6e29dd08 // fmul v8, v8, v9
+	WORD $0x4f375442 // shl #23 v2, v2
+	WORD $0x4eb38442 // add v2, v2, v19
+	WORD $0x6e22dd08 // fmul v8, v8, v2
+	WORD $0x4f210400 // sshr #31 v0, v0
+	WORD $0x6e731d00 // bsl v0, v8, v19
+	WORD $0x4e33d508 // fadd v8, v8, v19
+	WORD $0x6e28fc00 // fdiv v0, v0, v8
+	FMOVQ F0, 0(R0)
 	ADD $16, R1
 	ADD $16, R0
 	ADD $-4, R2
@@ -313,56 +313,56 @@ loop11:
 end12:
 	CMP $0, R2
 	BEQ done8
-	WORD $0x4ea01c0d // orr v13, v0, v0
+	WORD $0x4ebf1fe0 // orr v0, v31, v31
 	MOVD R1, R25
-	VLD1.P 4(R25), V13.S[0]
+	VLD1.P 4(R25), V0.S[0]
 	CMP $1, R2
 	BEQ lanes13
-	VLD1.P 4(R25), V13.S[1]
+	VLD1.P 4(R25), V0.S[1]
 	CMP $2, R2
 	BEQ lanes13
-	VLD1.P 4(R25), V13.S[2]
+	VLD1.P 4(R25), V0.S[2]
 lanes13:
-	WORD $0x4ea11dae // orr v14, v13, v1
-	WORD $0x4eaef46e // fmin v14, v3, v14
-	WORD $0x4e2ef44e // fmax v14, v2, v14
-	WORD $0x6e24ddcf // fmul v15, v14, v4
-	WORD $0x4e2189ef // frintn v15, v15
-	WORD $0x4ea5cdee // fmls v14, v15, v5
-	WORD $0x4ea6cdee // fmls v14, v15, v6
-	WORD $0x4ea81d10 // orr v16, v8, v8
-	WORD $0x4e2eccf0 // fmla v16, v7, v14
-	WORD $0x4ea91d31 // orr v17, v9, v9
-	WORD $0x4e2ece11 // fmla v17, v16, v14
-	WORD $0x4eaa1d52 // orr v18, v10, v10
-	WORD $0x4e2ece32 // fmla v18, v17, v14
-	WORD $0x4eab1d73 // orr v19, v11, v11
-	WORD $0x4e2ece53 // fmla v19, v18, v14
-	WORD $0x4eac1d94 // orr v20, v12, v12
-	WORD $0x4e2ece74 // fmla v20, v19, v14
-	WORD $0x4eac1d95 // orr v21, v12, v12
-	WORD $0x4e2ece95 // fmla v21, v20, v14
-	WORD $0x4e21a9ef // fcvtns v15, v15
-	WORD $0x4f3f05f6 // sshr #1 v22, v15
-	WORD $0x6eb685ef // sub v15, v15, v22
-	WORD $0x4f3756d6 // shl #23 v22, v22
-	WORD $0x4eac86d6 // add v22, v22, v12
-	WORD $0x6e36deb5 // fmul v21, v21, v22
-	WORD $0x4f3755ef // shl #23 v15, v15
-	WORD $0x4eac85ef // add v15, v15, v12
-	WORD $0x6e2fdeb5 // fmul v21, v21, v15
-	WORD $0x4f2105ad // sshr #31 v13, v13
-	WORD $0x6e6c1ead // bsl v13, v21, v12
-	WORD $0x4e2cd6b5 // fadd v21, v21, v12
-	WORD $0x6e35fdad // fdiv v13, v13, v21
+	WORD $0x4ebe1c01 // orr v1, v0, v30
+	WORD $0x4ea1f781 // fmin v1, v28, v1
+	WORD $0x4e21f7a1 // fmax v1, v29, v1
+	WORD $0x6e3bdc22 // fmul v2, v1, v27
+	WORD $0x4e218842 // frintn v2, v2
+	WORD $0x4ebacc41 // fmls v1, v2, v26
+	WORD $0x4eb9cc41 // fmls v1, v2, v25
+	WORD $0x4eb71ee3 // orr v3, v23, v23
+	WORD $0x4e21cf03 // fmla v3, v24, v1
+	WORD $0x4eb61ec4 // orr v4, v22, v22
+	WORD $0x4e21cc64 // fmla v4, v3, v1
+	WORD $0x4eb51ea5 // orr v5, v21, v21
+	WORD $0x4e21cc85 // fmla v5, v4, v1
+	WORD $0x4eb41e86 // orr v6, v20, v20
+	WORD $0x4e21cca6 // fmla v6, v5, v1
+	WORD $0x4eb31e67 // orr v7, v19, v19
+	WORD $0x4e21ccc7 // fmla v7, v6, v1
+	WORD $0x4eb31e68 // orr v8, v19, v19
+	WORD $0x4e21cce8 // fmla v8, v7, v1
+	WORD $0x4e21a842 // fcvtns v2, v2
+	WORD $0x4f3f0449 // sshr #1 v9, v2
+	WORD $0x6ea98442 // sub v2, v2, v9
+	WORD $0x4f375529 // shl #23 v9, v9
+	WORD $0x4eb38529 // add v9, v9, v19
+	WORD $0x6e29dd08 // fmul v8, v8, v9
+	WORD $0x4f375442 // shl #23 v2, v2
+	WORD $0x4eb38442 // add v2, v2, v19
+	WORD $0x6e22dd08 // fmul v8, v8, v2
+	WORD $0x4f210400 // sshr #31 v0, v0
+	WORD $0x6e731d00 // bsl v0, v8, v19
+	WORD $0x4e33d508 // fadd v8, v8, v19
+	WORD $0x6e28fc00 // fdiv v0, v0, v8
 	MOVD R0, R25
-	VST1.P V13.S[0], 4(R25)
+	VST1.P V0.S[0], 4(R25)
 	CMP $1, R2
 	BEQ lanes14
-	VST1.P V13.S[1], 4(R25)
+	VST1.P V0.S[1], 4(R25)
 	CMP $2, R2
 	BEQ lanes14
-	VST1.P V13.S[2], 4(R25)
+	VST1.P V0.S[2], 4(R25)
 lanes14:
 done8:
 	RET
@@ -370,98 +370,98 @@ done8:
 // func siluNEON(y *float32, x *float32, n int) 
 TEXT ·siluNEON(SB), NOSPLIT, $0-24
 	MOVD $constantNEON<>(SB), R25
-	FMOVQ 0(R25), F0
-	FMOVQ 16(R25), F2
-	FMOVQ 32(R25), F3
-	FMOVQ 48(R25), F4
-	FMOVQ 64(R25), F5
-	FMOVQ 80(R25), F6
-	FMOVQ 96(R25), F7
-	FMOVQ 112(R25), F8
-	FMOVQ 128(R25), F9
-	FMOVQ 144(R25), F10
-	FMOVQ 160(R25), F11
-	FMOVQ 176(R25), F12
-	FMOVQ 192(R25), F1
-	FMOVQ 208(R25), F13
+	FMOVQ 0(R25), F31
+	FMOVQ 16(R25), F29
+	FMOVQ 32(R25), F28
+	FMOVQ 48(R25), F27
+	FMOVQ 64(R25), F26
+	FMOVQ 80(R25), F25
+	FMOVQ 96(R25), F24
+	FMOVQ 112(R25), F23
+	FMOVQ 128(R25), F22
+	FMOVQ 144(R25), F21
+	FMOVQ 160(R25), F20
+	FMOVQ 176(R25), F19
+	FMOVQ 192(R25), F30
+	FMOVQ 208(R25), F18
 	MOVD y+0(FP), R0
 	MOVD x+8(FP), R1
 	MOVD n+16(FP), R2
 loop16:
 	CMP $8, R2
 	BLT end17
-	FMOVQ 0(R1), F14
-	WORD $0x4ea11dcf // orr v15, v14, v1
-	WORD $0x4eaff46f // fmin v15, v3, v15
-	WORD $0x4e2ff44f // fmax v15, v2, v15
-	WORD $0x6e24ddf0 // fmul v16, v15, v4
-	WORD $0x4e218a10 // frintn v16, v16
-	WORD $0x4ea5ce0f // fmls v15, v16, v5
-	WORD $0x4ea6ce0f // fmls v15, v16, v6
-	WORD $0x4ea81d11 // orr v17, v8, v8
-	WORD $0x4e2fccf1 // fmla v17, v7, v15
-	WORD $0x4ea91d32 // orr v18, v9, v9
-	WORD $0x4e2fce32 // fmla v18, v17, v15
-	WORD $0x4eaa1d53 // orr v19, v10, v10
-	WORD $0x4e2fce53 // fmla v19, v18, v15
-	WORD $0x4eab1d74 // orr v20, v11, v11
-	WORD $0x4e2fce74 // fmla v20, v19, v15
-	WORD $0x4eac1d95 // orr v21, v12, v12
-	WORD $0x4e2fce95 // fmla v21, v20, v15
-	WORD $0x4eac1d96 // orr v22, v12, v12
-	WORD $0x4e2fceb6 // fmla v22, v21, v15
-	WORD $0x4e21aa10 // fcvtns v16, v16
-	WORD $0x4f3f0617 // sshr #1 v23, v16
-	WORD $0x6eb78610 // sub v16, v16, v23
-	WORD $0x4f3756f7 // shl #23 v23, v23
-	WORD $0x4eac86f7 // add v23, v23, v12
-	WORD $0x6e37ded6 // fmul v22, v22, v23
-	WORD $0x4f375610 // shl #23 v16, v16
-	WORD $0x4eac8610 // add v16, v16, v12
-	WORD $0x6e30ded6 // fmul v22, v22, v16
-	WORD $0x4f2105d8 // sshr #31 v24, v14
-	WORD $0x6e6c1ed8 // bsl v24, v22, v12
-	WORD $0x4e2cd6d6 // fadd v22, v22, v12
-	WORD $0x6e36ff18 // fdiv v24, v24, v22
-	WORD $0x4e2ef5ae // fmax v14, v13, v14
-	WORD $0x6e38ddce // fmul v14, v14, v24
-	FMOVQ F14, 0(R0)
-	FMOVQ 16(R1), F25
-	WORD $0x4ea11f3a // orr v26, v25, v1
-	WORD $0x4ebaf47a // fmin v26, v3, v26
-	WORD $0x4e3af45a // fmax v26, v2, v26
-	WORD $0x6e24df5b // fmul v27, v26, v4
-	WORD $0x4e218b7b // frintn v27, v27
-	WORD $0x4ea5cf7a // fmls v26, v27, v5
-	WORD $0x4ea6cf7a // fmls v26, v27, v6
-	WORD $0x4ea81d1c // orr v28, v8, v8
-	WORD $0x4e3accfc // fmla v28, v7, v26
-	WORD $0x4ea91d3d // orr v29, v9, v9
-	WORD $0x4e3acf9d // fmla v29, v28, v26
-	WORD $0x4eaa1d5e // orr v30, v10, v10
-	WORD $0x4e3acfbe // fmla v30, v29, v26
-	WORD $0x4eab1d7f // orr v31, v11, v11
-	WORD $0x4e3acfdf // fmla v31, v30, v26
-	WORD $0x4eac1d91 // orr v17, v12, v12
-	WORD $0x4e3acff1 // fmla v17, v31, v26
-	WORD $0x4eac1d92 // orr v18, v12, v12
-	WORD $0x4e3ace32 // fmla v18, v17, v26
-	WORD $0x4e21ab7b // fcvtns v27, v27
-	WORD $0x4f3f0773 // sshr #1 v19, v27
-	WORD $0x6eb3877b // sub v27, v27, v19
-	WORD $0x4f375673 // shl #23 v19, v19
-	WORD $0x4eac8673 // add v19, v19, v12
-	WORD $0x6e33de52 // fmul v18, v18, v19
-	WORD $0x4f37577b // shl #23 v27, v27
-	WORD $0x4eac877b // add v27, v27, v12
-	WORD $0x6e3bde52 // fmul v18, v18, v27
-	WORD $0x4f210734 // sshr #31 v20, v25
-	WORD $0x6e6c1e54 // bsl v20, v18, v12
-	WORD $0x4e2cd652 // fadd v18, v18, v12
-	WORD $0x6e32fe94 // fdiv v20, v20, v18
-	WORD $0x4e39f5b9 // fmax v25, v13, v25
-	WORD $0x6e34df39 // fmul v25, v25, v20
-	FMOVQ F25, 16(R0)
+	FMOVQ 0(R1), F0
+	WORD $0x4ebe1c01 // orr v1, v0, v30
+	WORD $0x4ea1f781 // fmin v1, v28, v1
+	WORD $0x4e21f7a1 // fmax v1, v29, v1
+	WORD $0x6e3bdc22 // fmul v2, v1, v27
+	WORD $0x4e218842 // frintn v2, v2
+	WORD $0x4ebacc41 // fmls v1, v2, v26
+	WORD $0x4eb9cc41 // fmls v1, v2, v25
+	WORD $0x4eb71ee3 // orr v3, v23, v23
+	WORD $0x4e21cf03 // fmla v3, v24, v1
+	WORD $0x4eb61ec4 // orr v4, v22, v22
+	WORD $0x4e21cc64 // fmla v4, v3, v1
+	WORD $0x4eb51ea5 // orr v5, v21, v21
+	WORD $0x4e21cc85 // fmla v5, v4, v1
+	WORD $0x4eb41e86 // orr v6, v20, v20
+	WORD $0x4e21cca6 // fmla v6, v5, v1
+	WORD $0x4eb31e67 // orr v7, v19, v19
+	WORD $0x4e21ccc7 // fmla v7, v6, v1
+	WORD $0x4eb31e68 // orr v8, v19, v19
+	WORD $0x4e21cce8 // fmla v8, v7, v1
+	WORD $0x4e21a842 // fcvtns v2, v2
+	WORD $0x4f3f0449 // sshr #1 v9, v2
+	WORD $0x6ea98442 // sub v2, v2, v9
+	WORD $0x4f375529 // shl #23 v9, v9
+	WORD $0x4eb38529 // add v9, v9, v19
+	WORD $0x6e29dd08 // fmul v8, v8, v9
+	WORD $0x4f375442 // shl #23 v2, v2
+	WORD $0x4eb38442 // add v2, v2, v19
+	WORD $0x6e22dd08 // fmul v8, v8, v2
+	WORD $0x4f21040a // sshr #31 v10, v0
+	WORD $0x6e731d0a // bsl v10, v8, v19
+	WORD $0x4e33d508 // fadd v8, v8, v19
+	WORD $0x6e28fd4a // fdiv v10, v10, v8
+	WORD $0x4e20f640 // fmax v0, v18, v0
+	WORD $0x6e2adc00 // fmul v0, v0, v10
+	FMOVQ F0, 0(R0)
+	FMOVQ 16(R1), F11
+	WORD $0x4ebe1d6c // orr v12, v11, v30
+	WORD $0x4eacf78c // fmin v12, v28, v12
+	WORD $0x4e2cf7ac // fmax v12, v29, v12
+	WORD $0x6e3bdd8d // fmul v13, v12, v27
+	WORD $0x4e2189ad // frintn v13, v13
+	WORD $0x4ebacdac // fmls v12, v13, v26
+	WORD $0x4eb9cdac // fmls v12, v13, v25
+	WORD $0x4eb71eee // orr v14, v23, v23
+	WORD $0x4e2ccf0e // fmla v14, v24, v12
+	WORD $0x4eb61ecf // orr v15, v22, v22
+	WORD $0x4e2ccdcf // fmla v15, v14, v12
+	WORD $0x4eb51eb0 // orr v16, v21, v21
+	WORD $0x4e2ccdf0 // fmla v16, v15, v12
+	WORD $0x4eb41e91 // orr v17, v20, v20
+	WORD $0x4e2cce11 // fmla v17, v16, v12
+	WORD $0x4eb31e63 // orr v3, v19, v19
+	WORD $0x4e2cce23 // fmla v3, v17, v12
+	WORD $0x4eb31e64 // orr v4, v19, v19
+	WORD $0x4e2ccc64 // fmla v4, v3, v12
+	WORD $0x4e21a9ad // fcvtns v13, v13
+	WORD $0x4f3f05a5 // sshr #1 v5, v13
+	WORD $0x6ea585ad // sub v13, v13, v5
+	WORD $0x4f3754a5 // shl #23 v5, v5
+	WORD $0x4eb384a5 // add v5, v5, v19
+	WORD $0x6e25dc84 // fmul v4, v4, v5
+	WORD $0x4f3755ad // shl #23 v13, v13
+	WORD $0x4eb385ad // add v13, v13, v19
+	WORD $0x6e2ddc84 // fmul v4, v4, v13
+	WORD $0x4f210566 // sshr #31 v6, v11
+	WORD $0x6e731c86 // bsl v6, v4, v19
+	WORD $0x4e33d484 // fadd v4, v4, v19
+	WORD $0x6e24fcc6 // fdiv v6, v6, v4
+	WORD $0x4e2bf64b // fmax v11, v18, v11
+	WORD $0x6e26dd6b // fmul v11, v11, v6
+	FMOVQ F11, 16(R0)
 	ADD $32, R1
 	ADD $32, R0
 	ADD $-8, R2
@@ -470,42 +470,42 @@ end17:
 loop18:
 	CMP $4, R2
 	BLT end19
-	FMOVQ 0(R1), F14
-	WORD $0x4ea11dcf // orr v15, v14, v1
-	WORD $0x4eaff46f // fmin v15, v3, v15
-	WORD $0x4e2ff44f // fmax v15, v2, v15
-	WORD $0x6e24ddf0 // fmul v16, v15, v4
-	WORD $0x4e218a10 // frintn v16, v16
-	WORD $0x4ea5ce0f // fmls v15, v16, v5
-	WORD $0x4ea6ce0f // fmls v15, v16, v6
-	WORD $0x4ea81d11 // orr v17, v8, v8
-	WORD $0x4e2fccf1 // fmla v17, v7, v15
-	WORD $0x4ea91d32 // orr v18, v9, v9
-	WORD $0x4e2fce32 // fmla v18, v17, v15
-	WORD $0x4eaa1d53 // orr v19, v10, v10
-	WORD $0x4e2fce53 // fmla v19, v18, v15
-	WORD $0x4eab1d74 // orr v20, v11, v11
-	WORD $0x4e2fce74 // fmla v20, v19, v15
-	WORD $0x4eac1d95 // orr v21, v12, v12
-	WORD $0x4e2fce95 // fmla v21, v20, v15
-	WORD $0x4eac1d96 // orr v22, v12, v12
-	WORD $0x4e2fceb6 // fmla v22, v21, v15
-	WORD $0x4e21aa10 // fcvtns v16, v16
-	WORD $0x4f3f0617 // sshr #1 v23, v16
-	WORD $0x6eb78610 // sub v16, v16, v23
-	WORD $0x4f3756f7 // shl #23 v23, v23
-	WORD $0x4eac86f7 // add v23, v23, v12
-	WORD $0x6e37ded6 // fmul v22, v22, v23
-	WORD $0x4f375610 // shl #23 v16, v16
-	WORD $0x4eac8610 // add v16, v16, v12
-	WORD $0x6e30ded6 // fmul v22, v22, v16
-	WORD $0x4f2105d8 // sshr #31 v24, v14
-	WORD $0x6e6c1ed8 // bsl v24, v22, v12
-	WORD $0x4e2cd6d6 // fadd v22, v22, v12
-	WORD $0x6e36ff18 // fdiv v24, v24, v22
-	WORD $0x4e2ef5ae // fmax v14, v13, v14
-	WORD $0x6e38ddce // fmul v14, v14, v24
-	FMOVQ F14, 0(R0)
+	FMOVQ 0(R1), F0
+	WORD $0x4ebe1c01 // orr v1, v0, v30
+	WORD $0x4ea1f781 // fmin v1, v28, v1
+	WORD $0x4e21f7a1 // fmax v1, v29, v1
+	WORD $0x6e3bdc22 // fmul v2, v1, v27
+	WORD $0x4e218842 // frintn v2, v2
+	WORD $0x4ebacc41 // fmls v1, v2, v26
+	WORD $0x4eb9cc41 // fmls v1, v2, v25
+	WORD $0x4eb71ee3 // orr v3, v23, v23
+	WORD $0x4e21cf03 // fmla v3, v24, v1
+	WORD $0x4eb61ec4 // orr v4, v22, v22
+	WORD $0x4e21cc64 // fmla v4, v3, v1
+	WORD $0x4eb51ea5 // orr v5, v21, v21
+	WORD $0x4e21cc85 // fmla v5, v4, v1
+	WORD $0x4eb41e86 // orr v6, v20, v20
+	WORD $0x4e21cca6 // fmla v6, v5, v1
+	WORD $0x4eb31e67 // orr v7, v19, v19
+	WORD $0x4e21ccc7 // fmla v7, v6, v1
+	WORD $0x4eb31e68 // orr v8, v19, v19
+	WORD $0x4e21cce8 // fmla v8, v7, v1
+	WORD $0x4e21a842 // fcvtns v2, v2
+	WORD $0x4f3f0449 // sshr #1 v9, v2
+	WORD $0x6ea98442 // sub v2, v2, v9
+	WORD $0x4f375529 // shl #23 v9, v9
+	WORD $0x4eb38529 // add v9, v9, v19
+	WORD $0x6e29dd08 // fmul v8, v8, v9
+	WORD $0x4f375442 // shl #23 v2, v2
+	WORD $0x4eb38442 // add v2, v2, v19
+	WORD $0x6e22dd08 // fmul v8, v8, v2
+	WORD $0x4f21040a // sshr #31 v10, v0
+	WORD $0x6e731d0a // bsl v10, v8, v19
+	WORD $0x4e33d508 // fadd v8, v8, v19
+	WORD $0x6e28fd4a // fdiv v10, v10, v8
+	WORD $0x4e20f640 // fmax v0, v18, v0
+	WORD $0x6e2adc00 // fmul v0, v0, v10
+	FMOVQ F0, 0(R0)
 	ADD $16, R1
 	ADD $16, R0
 	ADD $-4, R2
@@ -513,58 +513,58 @@ loop18:
 end19:
 	CMP $0, R2
 	BEQ done15
-	WORD $0x4ea01c0e // orr v14, v0, v0
+	WORD $0x4ebf1fe0 // orr v0, v31, v31
 	MOVD R1, R25
-	VLD1.P 4(R25), V14.S[0]
+	VLD1.P 4(R25), V0.S[0]
 	CMP $1, R2
 	BEQ lanes20
-	VLD1.P 4(R25), V14.S[1]
+	VLD1.P 4(R25), V0.S[1]
 	CMP $2, R2
 	BEQ lanes20
-	VLD1.P 4(R25), V14.S[2]
+	VLD1.P 4(R25), V0.S[2]
 lanes20:
-	WORD $0x4ea11dcf // orr v15, v14, v1
-	WORD $0x4eaff46f // fmin v15, v3, v15
-	WORD $0x4e2ff44f // fmax v15, v2, v15
-	WORD $0x6e24ddf0 // fmul v16, v15, v4
-	WORD $0x4e218a10 // frintn v16, v16
-	WORD $0x4ea5ce0f // fmls v15, v16, v5
-	WORD $0x4ea6ce0f // fmls v15, v16, v6
-	WORD $0x4ea81d11 // orr v17, v8, v8
-	WORD $0x4e2fccf1 // fmla v17, v7, v15
-	WORD $0x4ea91d32 // orr v18, v9, v9
-	WORD $0x4e2fce32 // fmla v18, v17, v15
-	WORD $0x4eaa1d53 // orr v19, v10, v10
-	WORD $0x4e2fce53 // fmla v19, v18, v15
-	WORD $0x4eab1d74 // orr v20, v11, v11
-	WORD $0x4e2fce74 // fmla v20, v19, v15
-	WORD $0x4eac1d95 // orr v21, v12, v12
-	WORD $0x4e2fce95 // fmla v21, v20, v15
-	WORD $0x4eac1d96 // orr v22, v12, v12
-	WORD $0x4e2fceb6 // fmla v22, v21, v15
-	WORD $0x4e21aa10 // fcvtns v16, v16
-	WORD $0x4f3f0617 // sshr #1 v23, v16
-	WORD $0x6eb78610 // sub v16, v16, v23
-	WORD $0x4f3756f7 // shl #23 v23, v23
-	WORD $0x4eac86f7 // add v23, v23, v12
-	WORD $0x6e37ded6 // fmul v22, v22, v23
-	WORD $0x4f375610 // shl #23 v16, v16
-	WORD $0x4eac8610 // add v16, v16, v12
-	WORD $0x6e30ded6 // fmul v22, v22, v16
-	WORD $0x4f2105d8 // sshr #31 v24, v14
-	WORD $0x6e6c1ed8 // bsl v24, v22, v12
-	WORD $0x4e2cd6d6 // fadd v22, v22, v12
-	WORD $0x6e36ff18 // fdiv v24, v24, v22
-	WORD $0x4e2ef5ae // fmax v14, v13, v14
-	WORD $0x6e38ddce // fmul v14, v14, v24
+	WORD $0x4ebe1c01 // orr v1, v0, v30
+	WORD $0x4ea1f781 // fmin v1, v28, v1
+	WORD $0x4e21f7a1 // fmax v1, v29, v1
+	WORD $0x6e3bdc22 // fmul v2, v1, v27
+	WORD $0x4e218842 // frintn v2, v2
+	WORD $0x4ebacc41 // fmls v1, v2, v26
+	WORD $0x4eb9cc41 // fmls v1, v2, v25
+	WORD $0x4eb71ee3 // orr v3, v23, v23
+	WORD $0x4e21cf03 // fmla v3, v24, v1
+	WORD $0x4eb61ec4 // orr v4, v22, v22
+	WORD $0x4e21cc64 // fmla v4, v3, v1
+	WORD $0x4eb51ea5 // orr v5, v21, v21
+	WORD $0x4e21cc85 // fmla v5, v4, v1
+	WORD $0x4eb41e86 // orr v6, v20, v20
+	WORD $0x4e21cca6 // fmla v6, v5, v1
+	WORD $0x4eb31e67 // orr v7, v19, v19
+	WORD $0x4e21ccc7 // fmla v7, v6, v1
+	WORD $0x4eb31e68 // orr v8, v19, v19
+	WORD $0x4e21cce8 // fmla v8, v7, v1
+	WORD $0x4e21a842 // fcvtns v2, v2
+	WORD $0x4f3f0449 // sshr #1 v9, v2
+	WORD $0x6ea98442 // sub v2, v2, v9
+	WORD $0x4f375529 // shl #23 v9, v9
+	WORD $0x4eb38529 // add v9, v9, v19
+	WORD $0x6e29dd08 // fmul v8, v8, v9
+	WORD $0x4f375442 // shl #23 v2, v2
+	WORD $0x4eb38442 // add v2, v2, v19
+	WORD $0x6e22dd08 // fmul v8, v8, v2
+	WORD $0x4f21040a // sshr #31 v10, v0
+	WORD $0x6e731d0a // bsl v10, v8, v19
+	WORD $0x4e33d508 // fadd v8, v8, v19
+	WORD $0x6e28fd4a // fdiv v10, v10, v8
+	WORD $0x4e20f640 // fmax v0, v18, v0
+	WORD $0x6e2adc00 // fmul v0, v0, v10
 	MOVD R0, R25
-	VST1.P V14.S[0], 4(R25)
+	VST1.P V0.S[0], 4(R25)
 	CMP $1, R2
 	BEQ lanes21
-	VST1.P V14.S[1], 4(R25)
+	VST1.P V0.S[1], 4(R25)
 	CMP $2, R2
 	BEQ lanes21
-	VST1.P V14.S[2], 4(R25)
+	VST1.P V0.S[2], 4(R25)
 lanes21:
 done15:
 	RET
@@ -572,120 +572,120 @@ done15:
 // func softplusNEON(y *float32, x *float32, n int) 
 TEXT ·softplusNEON(SB), NOSPLIT, $0-24
 	MOVD $constantNEON<>(SB), R25
-	FMOVQ 0(R25), F0
-	FMOVQ 16(R25), F2
-	FMOVQ 32(R25), F3
-	FMOVQ 48(R25), F4
-	FMOVQ 64(R25), F5
-	FMOVQ 80(R25), F6
-	FMOVQ 96(R25), F7
-	FMOVQ 112(R25), F8
-	FMOVQ 128(R25), F9
-	FMOVQ 144(R25), F10
-	FMOVQ 160(R25), F11
-	FMOVQ 176(R25), F12
-	FMOVQ 192(R25), F1
-	FMOVQ 224(R25), F13
-	FMOVQ 240(R25), F14
-	FMOVQ 256(R25), F15
-	FMOVQ 272(R25), F16
-	FMOVQ 288(R25), F17
+	FMOVQ 0(R25), F31
+	FMOVQ 16(R25), F29
+	FMOVQ 32(R25), F28
+	FMOVQ 48(R25), F27
+	FMOVQ 64(R25), F26
+	FMOVQ 80(R25), F25
+	FMOVQ 96(R25), F24
+	FMOVQ 112(R25), F23
+	FMOVQ 128(R25), F22
+	FMOVQ 144(R25), F21
+	FMOVQ 160(R25), F20
+	FMOVQ 176(R25), F19
+	FMOVQ 192(R25), F30
+	FMOVQ 224(R25), F18
+	FMOVQ 240(R25), F17
+	FMOVQ 256(R25), F16
+	FMOVQ 272(R25), F15
+	FMOVQ 288(R25), F14
 	MOVD y+0(FP), R0
 	MOVD x+8(FP), R1
 	MOVD n+16(FP), R2
 loop23:
 	CMP $8, R2
 	BLT end24
-	FMOVQ 0(R1), F18
-	WORD $0x4ea11e53 // orr v19, v18, v1
-	WORD $0x4eb3f473 // fmin v19, v3, v19
-	WORD $0x4e33f453 // fmax v19, v2, v19
-	WORD $0x6e24de74 // fmul v20, v19, v4
-	WORD $0x4e218a94 // frintn v20, v20
-	WORD $0x4ea5ce93 // fmls v19, v20, v5
-	WORD $0x4ea6ce93 // fmls v19, v20, v6
-	WORD $0x4ea81d15 // orr v21, v8, v8
-	WORD $0x4e33ccf5 // fmla v21, v7, v19
-	WORD $0x4ea91d36 // orr v22, v9, v9
-	WORD $0x4e33ceb6 // fmla v22, v21, v19
-	WORD $0x4eaa1d57 // orr v23, v10, v10
-	WORD $0x4e33ced7 // fmla v23, v22, v19
-	WORD $0x4eab1d78 // orr v24, v11, v11
-	WORD $0x4e33cef8 // fmla v24, v23, v19
-	WORD $0x4eac1d99 // orr v25, v12, v12
-	WORD $0x4e33cf19 // fmla v25, v24, v19
-	WORD $0x4eac1d9a // orr v26, v12, v12
-	WORD $0x4e33cf3a // fmla v26, v25, v19
-	WORD $0x4e21aa94 // fcvtns v20, v20
-	WORD $0x4f3f069b // sshr #1 v27, v20
-	WORD $0x6ebb8694 // sub v20, v20, v27
-	WORD $0x4f37577b // shl #23 v27, v27
-	WORD $0x4eac877b // add v27, v27, v12
-	WORD $0x6e3bdf5a // fmul v26, v26, v27
-	WORD $0x4f375694 // shl #23 v20, v20
-	WORD $0x4eac8694 // add v20, v20, v12
-	WORD $0x6e34df5a // fmul v26, v26, v20
-	WORD $0x4e2dd75c // fadd v28, v26, v13
-	WORD $0x6e3cff5a // fdiv v26, v26, v28
-	WORD $0x6e3adf5d // fmul v29, v26, v26
-	WORD $0x4eaf1dfe // orr v30, v15, v15
-	WORD $0x4e3dcdde // fmla v30, v14, v29
-	WORD $0x4eb01e1f // orr v31, v16, v16
-	WORD $0x4e3dcfdf // fmla v31, v30, v29
-	WORD $0x4eb11e35 // orr v21, v17, v17
-	WORD $0x4e3dcff5 // fmla v21, v31, v29
-	WORD $0x4eac1d96 // orr v22, v12, v12
-	WORD $0x4e3dceb6 // fmla v22, v21, v29
-	WORD $0x4e3ad75a // fadd v26, v26, v26
-	WORD $0x6e36df5a // fmul v26, v26, v22
-	WORD $0x4e32f412 // fmax v18, v0, v18
-	WORD $0x4e32d75a // fadd v26, v26, v18
-	FMOVQ F26, 0(R0)
-	FMOVQ 16(R1), F23
-	WORD $0x4ea11ef8 // orr v24, v23, v1
-	WORD $0x4eb8f478 // fmin v24, v3, v24
-	WORD $0x4e38f458 // fmax v24, v2, v24
-	WORD $0x6e24df19 // fmul v25, v24, v4
-	WORD $0x4e218b39 // frintn v25, v25
-	WORD $0x4ea5cf38 // fmls v24, v25, v5
-	WORD $0x4ea6cf38 // fmls v24, v25, v6
-	WORD $0x4ea81d13 // orr v19, v8, v8
-	WORD $0x4e38ccf3 // fmla v19, v7, v24
-	WORD $0x4ea91d3b // orr v27, v9, v9
-	WORD $0x4e38ce7b // fmla v27, v19, v24
-	WORD $0x4eaa1d54 // orr v20, v10, v10
-	WORD $0x4e38cf74 // fmla v20, v27, v24
-	WORD $0x4eab1d7c // orr v28, v11, v11
-	WORD $0x4e38ce9c // fmla v28, v20, v24
-	WORD $0x4eac1d9e // orr v30, v12, v12
-	WORD $0x4e38cf9e // fmla v30, v28, v24
-	WORD $0x4eac1d9f // orr v31, v12, v12
-	WORD $0x4e38cfdf // fmla v31, v30, v24
-	WORD $0x4e21ab39 // fcvtns v25, v25
-	WORD $0x4f3f0735 // sshr #1 v21, v25
-	WORD $0x6eb58739 // sub v25, v25, v21
-	WORD $0x4f3756b5 // shl #23 v21, v21
-	WORD $0x4eac86b5 // add v21, v21, v12
-	WORD $0x6e35dfff // fmul v31, v31, v21
-	WORD $0x4f375739 // shl #23 v25, v25
-	WORD $0x4eac8739 // add v25, v25, v12
-	WORD $0x6e39dfff // fmul v31, v31, v25
-	WORD $0x4e2dd7fd // fadd v29, v31, v13
-	WORD $0x6e3dffff // fdiv v31, v31, v29
-	WORD $0x6e3fdff6 // fmul v22, v31, v31
-	WORD $0x4eaf1df2 // orr v18, v15, v15
-	WORD $0x4e36cdd2 // fmla v18, v14, v22
-	WORD $0x4eb01e1a // orr v26, v16, v16
-	WORD $0x4e36ce5a // fmla v26, v18, v22
-	WORD $0x4eb11e33 // orr v19, v17, v17
-	WORD $0x4e36cf53 // fmla v19, v26, v22
-	WORD $0x4eac1d9b // orr v27, v12, v12
-	WORD $0x4e36ce7b // fmla v27, v19, v22
-	WORD $0x4e3fd7ff // fadd v31, v31, v31
-	WORD $0x6e3bdfff // fmul v31, v31, v27
-	WORD $0x4e37f417 // fmax v23, v0, v23
-	WORD $0x4e37d7ff // fadd v31, v31, v23
-	FMOVQ F31, 16(R0)
+	FMOVQ 0(R1), F0
+	WORD $0x4ebe1c01 // orr v1, v0, v30
+	WORD $0x4ea1f781 // fmin v1, v28, v1
+	WORD $0x4e21f7a1 // fmax v1, v29, v1
+	WORD $0x6e3bdc22 // fmul v2, v1, v27
+	WORD $0x4e218842 // frintn v2, v2
+	WORD $0x4ebacc41 // fmls v1, v2, v26
+	WORD $0x4eb9cc41 // fmls v1, v2, v25
+	WORD $0x4eb71ee3 // orr v3, v23, v23
+	WORD $0x4e21cf03 // fmla v3, v24, v1
+	WORD $0x4eb61ec4 // orr v4, v22, v22
+	WORD $0x4e21cc64 // fmla v4, v3, v1
+	WORD $0x4eb51ea5 // orr v5, v21, v21
+	WORD $0x4e21cc85 // fmla v5, v4, v1
+	WORD $0x4eb41e86 // orr v6, v20, v20
+	WORD $0x4e21cca6 // fmla v6, v5, v1
+	WORD $0x4eb31e67 // orr v7, v19, v19
+	WORD $0x4e21ccc7 // fmla v7, v6, v1
+	WORD $0x4eb31e68 // orr v8, v19, v19
+	WORD $0x4e21cce8 // fmla v8, v7, v1
+	WORD $0x4e21a842 // fcvtns v2, v2
+	WORD $0x4f3f0449 // sshr #1 v9, v2
+	WORD $0x6ea98442 // sub v2, v2, v9
+	WORD $0x4f375529 // shl #23 v9, v9
+	WORD $0x4eb38529 // add v9, v9, v19
+	WORD $0x6e29dd08 // fmul v8, v8, v9
+	WORD $0x4f375442 // shl #23 v2, v2
+	WORD $0x4eb38442 // add v2, v2, v19
+	WORD $0x6e22dd08 // fmul v8, v8, v2
+	WORD $0x4e32d50a // fadd v10, v8, v18
+	WORD $0x6e2afd08 // fdiv v8, v8, v10
+	WORD $0x6e28dd0b // fmul v11, v8, v8
+	WORD $0x4eb01e0c // orr v12, v16, v16
+	WORD $0x4e2bce2c // fmla v12, v17, v11
+	WORD $0x4eaf1ded // orr v13, v15, v15
+	WORD $0x4e2bcd8d // fmla v13, v12, v11
+	WORD $0x4eae1dc3 // orr v3, v14, v14
+	WORD $0x4e2bcda3 // fmla v3, v13, v11
+	WORD $0x4eb31e64 // orr v4, v19, v19
+	WORD $0x4e2bcc64 // fmla v4, v3, v11
+	WORD $0x4e28d508 // fadd v8, v8, v8
+	WORD $0x6e24dd08 // fmul v8, v8, v4
+	WORD $0x4e20f7e0 // fmax v0, v31, v0
+	WORD $0x4e20d508 // fadd v8, v8, v0
+	FMOVQ F8, 0(R0)
+	FMOVQ 16(R1), F5
+	WORD $0x4ebe1ca6 // orr v6, v5, v30
+	WORD $0x4ea6f786 // fmin v6, v28, v6
+	WORD $0x4e26f7a6 // fmax v6, v29, v6
+	WORD $0x6e3bdcc7 // fmul v7, v6, v27
+	WORD $0x4e2188e7 // frintn v7, v7
+	WORD $0x4ebacce6 // fmls v6, v7, v26
+	WORD $0x4eb9cce6 // fmls v6, v7, v25
+	WORD $0x4eb71ee1 // orr v1, v23, v23
+	WORD $0x4e26cf01 // fmla v1, v24, v6
+	WORD $0x4eb61ec9 // orr v9, v22, v22
+	WORD $0x4e26cc29 // fmla v9, v1, v6
+	WORD $0x4eb51ea2 // orr v2, v21, v21
+	WORD $0x4e26cd22 // fmla v2, v9, v6
+	WORD $0x4eb41e8a // orr v10, v20, v20
+	WORD $0x4e26cc4a // fmla v10, v2, v6
+	WORD $0x4eb31e6c // orr v12, v19, v19
+	WORD $0x4e26cd4c // fmla v12, v10, v6
+	WORD $0x4eb31e6d // orr v13, v19, v19
+	WORD $0x4e26cd8d // fmla v13, v12, v6
+	WORD $0x4e21a8e7 // fcvtns v7, v7
+	WORD $0x4f3f04e3 // sshr #1 v3, v7
+	WORD $0x6ea384e7 // sub v7, v7, v3
+	WORD $0x4f375463 // shl #23 v3, v3
+	WORD $0x4eb38463 // add v3, v3, v19
+	WORD $0x6e23ddad // fmul v13, v13, v3
+	WORD $0x4f3754e7 // shl #23 v7, v7
+	WORD $0x4eb384e7 // add v7, v7, v19
+	WORD $0x6e27ddad // fmul v13, v13, v7
+	WORD $0x4e32d5ab // fadd v11, v13, v18
+	WORD $0x6e2bfdad // fdiv v13, v13, v11
+	WORD $0x6e2ddda4 // fmul v4, v13, v13
+	WORD $0x4eb01e00 // orr v0, v16, v16
+	WORD $0x4e24ce20 // fmla v0, v17, v4
+	WORD $0x4eaf1de8 // orr v8, v15, v15
+	WORD $0x4e24cc08 // fmla v8, v0, v4
+	WORD $0x4eae1dc1 // orr v1, v14, v14
+	WORD $0x4e24cd01 // fmla v1, v8, v4
+	WORD $0x4eb31e69 // orr v9, v19, v19
+	WORD $0x4e24cc29 // fmla v9, v1, v4
+	WORD $0x4e2dd5ad // fadd v13, v13, v13
+	WORD $0x6e29ddad // fmul v13, v13, v9
+	WORD $0x4e25f7e5 // fmax v5, v31, v5
+	WORD $0x4e25d5ad // fadd v13, v13, v5
+	FMOVQ F13, 16(R0)
 	ADD $32, R1
 	ADD $32, R0
 	ADD $-8, R2
@@ -694,51 +694,51 @@ end24:
 loop25:
 	CMP $4, R2
 	BLT end26
-	FMOVQ 0(R1), F18
-	WORD $0x4ea11e53 // orr v19, v18, v1
-	WORD $0x4eb3f473 // fmin v19, v3, v19
-	WORD $0x4e33f453 // fmax v19, v2, v19
-	WORD $0x6e24de74 // fmul v20, v19, v4
-	WORD $0x4e218a94 // frintn v20, v20
-	WORD $0x4ea5ce93 // fmls v19, v20, v5
-	WORD $0x4ea6ce93 // fmls v19, v20, v6
-	WORD $0x4ea81d15 // orr v21, v8, v8
-	WORD $0x4e33ccf5 // fmla v21, v7, v19
-	WORD $0x4ea91d36 // orr v22, v9, v9
-	WORD $0x4e33ceb6 // fmla v22, v21, v19
-	WORD $0x4eaa1d57 // orr v23, v10, v10
-	WORD $0x4e33ced7 // fmla v23, v22, v19
-	WORD $0x4eab1d78 // orr v24, v11, v11
-	WORD $0x4e33cef8 // fmla v24, v23, v19
-	WORD $0x4eac1d99 // orr v25, v12, v12
-	WORD $0x4e33cf19 // fmla v25, v24, v19
-	WORD $0x4eac1d9a // orr v26, v12, v12
-	WORD $0x4e33cf3a // fmla v26, v25, v19
-	WORD $0x4e21aa94 // fcvtns v20, v20
-	WORD $0x4f3f069b // sshr #1 v27, v20
-	WORD $0x6ebb8694 // sub v20, v20, v27
-	WORD $0x4f37577b // shl #23 v27, v27
-	WORD $0x4eac877b // add v27, v27, v12
-	WORD $0x6e3bdf5a // fmul v26, v26, v27
-	WORD $0x4f375694 // shl #23 v20, v20
-	WORD $0x4eac8694 // add v20, v20, v12
-	WORD $0x6e34df5a // fmul v26, v26, v20
-	WORD $0x4e2dd75c // fadd v28, v26, v13
-	WORD $0x6e3cff5a // fdiv v26, v26, v28
-	WORD $0x6e3adf5d // fmul v29, v26, v26
-	WORD $0x4eaf1dfe // orr v30, v15, v15
-	WORD $0x4e3dcdde // fmla v30, v14, v29
-	WORD $0x4eb01e1f // orr v31, v16, v16
-	WORD $0x4e3dcfdf // fmla v31, v30, v29
-	WORD $0x4eb11e35 // orr v21, v17, v17
-	WORD $0x4e3dcff5 // fmla v21, v31, v29
-	WORD $0x4eac1d96 // orr v22, v12, v12
-	WORD $0x4e3dceb6 // fmla v22, v21, v29
-	WORD $0x4e3ad75a // fadd v26, v26, v26
-	WORD $0x6e36df5a // fmul v26, v26, v22
-	WORD $0x4e32f412 // fmax v18, v0, v18
-	WORD $0x4e32d75a // fadd v26, v26, v18
-	FMOVQ F26, 0(R0)
+	FMOVQ 0(R1), F0
+	WORD $0x4ebe1c01 // orr v1, v0, v30
+	WORD $0x4ea1f781 // fmin v1, v28, v1
+	WORD $0x4e21f7a1 // fmax v1, v29, v1
+	WORD $0x6e3bdc22 // fmul v2, v1, v27
+	WORD $0x4e218842 // frintn v2, v2
+	WORD $0x4ebacc41 // fmls v1, v2, v26
+	WORD $0x4eb9cc41 // fmls v1, v2, v25
+	WORD $0x4eb71ee3 // orr v3, v23, v23
+	WORD $0x4e21cf03 // fmla v3, v24, v1
+	WORD $0x4eb61ec4 // orr v4, v22, v22
+	WORD $0x4e21cc64 // fmla v4, v3, v1
+	WORD $0x4eb51ea5 // orr v5, v21, v21
+	WORD $0x4e21cc85 // fmla v5, v4, v1
+	WORD $0x4eb41e86 // orr v6, v20, v20
+	WORD $0x4e21cca6 // fmla v6, v5, v1
+	WORD $0x4eb31e67 // orr v7, v19, v19
+	WORD $0x4e21ccc7 // fmla v7, v6, v1
+	WORD $0x4eb31e68 // orr v8, v19, v19
+	WORD $0x4e21cce8 // fmla v8, v7, v1
+	WORD $0x4e21a842 // fcvtns v2, v2
+	WORD $0x4f3f0449 // sshr #1 v9, v2
+	WORD $0x6ea98442 // sub v2, v2, v9
+	WORD $0x4f375529 // shl #23 v9, v9
+	WORD $0x4eb38529 // add v9, v9, v19
+	WORD $0x6e29dd08 // fmul v8, v8, v9
+	WORD $0x4f375442 // shl #23 v2, v2
+	WORD $0x4eb38442 // add v2, v2, v19
+	WORD $0x6e22dd08 // fmul v8, v8, v2
+	WORD $0x4e32d50a // fadd v10, v8, v18
+	WORD $0x6e2afd08 // fdiv v8, v8, v10
+	WORD $0x6e28dd0b // fmul v11, v8, v8
+	WORD $0x4eb01e0c // orr v12, v16, v16
+	WORD $0x4e2bce2c // fmla v12, v17, v11
+	WORD $0x4eaf1ded // orr v13, v15, v15
+	WORD $0x4e2bcd8d // fmla v13, v12, v11
+	WORD $0x4eae1dc3 // orr v3, v14, v14
+	WORD $0x4e2bcda3 // fmla v3, v13, v11
+	WORD $0x4eb31e64 // orr v4, v19, v19
+	WORD $0x4e2bcc64 // fmla v4, v3, v11
+	WORD $0x4e28d508 // fadd v8, v8, v8
+	WORD $0x6e24dd08 // fmul v8, v8, v4
+	WORD $0x4e20f7e0 // fmax v0, v31, v0
+	WORD $0x4e20d508 // fadd v8, v8, v0
+	FMOVQ F8, 0(R0)
 	ADD $16, R1
 	ADD $16, R0
 	ADD $-4, R2
@@ -746,67 +746,67 @@ loop25:
 end26:
 	CMP $0, R2
 	BEQ done22
-	WORD $0x4ea01c12 // orr v18, v0, v0
+	WORD $0x4ebf1fe0 // orr v0, v31, v31
 	MOVD R1, R25
-	VLD1.P 4(R25), V18.S[0]
+	VLD1.P 4(R25), V0.S[0]
 	CMP $1, R2
 	BEQ lanes27
-	VLD1.P 4(R25), V18.S[1]
+	VLD1.P 4(R25), V0.S[1]
 	CMP $2, R2
 	BEQ lanes27
-	VLD1.P 4(R25), V18.S[2]
+	VLD1.P 4(R25), V0.S[2]
 lanes27:
-	WORD $0x4ea11e53 // orr v19, v18, v1
-	WORD $0x4eb3f473 // fmin v19, v3, v19
-	WORD $0x4e33f453 // fmax v19, v2, v19
-	WORD $0x6e24de74 // fmul v20, v19, v4
-	WORD $0x4e218a94 // frintn v20, v20
-	WORD $0x4ea5ce93 // fmls v19, v20, v5
-	WORD $0x4ea6ce93 // fmls v19, v20, v6
-	WORD $0x4ea81d15 // orr v21, v8, v8
-	WORD $0x4e33ccf5 // fmla v21, v7, v19
-	WORD $0x4ea91d36 // orr v22, v9, v9
-	WORD $0x4e33ceb6 // fmla v22, v21, v19
-	WORD $0x4eaa1d57 // orr v23, v10, v10
-	WORD $0x4e33ced7 // fmla v23, v22, v19
-	WORD $0x4eab1d78 // orr v24, v11, v11
-	WORD $0x4e33cef8 // fmla v24, v23, v19
-	WORD $0x4eac1d99 // orr v25, v12, v12
-	WORD $0x4e33cf19 // fmla v25, v24, v19
-	WORD $0x4eac1d9a // orr v26, v12, v12
-	WORD $0x4e33cf3a // fmla v26, v25, v19
-	WORD $0x4e21aa94 // fcvtns v20, v20
-	WORD $0x4f3f069b // sshr #1 v27, v20
-	WORD $0x6ebb8694 // sub v20, v20, v27
-	WORD $0x4f37577b // shl #23 v27, v27
-	WORD $0x4eac877b // add v27, v27, v12
-	WORD $0x6e3bdf5a // fmul v26, v26, v27
-	WORD $0x4f375694 // shl #23 v20, v20
-	WORD $0x4eac8694 // add v20, v20, v12
-	WORD $0x6e34df5a // fmul v26, v26, v20
-	WORD $0x4e2dd75c // fadd v28, v26, v13
-	WORD $0x6e3cff5a // fdiv v26, v26, v28
-	WORD $0x6e3adf5d // fmul v29, v26, v26
-	WORD $0x4eaf1dfe // orr v30, v15, v15
-	WORD $0x4e3dcdde // fmla v30, v14, v29
-	WORD $0x4eb01e1f // orr v31, v16, v16
-	WORD $0x4e3dcfdf // fmla v31, v30, v29
-	WORD $0x4eb11e35 // orr v21, v17, v17
-	WORD $0x4e3dcff5 // fmla v21, v31, v29
-	WORD $0x4eac1d96 // orr v22, v12, v12
-	WORD $0x4e3dceb6 // fmla v22, v21, v29
-	WORD $0x4e3ad75a // fadd v26, v26, v26
-	WORD $0x6e36df5a // fmul v26, v26, v22
-	WORD $0x4e32f412 // fmax v18, v0, v18
-	WORD $0x4e32d75a // fadd v26, v26, v18
+	WORD $0x4ebe1c01 // orr v1, v0, v30
+	WORD $0x4ea1f781 // fmin v1, v28, v1
+	WORD $0x4e21f7a1 // fmax v1, v29, v1
+	WORD $0x6e3bdc22 // fmul v2, v1, v27
+	WORD $0x4e218842 // frintn v2, v2
+	WORD $0x4ebacc41 // fmls v1, v2, v26
+	WORD $0x4eb9cc41 // fmls v1, v2, v25
+	WORD $0x4eb71ee3 // orr v3, v23, v23
+	WORD $0x4e21cf03 // fmla v3, v24, v1
+	WORD $0x4eb61ec4 // orr v4, v22, v22
+	WORD $0x4e21cc64 // fmla v4, v3, v1
+	WORD $0x4eb51ea5 // orr v5, v21, v21
+	WORD $0x4e21cc85 // fmla v5, v4, v1
+	WORD $0x4eb41e86 // orr v6, v20, v20
+	WORD $0x4e21cca6 // fmla v6, v5, v1
+	WORD $0x4eb31e67 // orr v7, v19, v19
+	WORD $0x4e21ccc7 // fmla v7, v6, v1
+	WORD $0x4eb31e68 // orr v8, v19, v19
+	WORD $0x4e21cce8 // fmla v8, v7, v1
+	WORD $0x4e21a842 // fcvtns v2, v2
+	WORD $0x4f3f0449 // sshr #1 v9, v2
+	WORD $0x6ea98442 // sub v2, v2, v9
+	WORD $0x4f375529 // shl #23 v9, v9
+	WORD $0x4eb38529 // add v9, v9, v19
+	WORD $0x6e29dd08 // fmul v8, v8, v9
+	WORD $0x4f375442 // shl #23 v2, v2
+	WORD $0x4eb38442 // add v2, v2, v19
+	WORD $0x6e22dd08 // fmul v8, v8, v2
+	WORD $0x4e32d50a // fadd v10, v8, v18
+	WORD $0x6e2afd08 // fdiv v8, v8, v10
+	WORD $0x6e28dd0b // fmul v11, v8, v8
+	WORD $0x4eb01e0c // orr v12, v16, v16
+	WORD $0x4e2bce2c // fmla v12, v17, v11
+	WORD $0x4eaf1ded // orr v13, v15, v15
+	WORD $0x4e2bcd8d // fmla v13, v12, v11
+	WORD $0x4eae1dc3 // orr v3, v14, v14
+	WORD $0x4e2bcda3 // fmla v3, v13, v11
+	WORD $0x4eb31e64 // orr v4, v19, v19
+	WORD $0x4e2bcc64 // fmla v4, v3, v11
+	WORD $0x4e28d508 // fadd v8, v8, v8
+	WORD $0x6e24dd08 // fmul v8, v8, v4
+	WORD $0x4e20f7e0 // fmax v0, v31, v0
+	WORD $0x4e20d508 // fadd v8, v8, v0
 	MOVD R0, R25
-	VST1.P V26.S[0], 4(R25)
+	VST1.P V8.S[0], 4(R25)
 	CMP $1, R2
 	BEQ lanes28
-	VST1.P V26.S[1], 4(R25)
+	VST1.P V8.S[1], 4(R25)
 	CMP $2, R2
 	BEQ lanes28
-	VST1.P V26.S[2], 4(R25)
+	VST1.P V8.S[2], 4(R25)
 lanes28:
 done22:
 	RET
@@ -814,7 +814,7 @@ done22:
 // func addNEON(y *float32, x *float32, w *float32, n int) 
 TEXT ·addNEON(SB), NOSPLIT, $0-32
 	MOVD $constantNEON<>(SB), R25
-	FMOVQ 0(R25), F0
+	FMOVQ 0(R25), F31
 	MOVD y+0(FP), R0
 	MOVD x+8(FP), R1
 	MOVD w+16(FP), R2
@@ -822,22 +822,22 @@ TEXT ·addNEON(SB), NOSPLIT, $0-32
 loop30:
 	CMP $16, R3
 	BLT end31
-	FMOVQ 0(R1), F1
-	FMOVQ 0(R2), F2
-	WORD $0x4e22d421 // fadd v1, v1, v2
-	FMOVQ F1, 0(R0)
-	FMOVQ 16(R1), F3
-	FMOVQ 16(R2), F4
-	WORD $0x4e24d463 // fadd v3, v3, v4
-	FMOVQ F3, 16(R0)
-	FMOVQ 32(R1), F5
-	FMOVQ 32(R2), F6
-	WORD $0x4e26d4a5 // fadd v5, v5, v6
-	FMOVQ F5, 32(R0)
-	FMOVQ 48(R1), F7
-	FMOVQ 48(R2), F8
-	WORD $0x4e28d4e7 // fadd v7, v7, v8
-	FMOVQ F7, 48(R0)
+	FMOVQ 0(R1), F0
+	FMOVQ 0(R2), F1
+	WORD $0x4e21d400 // fadd v0, v0, v1
+	FMOVQ F0, 0(R0)
+	FMOVQ 16(R1), F2
+	FMOVQ 16(R2), F3
+	WORD $0x4e23d442 // fadd v2, v2, v3
+	FMOVQ F2, 16(R0)
+	FMOVQ 32(R1), F4
+	FMOVQ 32(R2), F5
+	WORD $0x4e25d484 // fadd v4, v4, v5
+	FMOVQ F4, 32(R0)
+	FMOVQ 48(R1), F6
+	FMOVQ 48(R2), F7
+	WORD $0x4e27d4c6 // fadd v6, v6, v7
+	FMOVQ F6, 48(R0)
 	ADD $64, R1
 	ADD $64, R2
 	ADD $64, R0
@@ -847,10 +847,10 @@ end31:
 loop32:
 	CMP $4, R3
 	BLT end33
-	FMOVQ 0(R1), F1
-	FMOVQ 0(R2), F2
-	WORD $0x4e22d421 // fadd v1, v1, v2
-	FMOVQ F1, 0(R0)
+	FMOVQ 0(R1), F0
+	FMOVQ 0(R2), F1
+	WORD $0x4e21d400 // fadd v0, v0, v1
+	FMOVQ F0, 0(R0)
 	ADD $16, R1
 	ADD $16, R2
 	ADD $16, R0
@@ -859,35 +859,35 @@ loop32:
 end33:
 	CMP $0, R3
 	BEQ done29
-	WORD $0x4ea01c01 // orr v1, v0, v0
+	WORD $0x4ebf1fe0 // orr v0, v31, v31
 	MOVD R1, R25
+	VLD1.P 4(R25), V0.S[0]
+	CMP $1, R3
+	BEQ lanes34
+	VLD1.P 4(R25), V0.S[1]
+	CMP $2, R3
+	BEQ lanes34
+	VLD1.P 4(R25), V0.S[2]
+lanes34:
+	WORD $0x4ebf1fe1 // orr v1, v31, v31
+	MOVD R2, R25
 	VLD1.P 4(R25), V1.S[0]
 	CMP $1, R3
-	BEQ lanes34
+	BEQ lanes35
 	VLD1.P 4(R25), V1.S[1]
 	CMP $2, R3
-	BEQ lanes34
+	BEQ lanes35
 	VLD1.P 4(R25), V1.S[2]
-lanes34:
-	WORD $0x4ea01c02 // orr v2, v0, v0
-	MOVD R2, R25
-	VLD1.P 4(R25), V2.S[0]
-	CMP $1, R3
-	BEQ lanes35
-	VLD1.P 4(R25), V2.S[1]
-	CMP $2, R3
-	BEQ lanes35
-	VLD1.P 4(R25), V2.S[2]
 lanes35:
-	WORD $0x4e22d421 // fadd v1, v1, v2
+	WORD $0x4e21d400 // fadd v0, v0, v1
 	MOVD R0, R25
-	VST1.P V1.S[0], 4(R25)
+	VST1.P V0.S[0], 4(R25)
 	CMP $1, R3
 	BEQ lanes36
-	VST1.P V1.S[1], 4(R25)
+	VST1.P V0.S[1], 4(R25)
 	CMP $2, R3
 	BEQ lanes36
-	VST1.P V1.S[2], 4(R25)
+	VST1.P V0.S[2], 4(R25)
 lanes36:
 done29:
 	RET
@@ -895,7 +895,7 @@ done29:
 // func mulNEON(y *float32, x *float32, w *float32, n int) 
 TEXT ·mulNEON(SB), NOSPLIT, $0-32
 	MOVD $constantNEON<>(SB), R25
-	FMOVQ 0(R25), F0
+	FMOVQ 0(R25), F31
 	MOVD y+0(FP), R0
 	MOVD x+8(FP), R1
 	MOVD w+16(FP), R2
@@ -903,22 +903,22 @@ TEXT ·mulNEON(SB), NOSPLIT, $0-32
 loop38:
 	CMP $16, R3
 	BLT end39
-	FMOVQ 0(R1), F1
-	FMOVQ 0(R2), F2
-	WORD $0x6e22dc21 // fmul v1, v1, v2
-	FMOVQ F1, 0(R0)
-	FMOVQ 16(R1), F3
-	FMOVQ 16(R2), F4
-	WORD $0x6e24dc63 // fmul v3, v3, v4
-	FMOVQ F3, 16(R0)
-	FMOVQ 32(R1), F5
-	FMOVQ 32(R2), F6
-	WORD $0x6e26dca5 // fmul v5, v5, v6
-	FMOVQ F5, 32(R0)
-	FMOVQ 48(R1), F7
-	FMOVQ 48(R2), F8
-	WORD $0x6e28dce7 // fmul v7, v7, v8
-	FMOVQ F7, 48(R0)
+	FMOVQ 0(R1), F0
+	FMOVQ 0(R2), F1
+	WORD $0x6e21dc00 // fmul v0, v0, v1
+	FMOVQ F0, 0(R0)
+	FMOVQ 16(R1), F2
+	FMOVQ 16(R2), F3
+	WORD $0x6e23dc42 // fmul v2, v2, v3
+	FMOVQ F2, 16(R0)
+	FMOVQ 32(R1), F4
+	FMOVQ 32(R2), F5
+	WORD $0x6e25dc84 // fmul v4, v4, v5
+	FMOVQ F4, 32(R0)
+	FMOVQ 48(R1), F6
+	FMOVQ 48(R2), F7
+	WORD $0x6e27dcc6 // fmul v6, v6, v7
+	FMOVQ F6, 48(R0)
 	ADD $64, R1
 	ADD $64, R2
 	ADD $64, R0
@@ -928,10 +928,10 @@ end39:
 loop40:
 	CMP $4, R3
 	BLT end41
-	FMOVQ 0(R1), F1
-	FMOVQ 0(R2), F2
-	WORD $0x6e22dc21 // fmul v1, v1, v2
-	FMOVQ F1, 0(R0)
+	FMOVQ 0(R1), F0
+	FMOVQ 0(R2), F1
+	WORD $0x6e21dc00 // fmul v0, v0, v1
+	FMOVQ F0, 0(R0)
 	ADD $16, R1
 	ADD $16, R2
 	ADD $16, R0
@@ -940,35 +940,35 @@ loop40:
 end41:
 	CMP $0, R3
 	BEQ done37
-	WORD $0x4ea01c01 // orr v1, v0, v0
+	WORD $0x4ebf1fe0 // orr v0, v31, v31
 	MOVD R1, R25
+	VLD1.P 4(R25), V0.S[0]
+	CMP $1, R3
+	BEQ lanes42
+	VLD1.P 4(R25), V0.S[1]
+	CMP $2, R3
+	BEQ lanes42
+	VLD1.P 4(R25), V0.S[2]
+lanes42:
+	WORD $0x4ebf1fe1 // orr v1, v31, v31
+	MOVD R2, R25
 	VLD1.P 4(R25), V1.S[0]
 	CMP $1, R3
-	BEQ lanes42
+	BEQ lanes43
 	VLD1.P 4(R25), V1.S[1]
 	CMP $2, R3
-	BEQ lanes42
+	BEQ lanes43
 	VLD1.P 4(R25), V1.S[2]
-lanes42:
-	WORD $0x4ea01c02 // orr v2, v0, v0
-	MOVD R2, R25
-	VLD1.P 4(R25), V2.S[0]
-	CMP $1, R3
-	BEQ lanes43
-	VLD1.P 4(R25), V2.S[1]
-	CMP $2, R3
-	BEQ lanes43
-	VLD1.P 4(R25), V2.S[2]
 lanes43:
-	WORD $0x6e22dc21 // fmul v1, v1, v2
+	WORD $0x6e21dc00 // fmul v0, v0, v1
 	MOVD R0, R25
-	VST1.P V1.S[0], 4(R25)
+	VST1.P V0.S[0], 4(R25)
 	CMP $1, R3
 	BEQ lanes44
-	VST1.P V1.S[1], 4(R25)
+	VST1.P V0.S[1], 4(R25)
 	CMP $2, R3
 	BEQ lanes44
-	VST1.P V1.S[2], 4(R25)
+	VST1.P V0.S[2], 4(R25)
 lanes44:
 done37:
 	RET
@@ -976,19 +976,19 @@ done37:
 // func mulSigmoidNEON(y *float32, x *float32, w *float32, n int) 
 TEXT ·mulSigmoidNEON(SB), NOSPLIT, $0-32
 	MOVD $constantNEON<>(SB), R25
-	FMOVQ 0(R25), F0
-	FMOVQ 16(R25), F2
-	FMOVQ 32(R25), F3
-	FMOVQ 48(R25), F4
-	FMOVQ 64(R25), F5
-	FMOVQ 80(R25), F6
-	FMOVQ 96(R25), F7
-	FMOVQ 112(R25), F8
-	FMOVQ 128(R25), F9
-	FMOVQ 144(R25), F10
-	FMOVQ 160(R25), F11
-	FMOVQ 176(R25), F12
-	FMOVQ 192(R25), F1
+	FMOVQ 0(R25), F31
+	FMOVQ 16(R25), F29
+	FMOVQ 32(R25), F28
+	FMOVQ 48(R25), F27
+	FMOVQ 64(R25), F26
+	FMOVQ 80(R25), F25
+	FMOVQ 96(R25), F24
+	FMOVQ 112(R25), F23
+	FMOVQ 128(R25), F22
+	FMOVQ 144(R25), F21
+	FMOVQ 160(R25), F20
+	FMOVQ 176(R25), F19
+	FMOVQ 192(R25), F30
 	MOVD y+0(FP), R0
 	MOVD x+8(FP), R1
 	MOVD w+16(FP), R2
@@ -996,78 +996,78 @@ TEXT ·mulSigmoidNEON(SB), NOSPLIT, $0-32
 loop46:
 	CMP $8, R3
 	BLT end47
-	FMOVQ 0(R1), F13
-	FMOVQ 0(R2), F14
-	WORD $0x4ea11dcf // orr v15, v14, v1
-	WORD $0x4eaff46f // fmin v15, v3, v15
-	WORD $0x4e2ff44f // fmax v15, v2, v15
-	WORD $0x6e24ddf0 // fmul v16, v15, v4
-	WORD $0x4e218a10 // frintn v16, v16
-	WORD $0x4ea5ce0f // fmls v15, v16, v5
-	WORD $0x4ea6ce0f // fmls v15, v16, v6
-	WORD $0x4ea81d11 // orr v17, v8, v8
-	WORD $0x4e2fccf1 // fmla v17, v7, v15
-	WORD $0x4ea91d32 // orr v18, v9, v9
-	WORD $0x4e2fce32 // fmla v18, v17, v15
-	WORD $0x4eaa1d53 // orr v19, v10, v10
-	WORD $0x4e2fce53 // fmla v19, v18, v15
-	WORD $0x4eab1d74 // orr v20, v11, v11
-	WORD $0x4e2fce74 // fmla v20, v19, v15
-	WORD $0x4eac1d95 // orr v21, v12, v12
-	WORD $0x4e2fce95 // fmla v21, v20, v15
-	WORD $0x4eac1d96 // orr v22, v12, v12
-	WORD $0x4e2fceb6 // fmla v22, v21, v15
-	WORD $0x4e21aa10 // fcvtns v16, v16
-	WORD $0x4f3f0617 // sshr #1 v23, v16
-	WORD $0x6eb78610 // sub v16, v16, v23
-	WORD $0x4f3756f7 // shl #23 v23, v23
-	WORD $0x4eac86f7 // add v23, v23, v12
-	WORD $0x6e37ded6 // fmul v22, v22, v23
-	WORD $0x4f375610 // shl #23 v16, v16
-	WORD $0x4eac8610 // add v16, v16, v12
-	WORD $0x6e30ded6 // fmul v22, v22, v16
-	WORD $0x4f2105ce // sshr #31 v14, v14
-	WORD $0x6e6c1ece // bsl v14, v22, v12
-	WORD $0x4e2cd6d6 // fadd v22, v22, v12
-	WORD $0x6e36fdce // fdiv v14, v14, v22
-	WORD $0x6e2eddad // fmul v13, v13, v14
-	FMOVQ F13, 0(R0)
-	FMOVQ 16(R1), F24
-	FMOVQ 16(R2), F25
-	WORD $0x4ea11f3a // orr v26, v25, v1
-	WORD $0x4ebaf47a // fmin v26, v3, v26
-	WORD $0x4e3af45a // fmax v26, v2, v26
-	WORD $0x6e24df5b // fmul v27, v26, v4
-	WORD $0x4e218b7b // frintn v27, v27
-	WORD $0x4ea5cf7a // fmls v26, v27, v5
-	WORD $0x4ea6cf7a // fmls v26, v27, v6
-	WORD $0x4ea81d1c // orr v28, v8, v8
-	WORD $0x4e3accfc // fmla v28, v7, v26
-	WORD $0x4ea91d3d // orr v29, v9, v9
-	WORD $0x4e3acf9d // fmla v29, v28, v26
-	WORD $0x4eaa1d5e // orr v30, v10, v10
-	WORD $0x4e3acfbe // fmla v30, v29, v26
-	WORD $0x4eab1d7f // orr v31, v11, v11
-	WORD $0x4e3acfdf // fmla v31, v30, v26
-	WORD $0x4eac1d91 // orr v17, v12, v12
-	WORD $0x4e3acff1 // fmla v17, v31, v26
-	WORD $0x4eac1d92 // orr v18, v12, v12
-	WORD $0x4e3ace32 // fmla v18, v17, v26
-	WORD $0x4e21ab7b // fcvtns v27, v27
-	WORD $0x4f3f0773 // sshr #1 v19, v27
-	WORD $0x6eb3877b // sub v27, v27, v19
-	WORD $0x4f375673 // shl #23 v19, v19
-	WORD $0x4eac8673 // add v19, v19, v12
-	WORD $0x6e33de52 // fmul v18, v18, v19
-	WORD $0x4f37577b // shl #23 v27, v27
-	WORD $0x4eac877b // add v27, v27, v12
-	WORD $0x6e3bde52 // fmul v18, v18, v27
-	WORD $0x4f210739 // sshr #31 v25, v25
-	WORD $0x6e6c1e59 // bsl v25, v18, v12
-	WORD $0x4e2cd652 // fadd v18, v18, v12
-	WORD $0x6e32ff39 // fdiv v25, v25, v18
-	WORD $0x6e39df18 // fmul v24, v24, v25
-	FMOVQ F24, 16(R0)
+	FMOVQ 0(R1), F0
+	FMOVQ 0(R2), F1
+	WORD $0x4ebe1c22 // orr v2, v1, v30
+	WORD $0x4ea2f782 // fmin v2, v28, v2
+	WORD $0x4e22f7a2 // fmax v2, v29, v2
+	WORD $0x6e3bdc43 // fmul v3, v2, v27
+	WORD $0x4e218863 // frintn v3, v3
+	WORD $0x4ebacc62 // fmls v2, v3, v26
+	WORD $0x4eb9cc62 // fmls v2, v3, v25
+	WORD $0x4eb71ee4 // orr v4, v23, v23
+	WORD $0x4e22cf04 // fmla v4, v24, v2
+	WORD $0x4eb61ec5 // orr v5, v22, v22
+	WORD $0x4e22cc85 // fmla v5, v4, v2
+	WORD $0x4eb51ea6 // orr v6, v21, v21
+	WORD $0x4e22cca6 // fmla v6, v5, v2
+	WORD $0x4eb41e87 // orr v7, v20, v20
+	WORD $0x4e22ccc7 // fmla v7, v6, v2
+	WORD $0x4eb31e68 // orr v8, v19, v19
+	WORD $0x4e22cce8 // fmla v8, v7, v2
+	WORD $0x4eb31e69 // orr v9, v19, v19
+	WORD $0x4e22cd09 // fmla v9, v8, v2
+	WORD $0x4e21a863 // fcvtns v3, v3
+	WORD $0x4f3f046a // sshr #1 v10, v3
+	WORD $0x6eaa8463 // sub v3, v3, v10
+	WORD $0x4f37554a // shl #23 v10, v10
+	WORD $0x4eb3854a // add v10, v10, v19
+	WORD $0x6e2add29 // fmul v9, v9, v10
+	WORD $0x4f375463 // shl #23 v3, v3
+	WORD $0x4eb38463 // add v3, v3, v19
+	WORD $0x6e23dd29 // fmul v9, v9, v3
+	WORD $0x4f210421 // sshr #31 v1, v1
+	WORD $0x6e731d21 // bsl v1, v9, v19
+	WORD $0x4e33d529 // fadd v9, v9, v19
+	WORD $0x6e29fc21 // fdiv v1, v1, v9
+	WORD $0x6e21dc00 // fmul v0, v0, v1
+	FMOVQ F0, 0(R0)
+	FMOVQ 16(R1), F11
+	FMOVQ 16(R2), F12
+	WORD $0x4ebe1d8d // orr v13, v12, v30
+	WORD $0x4eadf78d // fmin v13, v28, v13
+	WORD $0x4e2df7ad // fmax v13, v29, v13
+	WORD $0x6e3bddae // fmul v14, v13, v27
+	WORD $0x4e2189ce // frintn v14, v14
+	WORD $0x4ebacdcd // fmls v13, v14, v26
+	WORD $0x4eb9cdcd // fmls v13, v14, v25
+	WORD $0x4eb71eef // orr v15, v23, v23
+	WORD $0x4e2dcf0f // fmla v15, v24, v13
+	WORD $0x4eb61ed0 // orr v16, v22, v22
+	WORD $0x4e2dcdf0 // fmla v16, v15, v13
+	WORD $0x4eb51eb1 // orr v17, v21, v21
+	WORD $0x4e2dce11 // fmla v17, v16, v13
+	WORD $0x4eb41e92 // orr v18, v20, v20
+	WORD $0x4e2dce32 // fmla v18, v17, v13
+	WORD $0x4eb31e64 // orr v4, v19, v19
+	WORD $0x4e2dce44 // fmla v4, v18, v13
+	WORD $0x4eb31e65 // orr v5, v19, v19
+	WORD $0x4e2dcc85 // fmla v5, v4, v13
+	WORD $0x4e21a9ce // fcvtns v14, v14
+	WORD $0x4f3f05c6 // sshr #1 v6, v14
+	WORD $0x6ea685ce // sub v14, v14, v6
+	WORD $0x4f3754c6 // shl #23 v6, v6
+	WORD $0x4eb384c6 // add v6, v6, v19
+	WORD $0x6e26dca5 // fmul v5, v5, v6
+	WORD $0x4f3755ce // shl #23 v14, v14
+	WORD $0x4eb385ce // add v14, v14, v19
+	WORD $0x6e2edca5 // fmul v5, v5, v14
+	WORD $0x4f21058c // sshr #31 v12, v12
+	WORD $0x6e731cac // bsl v12, v5, v19
+	WORD $0x4e33d4a5 // fadd v5, v5, v19
+	WORD $0x6e25fd8c // fdiv v12, v12, v5
+	WORD $0x6e2cdd6b // fmul v11, v11, v12
+	FMOVQ F11, 16(R0)
 	ADD $32, R1
 	ADD $32, R2
 	ADD $32, R0
@@ -1077,42 +1077,42 @@ end47:
 loop48:
 	CMP $4, R3
 	BLT end49
-	FMOVQ 0(R1), F13
-	FMOVQ 0(R2), F14
-	WORD $0x4ea11dcf // orr v15, v14, v1
-	WORD $0x4eaff46f // fmin v15, v3, v15
-	WORD $0x4e2ff44f // fmax v15, v2, v15
-	WORD $0x6e24ddf0 // fmul v16, v15, v4
-	WORD $0x4e218a10 // frintn v16, v16
-	WORD $0x4ea5ce0f // fmls v15, v16, v5
-	WORD $0x4ea6ce0f // fmls v15, v16, v6
-	WORD $0x4ea81d11 // orr v17, v8, v8
-	WORD $0x4e2fccf1 // fmla v17, v7, v15
-	WORD $0x4ea91d32 // orr v18, v9, v9
-	WORD $0x4e2fce32 // fmla v18, v17, v15
-	WORD $0x4eaa1d53 // orr v19, v10, v10
-	WORD $0x4e2fce53 // fmla v19, v18, v15
-	WORD $0x4eab1d74 // orr v20, v11, v11
-	WORD $0x4e2fce74 // fmla v20, v19, v15
-	WORD $0x4eac1d95 // orr v21, v12, v12
-	WORD $0x4e2fce95 // fmla v21, v20, v15
-	WORD $0x4eac1d96 // orr v22, v12, v12
-	WORD $0x4e2fceb6 // fmla v22, v21, v15
-	WORD $0x4e21aa10 // fcvtns v16, v16
-	WORD $0x4f3f0617 // sshr #1 v23, v16
-	WORD $0x6eb78610 // sub v16, v16, v23
-	WORD $0x4f3756f7 // shl #23 v23, v23
-	WORD $0x4eac86f7 // add v23, v23, v12
-	WORD $0x6e37ded6 // fmul v22, v22, v23
-	WORD $0x4f375610 // shl #23 v16, v16
-	WORD $0x4eac8610 // add v16, v16, v12
-	WORD $0x6e30ded6 // fmul v22, v22, v16
-	WORD $0x4f2105ce // sshr #31 v14, v14
-	WORD $0x6e6c1ece // bsl v14, v22, v12
-	WORD $0x4e2cd6d6 // fadd v22, v22, v12
-	WORD $0x6e36fdce // fdiv v14, v14, v22
-	WORD $0x6e2eddad // fmul v13, v13, v14
-	FMOVQ F13, 0(R0)
+	FMOVQ 0(R1), F0
+	FMOVQ 0(R2), F1
+	WORD $0x4ebe1c22 // orr v2, v1, v30
+	WORD $0x4ea2f782 // fmin v2, v28, v2
+	WORD $0x4e22f7a2 // fmax v2, v29, v2
+	WORD $0x6e3bdc43 // fmul v3, v2, v27
+	WORD $0x4e218863 // frintn v3, v3
+	WORD $0x4ebacc62 // fmls v2, v3, v26
+	WORD $0x4eb9cc62 // fmls v2, v3, v25
+	WORD $0x4eb71ee4 // orr v4, v23, v23
+	WORD $0x4e22cf04 // fmla v4, v24, v2
+	WORD $0x4eb61ec5 // orr v5, v22, v22
+	WORD $0x4e22cc85 // fmla v5, v4, v2
+	WORD $0x4eb51ea6 // orr v6, v21, v21
+	WORD $0x4e22cca6 // fmla v6, v5, v2
+	WORD $0x4eb41e87 // orr v7, v20, v20
+	WORD $0x4e22ccc7 // fmla v7, v6, v2
+	WORD $0x4eb31e68 // orr v8, v19, v19
+	WORD $0x4e22cce8 // fmla v8, v7, v2
+	WORD $0x4eb31e69 // orr v9, v19, v19
+	WORD $0x4e22cd09 // fmla v9, v8, v2
+	WORD $0x4e21a863 // fcvtns v3, v3
+	WORD $0x4f3f046a // sshr #1 v10, v3
+	WORD $0x6eaa8463 // sub v3, v3, v10
+	WORD $0x4f37554a // shl #23 v10, v10
+	WORD $0x4eb3854a // add v10, v10, v19
+	WORD $0x6e2add29 // fmul v9, v9, v10
+	WORD $0x4f375463 // shl #23 v3, v3
+	WORD $0x4eb38463 // add v3, v3, v19
+	WORD $0x6e23dd29 // fmul v9, v9, v3
+	WORD $0x4f210421 // sshr #31 v1, v1
+	WORD $0x6e731d21 // bsl v1, v9, v19
+	WORD $0x4e33d529 // fadd v9, v9, v19
+	WORD $0x6e29fc21 // fdiv v1, v1, v9
+	WORD $0x6e21dc00 // fmul v0, v0, v1
+	FMOVQ F0, 0(R0)
 	ADD $16, R1
 	ADD $16, R2
 	ADD $16, R0
@@ -1121,67 +1121,67 @@ loop48:
 end49:
 	CMP $0, R3
 	BEQ done45
-	WORD $0x4ea01c0d // orr v13, v0, v0
+	WORD $0x4ebf1fe0 // orr v0, v31, v31
 	MOVD R1, R25
-	VLD1.P 4(R25), V13.S[0]
+	VLD1.P 4(R25), V0.S[0]
 	CMP $1, R3
 	BEQ lanes50
-	VLD1.P 4(R25), V13.S[1]
+	VLD1.P 4(R25), V0.S[1]
 	CMP $2, R3
 	BEQ lanes50
-	VLD1.P 4(R25), V13.S[2]
+	VLD1.P 4(R25), V0.S[2]
 lanes50:
-	WORD $0x4ea01c0e // orr v14, v0, v0
+	WORD $0x4ebf1fe1 // orr v1, v31, v31
 	MOVD R2, R25
-	VLD1.P 4(R25), V14.S[0]
+	VLD1.P 4(R25), V1.S[0]
 	CMP $1, R3
 	BEQ lanes51
-	VLD1.P 4(R25), V14.S[1]
+	VLD1.P 4(R25), V1.S[1]
 	CMP $2, R3
 	BEQ lanes51
-	VLD1.P 4(R25), V14.S[2]
+	VLD1.P 4(R25), V1.S[2]
 lanes51:
-	WORD $0x4ea11dcf // orr v15, v14, v1
-	WORD $0x4eaff46f // fmin v15, v3, v15
-	WORD $0x4e2ff44f // fmax v15, v2, v15
-	WORD $0x6e24ddf0 // fmul v16, v15, v4
-	WORD $0x4e218a10 // frintn v16, v16
-	WORD $0x4ea5ce0f // fmls v15, v16, v5
-	WORD $0x4ea6ce0f // fmls v15, v16, v6
-	WORD $0x4ea81d11 // orr v17, v8, v8
-	WORD $0x4e2fccf1 // fmla v17, v7, v15
-	WORD $0x4ea91d32 // orr v18, v9, v9
-	WORD $0x4e2fce32 // fmla v18, v17, v15
-	WORD $0x4eaa1d53 // orr v19, v10, v10
-	WORD $0x4e2fce53 // fmla v19, v18, v15
-	WORD $0x4eab1d74 // orr v20, v11, v11
-	WORD $0x4e2fce74 // fmla v20, v19, v15
-	WORD $0x4eac1d95 // orr v21, v12, v12
-	WORD $0x4e2fce95 // fmla v21, v20, v15
-	WORD $0x4eac1d96 // orr v22, v12, v12
-	WORD $0x4e2fceb6 // fmla v22, v21, v15
-	WORD $0x4e21aa10 // fcvtns v16, v16
-	WORD $0x4f3f0617 // sshr #1 v23, v16
-	WORD $0x6eb78610 // sub v16, v16, v23
-	WORD $0x4f3756f7 // shl #23 v23, v23
-	WORD $0x4eac86f7 // add v23, v23, v12
-	WORD $0x6e37ded6 // fmul v22, v22, v23
-	WORD $0x4f375610 // shl #23 v16, v16
-	WORD $0x4eac8610 // add v16, v16, v12
-	WORD $0x6e30ded6 // fmul v22, v22, v16
-	WORD $0x4f2105ce // sshr #31 v14, v14
-	WORD $0x6e6c1ece // bsl v14, v22, v12
-	WORD $0x4e2cd6d6 // fadd v22, v22, v12
-	WORD $0x6e36fdce // fdiv v14, v14, v22
-	WORD $0x6e2eddad // fmul v13, v13, v14
+	WORD $0x4ebe1c22 // orr v2, v1, v30
+	WORD $0x4ea2f782 // fmin v2, v28, v2
+	WORD $0x4e22f7a2 // fmax v2, v29, v2
+	WORD $0x6e3bdc43 // fmul v3, v2, v27
+	WORD $0x4e218863 // frintn v3, v3
+	WORD $0x4ebacc62 // fmls v2, v3, v26
+	WORD $0x4eb9cc62 // fmls v2, v3, v25
+	WORD $0x4eb71ee4 // orr v4, v23, v23
+	WORD $0x4e22cf04 // fmla v4, v24, v2
+	WORD $0x4eb61ec5 // orr v5, v22, v22
+	WORD $0x4e22cc85 // fmla v5, v4, v2
+	WORD $0x4eb51ea6 // orr v6, v21, v21
+	WORD $0x4e22cca6 // fmla v6, v5, v2
+	WORD $0x4eb41e87 // orr v7, v20, v20
+	WORD $0x4e22ccc7 // fmla v7, v6, v2
+	WORD $0x4eb31e68 // orr v8, v19, v19
+	WORD $0x4e22cce8 // fmla v8, v7, v2
+	WORD $0x4eb31e69 // orr v9, v19, v19
+	WORD $0x4e22cd09 // fmla v9, v8, v2
+	WORD $0x4e21a863 // fcvtns v3, v3
+	WORD $0x4f3f046a // sshr #1 v10, v3
+	WORD $0x6eaa8463 // sub v3, v3, v10
+	WORD $0x4f37554a // shl #23 v10, v10
+	WORD $0x4eb3854a // add v10, v10, v19
+	WORD $0x6e2add29 // fmul v9, v9, v10
+	WORD $0x4f375463 // shl #23 v3, v3
+	WORD $0x4eb38463 // add v3, v3, v19
+	WORD $0x6e23dd29 // fmul v9, v9, v3
+	WORD $0x4f210421 // sshr #31 v1, v1
+	WORD $0x6e731d21 // bsl v1, v9, v19
+	WORD $0x4e33d529 // fadd v9, v9, v19
+	WORD $0x6e29fc21 // fdiv v1, v1, v9
+	WORD $0x6e21dc00 // fmul v0, v0, v1
 	MOVD R0, R25
-	VST1.P V13.S[0], 4(R25)
+	VST1.P V0.S[0], 4(R25)
 	CMP $1, R3
 	BEQ lanes52
-	VST1.P V13.S[1], 4(R25)
+	VST1.P V0.S[1], 4(R25)
 	CMP $2, R3
 	BEQ lanes52
-	VST1.P V13.S[2], 4(R25)
+	VST1.P V0.S[2], 4(R25)
 lanes52:
 done45:
 	RET
@@ -1189,20 +1189,20 @@ done45:
 // func mulSiluNEON(y *float32, x *float32, w *float32, n int) 
 TEXT ·mulSiluNEON(SB), NOSPLIT, $0-32
 	MOVD $constantNEON<>(SB), R25
-	FMOVQ 0(R25), F0
-	FMOVQ 16(R25), F2
-	FMOVQ 32(R25), F3
-	FMOVQ 48(R25), F4
-	FMOVQ 64(R25), F5
-	FMOVQ 80(R25), F6
-	FMOVQ 96(R25), F7
-	FMOVQ 112(R25), F8
-	FMOVQ 128(R25), F9
-	FMOVQ 144(R25), F10
-	FMOVQ 160(R25), F11
-	FMOVQ 176(R25), F12
-	FMOVQ 192(R25), F1
-	FMOVQ 208(R25), F13
+	FMOVQ 0(R25), F31
+	FMOVQ 16(R25), F29
+	FMOVQ 32(R25), F28
+	FMOVQ 48(R25), F27
+	FMOVQ 64(R25), F26
+	FMOVQ 80(R25), F25
+	FMOVQ 96(R25), F24
+	FMOVQ 112(R25), F23
+	FMOVQ 128(R25), F22
+	FMOVQ 144(R25), F21
+	FMOVQ 160(R25), F20
+	FMOVQ 176(R25), F19
+	FMOVQ 192(R25), F30
+	FMOVQ 208(R25), F18
 	MOVD y+0(FP), R0
 	MOVD x+8(FP), R1
 	MOVD w+16(FP), R2
@@ -1210,82 +1210,82 @@ TEXT ·mulSiluNEON(SB), NOSPLIT, $0-32
 loop54:
 	CMP $8, R3
 	BLT end55
-	FMOVQ 0(R1), F14
-	FMOVQ 0(R2), F15
-	WORD $0x4ea11df0 // orr v16, v15, v1
-	WORD $0x4eb0f470 // fmin v16, v3, v16
-	WORD $0x4e30f450 // fmax v16, v2, v16
-	WORD $0x6e24de11 // fmul v17, v16, v4
-	WORD $0x4e218a31 // frintn v17, v17
-	WORD $0x4ea5ce30 // fmls v16, v17, v5
-	WORD $0x4ea6ce30 // fmls v16, v17, v6
-	WORD $0x4ea81d12 // orr v18, v8, v8
-	WORD $0x4e30ccf2 // fmla v18, v7, v16
-	WORD $0x4ea91d33 // orr v19, v9, v9
-	WORD $0x4e30ce53 // fmla v19, v18, v16
-	WORD $0x4eaa1d54 // orr v20, v10, v10
-	WORD $0x4e30ce74 // fmla v20, v19, v16
-	WORD $0x4eab1d75 // orr v21, v11, v11
-	WORD $0x4e30ce95 // fmla v21, v20, v16
-	WORD $0x4eac1d96 // orr v22, v12, v12
-	WORD $0x4e30ceb6 // fmla v22, v21, v16
-	WORD $0x4eac1d97 // orr v23, v12, v12
-	WORD $0x4e30ced7 // fmla v23, v22, v16
-	WORD $0x4e21aa31 // fcvtns v17, v17
-	WORD $0x4f3f0638 // sshr #1 v24, v17
-	WORD $0x6eb88631 // sub v17, v17, v24
-	WORD $0x4f375718 // shl #23 v24, v24
-	WORD $0x4eac8718 // add v24, v24, v12
-	WORD $0x6e38def7 // fmul v23, v23, v24
-	WORD $0x4f375631 // shl #23 v17, v17
-	WORD $0x4eac8631 // add v17, v17, v12
-	WORD $0x6e31def7 // fmul v23, v23, v17
-	WORD $0x4f2105f9 // sshr #31 v25, v15
-	WORD $0x6e6c1ef9 // bsl v25, v23, v12
-	WORD $0x4e2cd6f7 // fadd v23, v23, v12
-	WORD $0x6e37ff39 // fdiv v25, v25, v23
-	WORD $0x4e2ff5af // fmax v15, v13, v15
-	WORD $0x6e39ddef // fmul v15, v15, v25
-	WORD $0x6e2fddce // fmul v14, v14, v15
-	FMOVQ F14, 0(R0)
-	FMOVQ 16(R1), F26
-	FMOVQ 16(R2), F27
-	WORD $0x4ea11f7c // orr v28, v27, v1
-	WORD $0x4ebcf47c // fmin v28, v3, v28
-	WORD $0x4e3cf45c // fmax v28, v2, v28
-	WORD $0x6e24df9d // fmul v29, v28, v4
-	WORD $0x4e218bbd // frintn v29, v29
-	WORD $0x4ea5cfbc // fmls v28, v29, v5
-	WORD $0x4ea6cfbc // fmls v28, v29, v6
-	WORD $0x4ea81d1e // orr v30, v8, v8
-	WORD $0x4e3cccfe // fmla v30, v7, v28
-	WORD $0x4ea91d3f // orr v31, v9, v9
-	WORD $0x4e3ccfdf // fmla v31, v30, v28
-	WORD $0x4eaa1d52 // orr v18, v10, v10
-	WORD $0x4e3ccff2 // fmla v18, v31, v28
-	WORD $0x4eab1d73 // orr v19, v11, v11
-	WORD $0x4e3cce53 // fmla v19, v18, v28
-	WORD $0x4eac1d94 // orr v20, v12, v12
-	WORD $0x4e3cce74 // fmla v20, v19, v28
-	WORD $0x4eac1d95 // orr v21, v12, v12
-	WORD $0x4e3cce95 // fmla v21, v20, v28
-	WORD $0x4e21abbd // fcvtns v29, v29
-	WORD $0x4f3f07b6 // sshr #1 v22, v29
-	WORD $0x6eb687bd // sub v29, v29, v22
-	WORD $0x4f3756d6 // shl #23 v22, v22
-	WORD $0x4eac86d6 // add v22, v22, v12
-	WORD $0x6e36deb5 // fmul v21, v21, v22
-	WORD $0x4f3757bd // shl #23 v29, v29
-	WORD $0x4eac87bd // add v29, v29, v12
-	WORD $0x6e3ddeb5 // fmul v21, v21, v29
-	WORD $0x4f210770 // sshr #31 v16, v27
-	WORD $0x6e6c1eb0 // bsl v16, v21, v12
-	WORD $0x4e2cd6b5 // fadd v21, v21, v12
-	WORD $0x6e35fe10 // fdiv v16, v16, v21
-	WORD $0x4e3bf5bb // fmax v27, v13, v27
-	WORD $0x6e30df7b // fmul v27, v27, v16
-	WORD $0x6e3bdf5a // fmul v26, v26, v27
-	FMOVQ F26, 16(R0)
+	FMOVQ 0(R1), F0
+	FMOVQ 0(R2), F1
+	WORD $0x4ebe1c22 // orr v2, v1, v30
+	WORD $0x4ea2f782 // fmin v2, v28, v2
+	WORD $0x4e22f7a2 // fmax v2, v29, v2
+	WORD $0x6e3bdc43 // fmul v3, v2, v27
+	WORD $0x4e218863 // frintn v3, v3
+	WORD $0x4ebacc62 // fmls v2, v3, v26
+	WORD $0x4eb9cc62 // fmls v2, v3, v25
+	WORD $0x4eb71ee4 // orr v4, v23, v23
+	WORD $0x4e22cf04 // fmla v4, v24, v2
+	WORD $0x4eb61ec5 // orr v5, v22, v22
+	WORD $0x4e22cc85 // fmla v5, v4, v2
+	WORD $0x4eb51ea6 // orr v6, v21, v21
+	WORD $0x4e22cca6 // fmla v6, v5, v2
+	WORD $0x4eb41e87 // orr v7, v20, v20
+	WORD $0x4e22ccc7 // fmla v7, v6, v2
+	WORD $0x4eb31e68 // orr v8, v19, v19
+	WORD $0x4e22cce8 // fmla v8, v7, v2
+	WORD $0x4eb31e69 // orr v9, v19, v19
+	WORD $0x4e22cd09 // fmla v9, v8, v2
+	WORD $0x4e21a863 // fcvtns v3, v3
+	WORD $0x4f3f046a // sshr #1 v10, v3
+	WORD $0x6eaa8463 // sub v3, v3, v10
+	WORD $0x4f37554a // shl #23 v10, v10
+	WORD $0x4eb3854a // add v10, v10, v19
+	WORD $0x6e2add29 // fmul v9, v9, v10
+	WORD $0x4f375463 // shl #23 v3, v3
+	WORD $0x4eb38463 // add v3, v3, v19
+	WORD $0x6e23dd29 // fmul v9, v9, v3
+	WORD $0x4f21042b // sshr #31 v11, v1
+	WORD $0x6e731d2b // bsl v11, v9, v19
+	WORD $0x4e33d529 // fadd v9, v9, v19
+	WORD $0x6e29fd6b // fdiv v11, v11, v9
+	WORD $0x4e21f641 // fmax v1, v18, v1
+	WORD $0x6e2bdc21 // fmul v1, v1, v11
+	WORD $0x6e21dc00 // fmul v0, v0, v1
+	FMOVQ F0, 0(R0)
+	FMOVQ 16(R1), F12
+	FMOVQ 16(R2), F13
+	WORD $0x4ebe1dae // orr v14, v13, v30
+	WORD $0x4eaef78e // fmin v14, v28, v14
+	WORD $0x4e2ef7ae // fmax v14, v29, v14
+	WORD $0x6e3bddcf // fmul v15, v14, v27
+	WORD $0x4e2189ef // frintn v15, v15
+	WORD $0x4ebacdee // fmls v14, v15, v26
+	WORD $0x4eb9cdee // fmls v14, v15, v25
+	WORD $0x4eb71ef0 // orr v16, v23, v23
+	WORD $0x4e2ecf10 // fmla v16, v24, v14
+	WORD $0x4eb61ed1 // orr v17, v22, v22
+	WORD $0x4e2ece11 // fmla v17, v16, v14
+	WORD $0x4eb51ea4 // orr v4, v21, v21
+	WORD $0x4e2ece24 // fmla v4, v17, v14
+	WORD $0x4eb41e85 // orr v5, v20, v20
+	WORD $0x4e2ecc85 // fmla v5, v4, v14
+	WORD $0x4eb31e66 // orr v6, v19, v19
+	WORD $0x4e2ecca6 // fmla v6, v5, v14
+	WORD $0x4eb31e67 // orr v7, v19, v19
+	WORD $0x4e2eccc7 // fmla v7, v6, v14
+	WORD $0x4e21a9ef // fcvtns v15, v15
+	WORD $0x4f3f05e8 // sshr #1 v8, v15
+	WORD $0x6ea885ef // sub v15, v15, v8
+	WORD $0x4f375508 // shl #23 v8, v8
+	WORD $0x4eb38508 // add v8, v8, v19
+	WORD $0x6e28dce7 // fmul v7, v7, v8
+	WORD $0x4f3755ef // shl #23 v15, v15
+	WORD $0x4eb385ef // add v15, v15, v19
+	WORD $0x6e2fdce7 // fmul v7, v7, v15
+	WORD $0x4f2105a2 // sshr #31 v2, v13
+	WORD $0x6e731ce2 // bsl v2, v7, v19
+	WORD $0x4e33d4e7 // fadd v7, v7, v19
+	WORD $0x6e27fc42 // fdiv v2, v2, v7
+	WORD $0x4e2df64d // fmax v13, v18, v13
+	WORD $0x6e22ddad // fmul v13, v13, v2
+	WORD $0x6e2ddd8c // fmul v12, v12, v13
+	FMOVQ F12, 16(R0)
 	ADD $32, R1
 	ADD $32, R2
 	ADD $32, R0
@@ -1295,44 +1295,44 @@ end55:
 loop56:
 	CMP $4, R3
 	BLT end57
-	FMOVQ 0(R1), F14
-	FMOVQ 0(R2), F15
-	WORD $0x4ea11df0 // orr v16, v15, v1
-	WORD $0x4eb0f470 // fmin v16, v3, v16
-	WORD $0x4e30f450 // fmax v16, v2, v16
-	WORD $0x6e24de11 // fmul v17, v16, v4
-	WORD $0x4e218a31 // frintn v17, v17
-	WORD $0x4ea5ce30 // fmls v16, v17, v5
-	WORD $0x4ea6ce30 // fmls v16, v17, v6
-	WORD $0x4ea81d12 // orr v18, v8, v8
-	WORD $0x4e30ccf2 // fmla v18, v7, v16
-	WORD $0x4ea91d33 // orr v19, v9, v9
-	WORD $0x4e30ce53 // fmla v19, v18, v16
-	WORD $0x4eaa1d54 // orr v20, v10, v10
-	WORD $0x4e30ce74 // fmla v20, v19, v16
-	WORD $0x4eab1d75 // orr v21, v11, v11
-	WORD $0x4e30ce95 // fmla v21, v20, v16
-	WORD $0x4eac1d96 // orr v22, v12, v12
-	WORD $0x4e30ceb6 // fmla v22, v21, v16
-	WORD $0x4eac1d97 // orr v23, v12, v12
-	WORD $0x4e30ced7 // fmla v23, v22, v16
-	WORD $0x4e21aa31 // fcvtns v17, v17
-	WORD $0x4f3f0638 // sshr #1 v24, v17
-	WORD $0x6eb88631 // sub v17, v17, v24
-	WORD $0x4f375718 // shl #23 v24, v24
-	WORD $0x4eac8718 // add v24, v24, v12
-	WORD $0x6e38def7 // fmul v23, v23, v24
-	WORD $0x4f375631 // shl #23 v17, v17
-	WORD $0x4eac8631 // add v17, v17, v12
-	WORD $0x6e31def7 // fmul v23, v23, v17
-	WORD $0x4f2105f9 // sshr #31 v25, v15
-	WORD $0x6e6c1ef9 // bsl v25, v23, v12
-	WORD $0x4e2cd6f7 // fadd v23, v23, v12
-	WORD $0x6e37ff39 // fdiv v25, v25, v23
-	WORD $0x4e2ff5af // fmax v15, v13, v15
-	WORD $0x6e39ddef // fmul v15, v15, v25
-	WORD $0x6e2fddce // fmul v14, v14, v15
-	FMOVQ F14, 0(R0)
+	FMOVQ 0(R1), F0
+	FMOVQ 0(R2), F1
+	WORD $0x4ebe1c22 // orr v2, v1, v30
+	WORD $0x4ea2f782 // fmin v2, v28, v2
+	WORD $0x4e22f7a2 // fmax v2, v29, v2
+	WORD $0x6e3bdc43 // fmul v3, v2, v27
+	WORD $0x4e218863 // frintn v3, v3
+	WORD $0x4ebacc62 // fmls v2, v3, v26
+	WORD $0x4eb9cc62 // fmls v2, v3, v25
+	WORD $0x4eb71ee4 // orr v4, v23, v23
+	WORD $0x4e22cf04 // fmla v4, v24, v2
+	WORD $0x4eb61ec5 // orr v5, v22, v22
+	WORD $0x4e22cc85 // fmla v5, v4, v2
+	WORD $0x4eb51ea6 // orr v6, v21, v21
+	WORD $0x4e22cca6 // fmla v6, v5, v2
+	WORD $0x4eb41e87 // orr v7, v20, v20
+	WORD $0x4e22ccc7 // fmla v7, v6, v2
+	WORD $0x4eb31e68 // orr v8, v19, v19
+	WORD $0x4e22cce8 // fmla v8, v7, v2
+	WORD $0x4eb31e69 // orr v9, v19, v19
+	WORD $0x4e22cd09 // fmla v9, v8, v2
+	WORD $0x4e21a863 // fcvtns v3, v3
+	WORD $0x4f3f046a // sshr #1 v10, v3
+	WORD $0x6eaa8463 // sub v3, v3, v10
+	WORD $0x4f37554a // shl #23 v10, v10
+	WORD $0x4eb3854a // add v10, v10, v19
+	WORD $0x6e2add29 // fmul v9, v9, v10
+	WORD $0x4f375463 // shl #23 v3, v3
+	WORD $0x4eb38463 // add v3, v3, v19
+	WORD $0x6e23dd29 // fmul v9, v9, v3
+	WORD $0x4f21042b // sshr #31 v11, v1
+	WORD $0x6e731d2b // bsl v11, v9, v19
+	WORD $0x4e33d529 // fadd v9, v9, v19
+	WORD $0x6e29fd6b // fdiv v11, v11, v9
+	WORD $0x4e21f641 // fmax v1, v18, v1
+	WORD $0x6e2bdc21 // fmul v1, v1, v11
+	WORD $0x6e21dc00 // fmul v0, v0, v1
+	FMOVQ F0, 0(R0)
 	ADD $16, R1
 	ADD $16, R2
 	ADD $16, R0
@@ -1341,69 +1341,69 @@ loop56:
 end57:
 	CMP $0, R3
 	BEQ done53
-	WORD $0x4ea01c0e // orr v14, v0, v0
+	WORD $0x4ebf1fe0 // orr v0, v31, v31
 	MOVD R1, R25
-	VLD1.P 4(R25), V14.S[0]
+	VLD1.P 4(R25), V0.S[0]
 	CMP $1, R3
 	BEQ lanes58
-	VLD1.P 4(R25), V14.S[1]
+	VLD1.P 4(R25), V0.S[1]
 	CMP $2, R3
 	BEQ lanes58
-	VLD1.P 4(R25), V14.S[2]
+	VLD1.P 4(R25), V0.S[2]
 lanes58:
-	WORD $0x4ea01c0f // orr v15, v0, v0
+	WORD $0x4ebf1fe1 // orr v1, v31, v31
 	MOVD R2, R25
-	VLD1.P 4(R25), V15.S[0]
+	VLD1.P 4(R25), V1.S[0]
 	CMP $1, R3
 	BEQ lanes59
-	VLD1.P 4(R25), V15.S[1]
+	VLD1.P 4(R25), V1.S[1]
 	CMP $2, R3
 	BEQ lanes59
-	VLD1.P 4(R25), V15.S[2]
+	VLD1.P 4(R25), V1.S[2]
 lanes59:
-	WORD $0x4ea11df0 // orr v16, v15, v1
-	WORD $0x4eb0f470 // fmin v16, v3, v16
-	WORD $0x4e30f450 // fmax v16, v2, v16
-	WORD $0x6e24de11 // fmul v17, v16, v4
-	WORD $0x4e218a31 // frintn v17, v17
-	WORD $0x4ea5ce30 // fmls v16, v17, v5
-	WORD $0x4ea6ce30 // fmls v16, v17, v6
-	WORD $0x4ea81d12 // orr v18, v8, v8
-	WORD $0x4e30ccf2 // fmla v18, v7, v16
-	WORD $0x4ea91d33 // orr v19, v9, v9
-	WORD $0x4e30ce53 // fmla v19, v18, v16
-	WORD $0x4eaa1d54 // orr v20, v10, v10
-	WORD $0x4e30ce74 // fmla v20, v19, v16
-	WORD $0x4eab1d75 // orr v21, v11, v11
-	WORD $0x4e30ce95 // fmla v21, v20, v16
-	WORD $0x4eac1d96 // orr v22, v12, v12
-	WORD $0x4e30ceb6 // fmla v22, v21, v16
-	WORD $0x4eac1d97 // orr v23, v12, v12
-	WORD $0x4e30ced7 // fmla v23, v22, v16
-	WORD $0x4e21aa31 // fcvtns v17, v17
-	WORD $0x4f3f0638 // sshr #1 v24, v17
-	WORD $0x6eb88631 // sub v17, v17, v24
-	WORD $0x4f375718 // shl #23 v24, v24
-	WORD $0x4eac8718 // add v24, v24, v12
-	WORD $0x6e38def7 // fmul v23, v23, v24
-	WORD $0x4f375631 // shl #23 v17, v17
-	WORD $0x4eac8631 // add v17, v17, v12
-	WORD $0x6e31def7 // fmul v23, v23, v17
-	WORD $0x4f2105f9 // sshr #31 v25, v15
-	WORD $0x6e6c1ef9 // bsl v25, v23, v12
-	WORD $0x4e2cd6f7 // fadd v23, v23, v12
-	WORD $0x6e37ff39 // fdiv v25, v25, v23
-	WORD $0x4e2ff5af // fmax v15, v13, v15
-	WORD $0x6e39ddef // fmul v15, v15, v25
-	WORD $0x6e2fddce // fmul v14, v14, v15
+	WORD $0x4ebe1c22 // orr v2, v1, v30
+	WORD $0x4ea2f782 // fmin v2, v28, v2
+	WORD $0x4e22f7a2 // fmax v2, v29, v2
+	WORD $0x6e3bdc43 // fmul v3, v2, v27
+	WORD $0x4e218863 // frintn v3, v3
+	WORD $0x4ebacc62 // fmls v2, v3, v26
+	WORD $0x4eb9cc62 // fmls v2, v3, v25
+	WORD $0x4eb71ee4 // orr v4, v23, v23
+	WORD $0x4e22cf04 // fmla v4, v24, v2
+	WORD $0x4eb61ec5 // orr v5, v22, v22
+	WORD $0x4e22cc85 // fmla v5, v4, v2
+	WORD $0x4eb51ea6 // orr v6, v21, v21
+	WORD $0x4e22cca6 // fmla v6, v5, v2
+	WORD $0x4eb41e87 // orr v7, v20, v20
+	WORD $0x4e22ccc7 // fmla v7, v6, v2
+	WORD $0x4eb31e68 // orr v8, v19, v19
+	WORD $0x4e22cce8 // fmla v8, v7, v2
+	WORD $0x4eb31e69 // orr v9, v19, v19
+	WORD $0x4e22cd09 // fmla v9, v8, v2
+	WORD $0x4e21a863 // fcvtns v3, v3
+	WORD $0x4f3f046a // sshr #1 v10, v3
+	WORD $0x6eaa8463 // sub v3, v3, v10
+	WORD $0x4f37554a // shl #23 v10, v10
+	WORD $0x4eb3854a // add v10, v10, v19
+	WORD $0x6e2add29 // fmul v9, v9, v10
+	WORD $0x4f375463 // shl #23 v3, v3
+	WORD $0x4eb38463 // add v3, v3, v19
+	WORD $0x6e23dd29 // fmul v9, v9, v3
+	WORD $0x4f21042b // sshr #31 v11, v1
+	WORD $0x6e731d2b // bsl v11, v9, v19
+	WORD $0x4e33d529 // fadd v9, v9, v19
+	WORD $0x6e29fd6b // fdiv v11, v11, v9
+	WORD $0x4e21f641 // fmax v1, v18, v1
+	WORD $0x6e2bdc21 // fmul v1, v1, v11
+	WORD $0x6e21dc00 // fmul v0, v0, v1
 	MOVD R0, R25
-	VST1.P V14.S[0], 4(R25)
+	VST1.P V0.S[0], 4(R25)
 	CMP $1, R3
 	BEQ lanes60
-	VST1.P V14.S[1], 4(R25)
+	VST1.P V0.S[1], 4(R25)
 	CMP $2, R3
 	BEQ lanes60
-	VST1.P V14.S[2], 4(R25)
+	VST1.P V0.S[2], 4(R25)
 lanes60:
 done53:
 	RET
@@ -1411,7 +1411,7 @@ done53:
 // func scaleNEON(y *float32, x *float32, n int, a float32) 
 TEXT ·scaleNEON(SB), NOSPLIT, $0-28
 	MOVD $constantNEON<>(SB), R25
-	FMOVQ 0(R25), F1
+	FMOVQ 0(R25), F31
 	MOVD y+0(FP), R0
 	MOVD x+8(FP), R1
 	MOVD n+16(FP), R2
@@ -1420,18 +1420,18 @@ TEXT ·scaleNEON(SB), NOSPLIT, $0-28
 loop62:
 	CMP $16, R2
 	BLT end63
-	FMOVQ 0(R1), F2
+	FMOVQ 0(R1), F1
+	WORD $0x6e20dc21 // fmul v1, v1, v0
+	FMOVQ F1, 0(R0)
+	FMOVQ 16(R1), F2
 	WORD $0x6e20dc42 // fmul v2, v2, v0
-	FMOVQ F2, 0(R0)
-	FMOVQ 16(R1), F3
+	FMOVQ F2, 16(R0)
+	FMOVQ 32(R1), F3
 	WORD $0x6e20dc63 // fmul v3, v3, v0
-	FMOVQ F3, 16(R0)
-	FMOVQ 32(R1), F4
+	FMOVQ F3, 32(R0)
+	FMOVQ 48(R1), F4
 	WORD $0x6e20dc84 // fmul v4, v4, v0
-	FMOVQ F4, 32(R0)
-	FMOVQ 48(R1), F5
-	WORD $0x6e20dca5 // fmul v5, v5, v0
-	FMOVQ F5, 48(R0)
+	FMOVQ F4, 48(R0)
 	ADD $64, R1
 	ADD $64, R0
 	ADD $-16, R2
@@ -1440,9 +1440,9 @@ end63:
 loop64:
 	CMP $4, R2
 	BLT end65
-	FMOVQ 0(R1), F2
-	WORD $0x6e20dc42 // fmul v2, v2, v0
-	FMOVQ F2, 0(R0)
+	FMOVQ 0(R1), F1
+	WORD $0x6e20dc21 // fmul v1, v1, v0
+	FMOVQ F1, 0(R0)
 	ADD $16, R1
 	ADD $16, R0
 	ADD $-4, R2
@@ -1450,25 +1450,25 @@ loop64:
 end65:
 	CMP $0, R2
 	BEQ done61
-	WORD $0x4ea11c22 // orr v2, v1, v1
+	WORD $0x4ebf1fe1 // orr v1, v31, v31
 	MOVD R1, R25
-	VLD1.P 4(R25), V2.S[0]
+	VLD1.P 4(R25), V1.S[0]
 	CMP $1, R2
 	BEQ lanes66
-	VLD1.P 4(R25), V2.S[1]
+	VLD1.P 4(R25), V1.S[1]
 	CMP $2, R2
 	BEQ lanes66
-	VLD1.P 4(R25), V2.S[2]
+	VLD1.P 4(R25), V1.S[2]
 lanes66:
-	WORD $0x6e20dc42 // fmul v2, v2, v0
+	WORD $0x6e20dc21 // fmul v1, v1, v0
 	MOVD R0, R25
-	VST1.P V2.S[0], 4(R25)
+	VST1.P V1.S[0], 4(R25)
 	CMP $1, R2
 	BEQ lanes67
-	VST1.P V2.S[1], 4(R25)
+	VST1.P V1.S[1], 4(R25)
 	CMP $2, R2
 	BEQ lanes67
-	VST1.P V2.S[2], 4(R25)
+	VST1.P V1.S[2], 4(R25)
 lanes67:
 done61:
 	RET
@@ -1476,7 +1476,7 @@ done61:
 // func scaleMulNEON(y *float32, x *float32, w *float32, n int, a float32) 
 TEXT ·scaleMulNEON(SB), NOSPLIT, $0-36
 	MOVD $constantNEON<>(SB), R25
-	FMOVQ 0(R25), F1
+	FMOVQ 0(R25), F31
 	MOVD y+0(FP), R0
 	MOVD x+8(FP), R1
 	MOVD w+16(FP), R2
@@ -1486,26 +1486,26 @@ TEXT ·scaleMulNEON(SB), NOSPLIT, $0-36
 loop69:
 	CMP $16, R3
 	BLT end70
-	FMOVQ 0(R1), F2
-	FMOVQ 0(R2), F3
-	WORD $0x6e20dc42 // fmul v2, v2, v0
-	WORD $0x6e23dc42 // fmul v2, v2, v3
-	FMOVQ F2, 0(R0)
-	FMOVQ 16(R1), F4
-	FMOVQ 16(R2), F5
-	WORD $0x6e20dc84 // fmul v4, v4, v0
-	WORD $0x6e25dc84 // fmul v4, v4, v5
-	FMOVQ F4, 16(R0)
-	FMOVQ 32(R1), F6
-	FMOVQ 32(R2), F7
-	WORD $0x6e20dcc6 // fmul v6, v6, v0
-	WORD $0x6e27dcc6 // fmul v6, v6, v7
-	FMOVQ F6, 32(R0)
-	FMOVQ 48(R1), F8
-	FMOVQ 48(R2), F9
-	WORD $0x6e20dd08 // fmul v8, v8, v0
-	WORD $0x6e29dd08 // fmul v8, v8, v9
-	FMOVQ F8, 48(R0)
+	FMOVQ 0(R1), F1
+	FMOVQ 0(R2), F2
+	WORD $0x6e20dc21 // fmul v1, v1, v0
+	WORD $0x6e22dc21 // fmul v1, v1, v2
+	FMOVQ F1, 0(R0)
+	FMOVQ 16(R1), F3
+	FMOVQ 16(R2), F4
+	WORD $0x6e20dc63 // fmul v3, v3, v0
+	WORD $0x6e24dc63 // fmul v3, v3, v4
+	FMOVQ F3, 16(R0)
+	FMOVQ 32(R1), F5
+	FMOVQ 32(R2), F6
+	WORD $0x6e20dca5 // fmul v5, v5, v0
+	WORD $0x6e26dca5 // fmul v5, v5, v6
+	FMOVQ F5, 32(R0)
+	FMOVQ 48(R1), F7
+	FMOVQ 48(R2), F8
+	WORD $0x6e20dce7 // fmul v7, v7, v0
+	WORD $0x6e28dce7 // fmul v7, v7, v8
+	FMOVQ F7, 48(R0)
 	ADD $64, R1
 	ADD $64, R2
 	ADD $64, R0
@@ -1515,11 +1515,11 @@ end70:
 loop71:
 	CMP $4, R3
 	BLT end72
-	FMOVQ 0(R1), F2
-	FMOVQ 0(R2), F3
-	WORD $0x6e20dc42 // fmul v2, v2, v0
-	WORD $0x6e23dc42 // fmul v2, v2, v3
-	FMOVQ F2, 0(R0)
+	FMOVQ 0(R1), F1
+	FMOVQ 0(R2), F2
+	WORD $0x6e20dc21 // fmul v1, v1, v0
+	WORD $0x6e22dc21 // fmul v1, v1, v2
+	FMOVQ F1, 0(R0)
 	ADD $16, R1
 	ADD $16, R2
 	ADD $16, R0
@@ -1528,36 +1528,36 @@ loop71:
 end72:
 	CMP $0, R3
 	BEQ done68
-	WORD $0x4ea11c22 // orr v2, v1, v1
+	WORD $0x4ebf1fe1 // orr v1, v31, v31
 	MOVD R1, R25
+	VLD1.P 4(R25), V1.S[0]
+	CMP $1, R3
+	BEQ lanes73
+	VLD1.P 4(R25), V1.S[1]
+	CMP $2, R3
+	BEQ lanes73
+	VLD1.P 4(R25), V1.S[2]
+lanes73:
+	WORD $0x4ebf1fe2 // orr v2, v31, v31
+	MOVD R2, R25
 	VLD1.P 4(R25), V2.S[0]
 	CMP $1, R3
-	BEQ lanes73
+	BEQ lanes74
 	VLD1.P 4(R25), V2.S[1]
 	CMP $2, R3
-	BEQ lanes73
+	BEQ lanes74
 	VLD1.P 4(R25), V2.S[2]
-lanes73:
-	WORD $0x4ea11c23 // orr v3, v1, v1
-	MOVD R2, R25
-	VLD1.P 4(R25), V3.S[0]
-	CMP $1, R3
-	BEQ lanes74
-	VLD1.P 4(R25), V3.S[1]
-	CMP $2, R3
-	BEQ lanes74
-	VLD1.P 4(R25), V3.S[2]
 lanes74:
-	WORD $0x6e20dc42 // fmul v2, v2, v0
-	WORD $0x6e23dc42 // fmul v2, v2, v3
+	WORD $0x6e20dc21 // fmul v1, v1, v0
+	WORD $0x6e22dc21 // fmul v1, v1, v2
 	MOVD R0, R25
-	VST1.P V2.S[0], 4(R25)
+	VST1.P V1.S[0], 4(R25)
 	CMP $1, R3
 	BEQ lanes75
-	VST1.P V2.S[1], 4(R25)
+	VST1.P V1.S[1], 4(R25)
 	CMP $2, R3
 	BEQ lanes75
-	VST1.P V2.S[2], 4(R25)
+	VST1.P V1.S[2], 4(R25)
 lanes75:
 done68:
 	RET
@@ -1565,7 +1565,7 @@ done68:
 // func axpyNEON(y *float32, x *float32, n int, a float32) 
 TEXT ·axpyNEON(SB), NOSPLIT, $0-28
 	MOVD $constantNEON<>(SB), R25
-	FMOVQ 0(R25), F1
+	FMOVQ 0(R25), F31
 	MOVD y+0(FP), R0
 	MOVD x+8(FP), R1
 	MOVD n+16(FP), R2
@@ -1574,22 +1574,22 @@ TEXT ·axpyNEON(SB), NOSPLIT, $0-28
 loop77:
 	CMP $16, R2
 	BLT end78
-	FMOVQ 0(R0), F2
-	FMOVQ 0(R1), F3
-	WORD $0x4e20cc62 // fmla v2, v3, v0
-	FMOVQ F2, 0(R0)
-	FMOVQ 16(R0), F4
-	FMOVQ 16(R1), F5
-	WORD $0x4e20cca4 // fmla v4, v5, v0
-	FMOVQ F4, 16(R0)
-	FMOVQ 32(R0), F6
-	FMOVQ 32(R1), F7
-	WORD $0x4e20cce6 // fmla v6, v7, v0
-	FMOVQ F6, 32(R0)
-	FMOVQ 48(R0), F8
-	FMOVQ 48(R1), F9
-	WORD $0x4e20cd28 // fmla v8, v9, v0
-	FMOVQ F8, 48(R0)
+	FMOVQ 0(R0), F1
+	FMOVQ 0(R1), F2
+	WORD $0x4e20cc41 // fmla v1, v2, v0
+	FMOVQ F1, 0(R0)
+	FMOVQ 16(R0), F3
+	FMOVQ 16(R1), F4
+	WORD $0x4e20cc83 // fmla v3, v4, v0
+	FMOVQ F3, 16(R0)
+	FMOVQ 32(R0), F5
+	FMOVQ 32(R1), F6
+	WORD $0x4e20ccc5 // fmla v5, v6, v0
+	FMOVQ F5, 32(R0)
+	FMOVQ 48(R0), F7
+	FMOVQ 48(R1), F8
+	WORD $0x4e20cd07 // fmla v7, v8, v0
+	FMOVQ F7, 48(R0)
 	ADD $64, R0
 	ADD $64, R1
 	ADD $-16, R2
@@ -1598,10 +1598,10 @@ end78:
 loop79:
 	CMP $4, R2
 	BLT end80
-	FMOVQ 0(R0), F2
-	FMOVQ 0(R1), F3
-	WORD $0x4e20cc62 // fmla v2, v3, v0
-	FMOVQ F2, 0(R0)
+	FMOVQ 0(R0), F1
+	FMOVQ 0(R1), F2
+	WORD $0x4e20cc41 // fmla v1, v2, v0
+	FMOVQ F1, 0(R0)
 	ADD $16, R0
 	ADD $16, R1
 	ADD $-4, R2
@@ -1609,35 +1609,35 @@ loop79:
 end80:
 	CMP $0, R2
 	BEQ done76
-	WORD $0x4ea11c22 // orr v2, v1, v1
+	WORD $0x4ebf1fe1 // orr v1, v31, v31
 	MOVD R0, R25
+	VLD1.P 4(R25), V1.S[0]
+	CMP $1, R2
+	BEQ lanes81
+	VLD1.P 4(R25), V1.S[1]
+	CMP $2, R2
+	BEQ lanes81
+	VLD1.P 4(R25), V1.S[2]
+lanes81:
+	WORD $0x4ebf1fe2 // orr v2, v31, v31
+	MOVD R1, R25
 	VLD1.P 4(R25), V2.S[0]
 	CMP $1, R2
-	BEQ lanes81
+	BEQ lanes82
 	VLD1.P 4(R25), V2.S[1]
 	CMP $2, R2
-	BEQ lanes81
+	BEQ lanes82
 	VLD1.P 4(R25), V2.S[2]
-lanes81:
-	WORD $0x4ea11c23 // orr v3, v1, v1
-	MOVD R1, R25
-	VLD1.P 4(R25), V3.S[0]
-	CMP $1, R2
-	BEQ lanes82
-	VLD1.P 4(R25), V3.S[1]
-	CMP $2, R2
-	BEQ lanes82
-	VLD1.P 4(R25), V3.S[2]
 lanes82:
-	WORD $0x4e20cc62 // fmla v2, v3, v0
+	WORD $0x4e20cc41 // fmla v1, v2, v0
 	MOVD R0, R25
-	VST1.P V2.S[0], 4(R25)
+	VST1.P V1.S[0], 4(R25)
 	CMP $1, R2
 	BEQ lanes83
-	VST1.P V2.S[1], 4(R25)
+	VST1.P V1.S[1], 4(R25)
 	CMP $2, R2
 	BEQ lanes83
-	VST1.P V2.S[2], 4(R25)
+	VST1.P V1.S[2], 4(R25)
 lanes83:
 done76:
 	RET
@@ -1645,7 +1645,7 @@ done76:
 // func rotateNEON(u *float32, v *float32, cos *float32, sin *float32, n int) 
 TEXT ·rotateNEON(SB), NOSPLIT, $0-40
 	MOVD $constantNEON<>(SB), R25
-	FMOVQ 0(R25), F0
+	FMOVQ 0(R25), F31
 	MOVD u+0(FP), R0
 	MOVD v+8(FP), R1
 	MOVD cos+16(FP), R2
@@ -1654,26 +1654,26 @@ TEXT ·rotateNEON(SB), NOSPLIT, $0-40
 loop85:
 	CMP $8, R4
 	BLT end86
-	FMOVQ 0(R0), F1
-	FMOVQ 0(R1), F2
-	FMOVQ 0(R2), F3
-	FMOVQ 0(R3), F4
-	WORD $0x6e23dc25 // fmul v5, v1, v3
-	WORD $0x4ea4cc45 // fmls v5, v2, v4
-	WORD $0x6e23dc42 // fmul v2, v2, v3
-	WORD $0x4e24cc22 // fmla v2, v1, v4
-	FMOVQ F5, 0(R0)
-	FMOVQ F2, 0(R1)
-	FMOVQ 16(R0), F6
-	FMOVQ 16(R1), F7
-	FMOVQ 16(R2), F8
-	FMOVQ 16(R3), F9
-	WORD $0x6e28dcca // fmul v10, v6, v8
-	WORD $0x4ea9ccea // fmls v10, v7, v9
-	WORD $0x6e28dce7 // fmul v7, v7, v8
-	WORD $0x4e29ccc7 // fmla v7, v6, v9
-	FMOVQ F10, 16(R0)
-	FMOVQ F7, 16(R1)
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
+	FMOVQ 0(R2), F2
+	FMOVQ 0(R3), F3
+	WORD $0x6e22dc04 // fmul v4, v0, v2
+	WORD $0x4ea3cc24 // fmls v4, v1, v3
+	WORD $0x6e22dc21 // fmul v1, v1, v2
+	WORD $0x4e23cc01 // fmla v1, v0, v3
+	FMOVQ F4, 0(R0)
+	FMOVQ F1, 0(R1)
+	FMOVQ 16(R0), F5
+	FMOVQ 16(R1), F6
+	FMOVQ 16(R2), F7
+	FMOVQ 16(R3), F8
+	WORD $0x6e27dca9 // fmul v9, v5, v7
+	WORD $0x4ea8ccc9 // fmls v9, v6, v8
+	WORD $0x6e27dcc6 // fmul v6, v6, v7
+	WORD $0x4e28cca6 // fmla v6, v5, v8
+	FMOVQ F9, 16(R0)
+	FMOVQ F6, 16(R1)
 	ADD $32, R0
 	ADD $32, R1
 	ADD $32, R2
@@ -1684,16 +1684,16 @@ end86:
 loop87:
 	CMP $4, R4
 	BLT end88
-	FMOVQ 0(R0), F1
-	FMOVQ 0(R1), F2
-	FMOVQ 0(R2), F3
-	FMOVQ 0(R3), F4
-	WORD $0x6e23dc25 // fmul v5, v1, v3
-	WORD $0x4ea4cc45 // fmls v5, v2, v4
-	WORD $0x6e23dc42 // fmul v2, v2, v3
-	WORD $0x4e24cc22 // fmla v2, v1, v4
-	FMOVQ F5, 0(R0)
-	FMOVQ F2, 0(R1)
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
+	FMOVQ 0(R2), F2
+	FMOVQ 0(R3), F3
+	WORD $0x6e22dc04 // fmul v4, v0, v2
+	WORD $0x4ea3cc24 // fmls v4, v1, v3
+	WORD $0x6e22dc21 // fmul v1, v1, v2
+	WORD $0x4e23cc01 // fmla v1, v0, v3
+	FMOVQ F4, 0(R0)
+	FMOVQ F1, 0(R1)
 	ADD $16, R0
 	ADD $16, R1
 	ADD $16, R2
@@ -1703,67 +1703,67 @@ loop87:
 end88:
 	CMP $0, R4
 	BEQ done84
-	WORD $0x4ea01c01 // orr v1, v0, v0
+	WORD $0x4ebf1fe0 // orr v0, v31, v31
 	MOVD R0, R25
+	VLD1.P 4(R25), V0.S[0]
+	CMP $1, R4
+	BEQ lanes89
+	VLD1.P 4(R25), V0.S[1]
+	CMP $2, R4
+	BEQ lanes89
+	VLD1.P 4(R25), V0.S[2]
+lanes89:
+	WORD $0x4ebf1fe1 // orr v1, v31, v31
+	MOVD R1, R25
 	VLD1.P 4(R25), V1.S[0]
 	CMP $1, R4
-	BEQ lanes89
+	BEQ lanes90
 	VLD1.P 4(R25), V1.S[1]
 	CMP $2, R4
-	BEQ lanes89
+	BEQ lanes90
 	VLD1.P 4(R25), V1.S[2]
-lanes89:
-	WORD $0x4ea01c02 // orr v2, v0, v0
-	MOVD R1, R25
+lanes90:
+	WORD $0x4ebf1fe2 // orr v2, v31, v31
+	MOVD R2, R25
 	VLD1.P 4(R25), V2.S[0]
 	CMP $1, R4
-	BEQ lanes90
+	BEQ lanes91
 	VLD1.P 4(R25), V2.S[1]
 	CMP $2, R4
-	BEQ lanes90
+	BEQ lanes91
 	VLD1.P 4(R25), V2.S[2]
-lanes90:
-	WORD $0x4ea01c03 // orr v3, v0, v0
-	MOVD R2, R25
+lanes91:
+	WORD $0x4ebf1fe3 // orr v3, v31, v31
+	MOVD R3, R25
 	VLD1.P 4(R25), V3.S[0]
 	CMP $1, R4
-	BEQ lanes91
+	BEQ lanes92
 	VLD1.P 4(R25), V3.S[1]
 	CMP $2, R4
-	BEQ lanes91
+	BEQ lanes92
 	VLD1.P 4(R25), V3.S[2]
-lanes91:
-	WORD $0x4ea01c04 // orr v4, v0, v0
-	MOVD R3, R25
-	VLD1.P 4(R25), V4.S[0]
-	CMP $1, R4
-	BEQ lanes92
-	VLD1.P 4(R25), V4.S[1]
-	CMP $2, R4
-	BEQ lanes92
-	VLD1.P 4(R25), V4.S[2]
 lanes92:
-	WORD $0x6e23dc25 // fmul v5, v1, v3
-	WORD $0x4ea4cc45 // fmls v5, v2, v4
-	WORD $0x6e23dc42 // fmul v2, v2, v3
-	WORD $0x4e24cc22 // fmla v2, v1, v4
+	WORD $0x6e22dc04 // fmul v4, v0, v2
+	WORD $0x4ea3cc24 // fmls v4, v1, v3
+	WORD $0x6e22dc21 // fmul v1, v1, v2
+	WORD $0x4e23cc01 // fmla v1, v0, v3
 	MOVD R0, R25
-	VST1.P V5.S[0], 4(R25)
+	VST1.P V4.S[0], 4(R25)
 	CMP $1, R4
 	BEQ lanes93
-	VST1.P V5.S[1], 4(R25)
+	VST1.P V4.S[1], 4(R25)
 	CMP $2, R4
 	BEQ lanes93
-	VST1.P V5.S[2], 4(R25)
+	VST1.P V4.S[2], 4(R25)
 lanes93:
 	MOVD R1, R25
-	VST1.P V2.S[0], 4(R25)
+	VST1.P V1.S[0], 4(R25)
 	CMP $1, R4
 	BEQ lanes94
-	VST1.P V2.S[1], 4(R25)
+	VST1.P V1.S[1], 4(R25)
 	CMP $2, R4
 	BEQ lanes94
-	VST1.P V2.S[2], 4(R25)
+	VST1.P V1.S[2], 4(R25)
 lanes94:
 done84:
 	RET
@@ -1771,29 +1771,29 @@ done84:
 // func dotNEON(x *float32, w *float32, n int) float32
 TEXT ·dotNEON(SB), NOSPLIT, $0-28
 	MOVD $constantNEON<>(SB), R25
-	FMOVQ 0(R25), F4
-	WORD $0x4ea41c80 // orr v0, v4, v4
-	WORD $0x4ea41c81 // orr v1, v4, v4
-	WORD $0x4ea41c82 // orr v2, v4, v4
-	WORD $0x4ea41c83 // orr v3, v4, v4
+	FMOVQ 0(R25), F31
+	WORD $0x4ebf1fe0 // orr v0, v31, v31
+	WORD $0x4ebf1fe1 // orr v1, v31, v31
+	WORD $0x4ebf1fe2 // orr v2, v31, v31
+	WORD $0x4ebf1fe3 // orr v3, v31, v31
 	MOVD n+16(FP), R0
 	MOVD x+0(FP), R1
 	MOVD w+8(FP), R2
 loop96:
 	CMP $16, R0
 	BLT end97
-	FMOVQ 0(R1), F5
-	FMOVQ 0(R2), F6
-	WORD $0x4e26cca0 // fmla v0, v5, v6
-	FMOVQ 16(R1), F7
-	FMOVQ 16(R2), F8
-	WORD $0x4e28cce1 // fmla v1, v7, v8
-	FMOVQ 32(R1), F9
-	FMOVQ 32(R2), F10
-	WORD $0x4e2acd22 // fmla v2, v9, v10
-	FMOVQ 48(R1), F11
-	FMOVQ 48(R2), F12
-	WORD $0x4e2ccd63 // fmla v3, v11, v12
+	FMOVQ 0(R1), F4
+	FMOVQ 0(R2), F5
+	WORD $0x4e25cc80 // fmla v0, v4, v5
+	FMOVQ 16(R1), F6
+	FMOVQ 16(R2), F7
+	WORD $0x4e27ccc1 // fmla v1, v6, v7
+	FMOVQ 32(R1), F8
+	FMOVQ 32(R2), F9
+	WORD $0x4e29cd02 // fmla v2, v8, v9
+	FMOVQ 48(R1), F10
+	FMOVQ 48(R2), F11
+	WORD $0x4e2bcd43 // fmla v3, v10, v11
 	ADD $64, R1
 	ADD $64, R2
 	ADD $-16, R0
@@ -1802,9 +1802,9 @@ end97:
 loop98:
 	CMP $4, R0
 	BLT end99
-	FMOVQ 0(R1), F5
-	FMOVQ 0(R2), F6
-	WORD $0x4e26cca0 // fmla v0, v5, v6
+	FMOVQ 0(R1), F4
+	FMOVQ 0(R2), F5
+	WORD $0x4e25cc80 // fmla v0, v4, v5
 	ADD $16, R1
 	ADD $16, R2
 	ADD $-4, R0
@@ -1812,59 +1812,59 @@ loop98:
 end99:
 	CMP $0, R0
 	BEQ done95
-	WORD $0x4ea41c85 // orr v5, v4, v4
+	WORD $0x4ebf1fe4 // orr v4, v31, v31
 	MOVD R1, R25
+	VLD1.P 4(R25), V4.S[0]
+	CMP $1, R0
+	BEQ lanes100
+	VLD1.P 4(R25), V4.S[1]
+	CMP $2, R0
+	BEQ lanes100
+	VLD1.P 4(R25), V4.S[2]
+lanes100:
+	WORD $0x4ebf1fe5 // orr v5, v31, v31
+	MOVD R2, R25
 	VLD1.P 4(R25), V5.S[0]
 	CMP $1, R0
-	BEQ lanes100
+	BEQ lanes101
 	VLD1.P 4(R25), V5.S[1]
 	CMP $2, R0
-	BEQ lanes100
+	BEQ lanes101
 	VLD1.P 4(R25), V5.S[2]
-lanes100:
-	WORD $0x4ea41c86 // orr v6, v4, v4
-	MOVD R2, R25
-	VLD1.P 4(R25), V6.S[0]
-	CMP $1, R0
-	BEQ lanes101
-	VLD1.P 4(R25), V6.S[1]
-	CMP $2, R0
-	BEQ lanes101
-	VLD1.P 4(R25), V6.S[2]
 lanes101:
-	WORD $0x4e26cca0 // fmla v0, v5, v6
+	WORD $0x4e25cc80 // fmla v0, v4, v5
 done95:
 	WORD $0x4e21d400 // fadd v0, v0, v1
 	WORD $0x4e23d442 // fadd v2, v2, v3
 	WORD $0x4e22d400 // fadd v0, v0, v2
-	WORD $0x4e180405 // dup d[1] v5, v0
-	WORD $0x4e25d405 // fadd v5, v0, v5
-	WORD $0x4e0c04a6 // dup s[1] v6, v5
-	WORD $0x4e26d4a5 // fadd v5, v5, v6
-	FMOVS F5, ret+24(FP)
+	WORD $0x4e180404 // dup d[1] v4, v0
+	WORD $0x4e24d404 // fadd v4, v0, v4
+	WORD $0x4e0c0485 // dup s[1] v5, v4
+	WORD $0x4e25d484 // fadd v4, v4, v5
+	FMOVS F4, ret+24(FP)
 	RET
 
 // func sumSquaresNEON(x *float32, n int) float32
 TEXT ·sumSquaresNEON(SB), NOSPLIT, $0-20
 	MOVD $constantNEON<>(SB), R25
-	FMOVQ 0(R25), F4
-	WORD $0x4ea41c80 // orr v0, v4, v4
-	WORD $0x4ea41c81 // orr v1, v4, v4
-	WORD $0x4ea41c82 // orr v2, v4, v4
-	WORD $0x4ea41c83 // orr v3, v4, v4
+	FMOVQ 0(R25), F31
+	WORD $0x4ebf1fe0 // orr v0, v31, v31
+	WORD $0x4ebf1fe1 // orr v1, v31, v31
+	WORD $0x4ebf1fe2 // orr v2, v31, v31
+	WORD $0x4ebf1fe3 // orr v3, v31, v31
 	MOVD n+8(FP), R0
 	MOVD x+0(FP), R1
 loop103:
 	CMP $16, R0
 	BLT end104
-	FMOVQ 0(R1), F5
-	WORD $0x4e25cca0 // fmla v0, v5, v5
-	FMOVQ 16(R1), F6
-	WORD $0x4e26ccc1 // fmla v1, v6, v6
-	FMOVQ 32(R1), F7
-	WORD $0x4e27cce2 // fmla v2, v7, v7
-	FMOVQ 48(R1), F8
-	WORD $0x4e28cd03 // fmla v3, v8, v8
+	FMOVQ 0(R1), F4
+	WORD $0x4e24cc80 // fmla v0, v4, v4
+	FMOVQ 16(R1), F5
+	WORD $0x4e25cca1 // fmla v1, v5, v5
+	FMOVQ 32(R1), F6
+	WORD $0x4e26ccc2 // fmla v2, v6, v6
+	FMOVQ 48(R1), F7
+	WORD $0x4e27cce3 // fmla v3, v7, v7
 	ADD $64, R1
 	ADD $-16, R0
 	JMP loop103
@@ -1872,57 +1872,57 @@ end104:
 loop105:
 	CMP $4, R0
 	BLT end106
-	FMOVQ 0(R1), F5
-	WORD $0x4e25cca0 // fmla v0, v5, v5
+	FMOVQ 0(R1), F4
+	WORD $0x4e24cc80 // fmla v0, v4, v4
 	ADD $16, R1
 	ADD $-4, R0
 	JMP loop105
 end106:
 	CMP $0, R0
 	BEQ done102
-	WORD $0x4ea41c85 // orr v5, v4, v4
+	WORD $0x4ebf1fe4 // orr v4, v31, v31
 	MOVD R1, R25
-	VLD1.P 4(R25), V5.S[0]
+	VLD1.P 4(R25), V4.S[0]
 	CMP $1, R0
 	BEQ lanes107
-	VLD1.P 4(R25), V5.S[1]
+	VLD1.P 4(R25), V4.S[1]
 	CMP $2, R0
 	BEQ lanes107
-	VLD1.P 4(R25), V5.S[2]
+	VLD1.P 4(R25), V4.S[2]
 lanes107:
-	WORD $0x4e25cca0 // fmla v0, v5, v5
+	WORD $0x4e24cc80 // fmla v0, v4, v4
 done102:
 	WORD $0x4e21d400 // fadd v0, v0, v1
 	WORD $0x4e23d442 // fadd v2, v2, v3
 	WORD $0x4e22d400 // fadd v0, v0, v2
-	WORD $0x4e180405 // dup d[1] v5, v0
-	WORD $0x4e25d405 // fadd v5, v0, v5
-	WORD $0x4e0c04a6 // dup s[1] v6, v5
-	WORD $0x4e26d4a5 // fadd v5, v5, v6
-	FMOVS F5, ret+16(FP)
+	WORD $0x4e180404 // dup d[1] v4, v0
+	WORD $0x4e24d404 // fadd v4, v0, v4
+	WORD $0x4e0c0485 // dup s[1] v5, v4
+	WORD $0x4e25d484 // fadd v4, v4, v5
+	FMOVS F4, ret+16(FP)
 	RET
 
 // func maxNEON(x *float32, n int) float32
 TEXT ·maxNEON(SB), NOSPLIT, $0-20
 	MOVD $constantNEON<>(SB), R25
-	FMOVQ 304(R25), F4
-	WORD $0x4ea41c80 // orr v0, v4, v4
-	WORD $0x4ea41c81 // orr v1, v4, v4
-	WORD $0x4ea41c82 // orr v2, v4, v4
-	WORD $0x4ea41c83 // orr v3, v4, v4
+	FMOVQ 304(R25), F31
+	WORD $0x4ebf1fe0 // orr v0, v31, v31
+	WORD $0x4ebf1fe1 // orr v1, v31, v31
+	WORD $0x4ebf1fe2 // orr v2, v31, v31
+	WORD $0x4ebf1fe3 // orr v3, v31, v31
 	MOVD n+8(FP), R0
 	MOVD x+0(FP), R1
 loop109:
 	CMP $16, R0
 	BLT end110
-	FMOVQ 0(R1), F5
-	WORD $0x4e20f4a0 // fmax v0, v5, v0
-	FMOVQ 16(R1), F6
-	WORD $0x4e21f4c1 // fmax v1, v6, v1
-	FMOVQ 32(R1), F7
-	WORD $0x4e22f4e2 // fmax v2, v7, v2
-	FMOVQ 48(R1), F8
-	WORD $0x4e23f503 // fmax v3, v8, v3
+	FMOVQ 0(R1), F4
+	WORD $0x4e20f480 // fmax v0, v4, v0
+	FMOVQ 16(R1), F5
+	WORD $0x4e21f4a1 // fmax v1, v5, v1
+	FMOVQ 32(R1), F6
+	WORD $0x4e22f4c2 // fmax v2, v6, v2
+	FMOVQ 48(R1), F7
+	WORD $0x4e23f4e3 // fmax v3, v7, v3
 	ADD $64, R1
 	ADD $-16, R0
 	JMP loop109
@@ -1930,188 +1930,188 @@ end110:
 loop111:
 	CMP $4, R0
 	BLT end112
-	FMOVQ 0(R1), F5
-	WORD $0x4e20f4a0 // fmax v0, v5, v0
+	FMOVQ 0(R1), F4
+	WORD $0x4e20f480 // fmax v0, v4, v0
 	ADD $16, R1
 	ADD $-4, R0
 	JMP loop111
 end112:
 	CMP $0, R0
 	BEQ done108
-	WORD $0x4ea41c85 // orr v5, v4, v4
+	WORD $0x4ebf1fe4 // orr v4, v31, v31
 	MOVD R1, R25
-	VLD1.P 4(R25), V5.S[0]
+	VLD1.P 4(R25), V4.S[0]
 	CMP $1, R0
 	BEQ lanes113
-	VLD1.P 4(R25), V5.S[1]
+	VLD1.P 4(R25), V4.S[1]
 	CMP $2, R0
 	BEQ lanes113
-	VLD1.P 4(R25), V5.S[2]
+	VLD1.P 4(R25), V4.S[2]
 lanes113:
-	WORD $0x4e20f4a0 // fmax v0, v5, v0
+	WORD $0x4e20f480 // fmax v0, v4, v0
 done108:
 	WORD $0x4e20f420 // fmax v0, v1, v0
 	WORD $0x4e22f462 // fmax v2, v3, v2
 	WORD $0x4e20f440 // fmax v0, v2, v0
-	WORD $0x4e180405 // dup d[1] v5, v0
-	WORD $0x4e25f405 // fmax v5, v0, v5
-	WORD $0x4e0c04a6 // dup s[1] v6, v5
-	WORD $0x4e26f4a5 // fmax v5, v5, v6
-	FMOVS F5, ret+16(FP)
+	WORD $0x4e180404 // dup d[1] v4, v0
+	WORD $0x4e24f404 // fmax v4, v0, v4
+	WORD $0x4e0c0485 // dup s[1] v5, v4
+	WORD $0x4e25f484 // fmax v4, v4, v5
+	FMOVS F4, ret+16(FP)
 	RET
 
 // func expSumNEON(y *float32, x *float32, n int, m float32) float32
 TEXT ·expSumNEON(SB), NOSPLIT, $0-36
 	MOVD $constantNEON<>(SB), R25
-	FMOVQ 0(R25), F4
-	FMOVQ 16(R25), F7
-	FMOVQ 32(R25), F8
-	FMOVQ 48(R25), F9
-	FMOVQ 64(R25), F10
-	FMOVQ 80(R25), F11
-	FMOVQ 96(R25), F12
-	FMOVQ 112(R25), F13
-	FMOVQ 128(R25), F14
-	FMOVQ 144(R25), F15
-	FMOVQ 160(R25), F16
-	FMOVQ 176(R25), F17
-	FMOVQ 304(R25), F5
-	WORD $0x4ea41c80 // orr v0, v4, v4
-	WORD $0x4ea41c81 // orr v1, v4, v4
-	WORD $0x4ea41c82 // orr v2, v4, v4
-	WORD $0x4ea41c83 // orr v3, v4, v4
-	FMOVS m+24(FP), F6
-	WORD $0x4e0404c6 // dup s[0] v6, v6
+	FMOVQ 0(R25), F31
+	FMOVQ 16(R25), F29
+	FMOVQ 32(R25), F28
+	FMOVQ 48(R25), F27
+	FMOVQ 64(R25), F26
+	FMOVQ 80(R25), F25
+	FMOVQ 96(R25), F24
+	FMOVQ 112(R25), F23
+	FMOVQ 128(R25), F22
+	FMOVQ 144(R25), F21
+	FMOVQ 160(R25), F20
+	FMOVQ 176(R25), F19
+	FMOVQ 304(R25), F30
+	WORD $0x4ebf1fe0 // orr v0, v31, v31
+	WORD $0x4ebf1fe1 // orr v1, v31, v31
+	WORD $0x4ebf1fe2 // orr v2, v31, v31
+	WORD $0x4ebf1fe3 // orr v3, v31, v31
+	FMOVS m+24(FP), F4
+	WORD $0x4e040484 // dup s[0] v4, v4
 	MOVD n+16(FP), R0
 	MOVD x+8(FP), R1
 	MOVD y+0(FP), R2
 loop115:
 	CMP $16, R0
 	BLT end116
-	FMOVQ 0(R1), F18
-	WORD $0x4ea6d652 // fsub v18, v18, v6
-	WORD $0x4eb2f512 // fmin v18, v8, v18
-	WORD $0x4e32f4f2 // fmax v18, v7, v18
-	WORD $0x6e29de53 // fmul v19, v18, v9
-	WORD $0x4e218a73 // frintn v19, v19
-	WORD $0x4eaace72 // fmls v18, v19, v10
-	WORD $0x4eabce72 // fmls v18, v19, v11
-	WORD $0x4ead1db4 // orr v20, v13, v13
-	WORD $0x4e32cd94 // fmla v20, v12, v18
-	WORD $0x4eae1dd5 // orr v21, v14, v14
-	WORD $0x4e32ce95 // fmla v21, v20, v18
-	WORD $0x4eaf1df6 // orr v22, v15, v15
-	WORD $0x4e32ceb6 // fmla v22, v21, v18
-	WORD $0x4eb01e17 // orr v23, v16, v16
-	WORD $0x4e32ced7 // fmla v23, v22, v18
-	WORD $0x4eb11e38 // orr v24, v17, v17
-	WORD $0x4e32cef8 // fmla v24, v23, v18
-	WORD $0x4eb11e39 // orr v25, v17, v17
-	WORD $0x4e32cf19 // fmla v25, v24, v18
-	WORD $0x4e21aa73 // fcvtns v19, v19
-	WORD $0x4f3f067a // sshr #1 v26, v19
-	WORD $0x6eba8673 // sub v19, v19, v26
-	WORD $0x4f37575a // shl #23 v26, v26
-	WORD $0x4eb1875a // add v26, v26, v17
-	WORD $0x6e3adf39 // fmul v25, v25, v26
-	WORD $0x4f375673 // shl #23 v19, v19
-	WORD $0x4eb18673 // add v19, v19, v17
-	WORD $0x6e33df39 // fmul v25, v25, v19
-	WORD $0x4e39d400 // fadd v0, v0, v25
-	FMOVQ F25, 0(R2)
-	FMOVQ 16(R1), F27
-	WORD $0x4ea6d77b // fsub v27, v27, v6
-	WORD $0x4ebbf51b // fmin v27, v8, v27
-	WORD $0x4e3bf4fb // fmax v27, v7, v27
-	WORD $0x6e29df7c // fmul v28, v27, v9
-	WORD $0x4e218b9c // frintn v28, v28
-	WORD $0x4eaacf9b // fmls v27, v28, v10
-	WORD $0x4eabcf9b // fmls v27, v28, v11
-	WORD $0x4ead1dbd // orr v29, v13, v13
-	WORD $0x4e3bcd9d // fmla v29, v12, v27
-	WORD $0x4eae1dde // orr v30, v14, v14
-	WORD $0x4e3bcfbe // fmla v30, v29, v27
-	WORD $0x4eaf1dff // orr v31, v15, v15
-	WORD $0x4e3bcfdf // fmla v31, v30, v27
-	WORD $0x4eb01e14 // orr v20, v16, v16
-	WORD $0x4e3bcff4 // fmla v20, v31, v27
-	WORD $0x4eb11e35 // orr v21, v17, v17
-	WORD $0x4e3bce95 // fmla v21, v20, v27
-	WORD $0x4eb11e36 // orr v22, v17, v17
-	WORD $0x4e3bceb6 // fmla v22, v21, v27
-	WORD $0x4e21ab9c // fcvtns v28, v28
-	WORD $0x4f3f0797 // sshr #1 v23, v28
-	WORD $0x6eb7879c // sub v28, v28, v23
-	WORD $0x4f3756f7 // shl #23 v23, v23
-	WORD $0x4eb186f7 // add v23, v23, v17
-	WORD $0x6e37ded6 // fmul v22, v22, v23
-	WORD $0x4f37579c // shl #23 v28, v28
-	WORD $0x4eb1879c // add v28, v28, v17
-	WORD $0x6e3cded6 // fmul v22, v22, v28
-	WORD $0x4e36d421 // fadd v1, v1, v22
-	FMOVQ F22, 16(R2)
-	FMOVQ 32(R1), F24
-	WORD $0x4ea6d718 // fsub v24, v24, v6
-	WORD $0x4eb8f518 // fmin v24, v8, v24
-	WORD $0x4e38f4f8 // fmax v24, v7, v24
-	WORD $0x6e29df12 // fmul v18, v24, v9
-	WORD $0x4e218a52 // frintn v18, v18
-	WORD $0x4eaace58 // fmls v24, v18, v10
-	WORD $0x4eabce58 // fmls v24, v18, v11
-	WORD $0x4ead1dba // orr v26, v13, v13
-	WORD $0x4e38cd9a // fmla v26, v12, v24
-	WORD $0x4eae1dd3 // orr v19, v14, v14
-	WORD $0x4e38cf53 // fmla v19, v26, v24
-	WORD $0x4eaf1df9 // orr v25, v15, v15
-	WORD $0x4e38ce79 // fmla v25, v19, v24
-	WORD $0x4eb01e1d // orr v29, v16, v16
-	WORD $0x4e38cf3d // fmla v29, v25, v24
-	WORD $0x4eb11e3e // orr v30, v17, v17
-	WORD $0x4e38cfbe // fmla v30, v29, v24
-	WORD $0x4eb11e3f // orr v31, v17, v17
-	WORD $0x4e38cfdf // fmla v31, v30, v24
-	WORD $0x4e21aa52 // fcvtns v18, v18
-	WORD $0x4f3f0654 // sshr #1 v20, v18
-	WORD $0x6eb48652 // sub v18, v18, v20
-	WORD $0x4f375694 // shl #23 v20, v20
-	WORD $0x4eb18694 // add v20, v20, v17
-	WORD $0x6e34dfff // fmul v31, v31, v20
-	WORD $0x4f375652 // shl #23 v18, v18
-	WORD $0x4eb18652 // add v18, v18, v17
-	WORD $0x6e32dfff // fmul v31, v31, v18
-	WORD $0x4e3fd442 // fadd v2, v2, v31
-	FMOVQ F31, 32(R2)
-	FMOVQ 48(R1), F21
-	WORD $0x4ea6d6b5 // fsub v21, v21, v6
-	WORD $0x4eb5f515 // fmin v21, v8, v21
-	WORD $0x4e35f4f5 // fmax v21, v7, v21
-	WORD $0x6e29debb // fmul v27, v21, v9
-	WORD $0x4e218b7b // frintn v27, v27
-	WORD $0x4eaacf75 // fmls v21, v27, v10
-	WORD $0x4eabcf75 // fmls v21, v27, v11
-	WORD $0x4ead1db7 // orr v23, v13, v13
-	WORD $0x4e35cd97 // fmla v23, v12, v21
-	WORD $0x4eae1ddc // orr v28, v14, v14
-	WORD $0x4e35cefc // fmla v28, v23, v21
-	WORD $0x4eaf1df6 // orr v22, v15, v15
-	WORD $0x4e35cf96 // fmla v22, v28, v21
-	WORD $0x4eb01e1a // orr v26, v16, v16
-	WORD $0x4e35ceda // fmla v26, v22, v21
-	WORD $0x4eb11e33 // orr v19, v17, v17
-	WORD $0x4e35cf53 // fmla v19, v26, v21
-	WORD $0x4eb11e39 // orr v25, v17, v17
-	WORD $0x4e35ce79 // fmla v25, v19, v21
-	WORD $0x4e21ab7b // fcvtns v27, v27
-	WORD $0x4f3f077d // sshr #1 v29, v27
-	WORD $0x6ebd877b // sub v27, v27, v29
-	WORD $0x4f3757bd // shl #23 v29, v29
-	WORD $0x4eb187bd // add v29, v29, v17
-	WORD $0x6e3ddf39 // fmul v25, v25, v29
-	WORD $0x4f37577b // shl #23 v27, v27
-	WORD $0x4eb1877b // add v27, v27, v17
-	WORD $0x6e3bdf39 // fmul v25, v25, v27
-	WORD $0x4e39d463 // fadd v3, v3, v25
-	FMOVQ F25, 48(R2)
+	FMOVQ 0(R1), F5
+	WORD $0x4ea4d4a5 // fsub v5, v5, v4
+	WORD $0x4ea5f785 // fmin v5, v28, v5
+	WORD $0x4e25f7a5 // fmax v5, v29, v5
+	WORD $0x6e3bdca6 // fmul v6, v5, v27
+	WORD $0x4e2188c6 // frintn v6, v6
+	WORD $0x4ebaccc5 // fmls v5, v6, v26
+	WORD $0x4eb9ccc5 // fmls v5, v6, v25
+	WORD $0x4eb71ee7 // orr v7, v23, v23
+	WORD $0x4e25cf07 // fmla v7, v24, v5
+	WORD $0x4eb61ec8 // orr v8, v22, v22
+	WORD $0x4e25cce8 // fmla v8, v7, v5
+	WORD $0x4eb51ea9 // orr v9, v21, v21
+	WORD $0x4e25cd09 // fmla v9, v8, v5
+	WORD $0x4eb41e8a // orr v10, v20, v20
+	WORD $0x4e25cd2a // fmla v10, v9, v5
+	WORD $0x4eb31e6b // orr v11, v19, v19
+	WORD $0x4e25cd4b // fmla v11, v10, v5
+	WORD $0x4eb31e6c // orr v12, v19, v19
+	WORD $0x4e25cd6c // fmla v12, v11, v5
+	WORD $0x4e21a8c6 // fcvtns v6, v6
+	WORD $0x4f3f04cd // sshr #1 v13, v6
+	WORD $0x6ead84c6 // sub v6, v6, v13
+	WORD $0x4f3755ad // shl #23 v13, v13
+	WORD $0x4eb385ad // add v13, v13, v19
+	WORD $0x6e2ddd8c // fmul v12, v12, v13
+	WORD $0x4f3754c6 // shl #23 v6, v6
+	WORD $0x4eb384c6 // add v6, v6, v19
+	WORD $0x6e26dd8c // fmul v12, v12, v6
+	WORD $0x4e2cd400 // fadd v0, v0, v12
+	FMOVQ F12, 0(R2)
+	FMOVQ 16(R1), F14
+	WORD $0x4ea4d5ce // fsub v14, v14, v4
+	WORD $0x4eaef78e // fmin v14, v28, v14
+	WORD $0x4e2ef7ae // fmax v14, v29, v14
+	WORD $0x6e3bddcf // fmul v15, v14, v27
+	WORD $0x4e2189ef // frintn v15, v15
+	WORD $0x4ebacdee // fmls v14, v15, v26
+	WORD $0x4eb9cdee // fmls v14, v15, v25
+	WORD $0x4eb71ef0 // orr v16, v23, v23
+	WORD $0x4e2ecf10 // fmla v16, v24, v14
+	WORD $0x4eb61ed1 // orr v17, v22, v22
+	WORD $0x4e2ece11 // fmla v17, v16, v14
+	WORD $0x4eb51eb2 // orr v18, v21, v21
+	WORD $0x4e2ece32 // fmla v18, v17, v14
+	WORD $0x4eb41e87 // orr v7, v20, v20
+	WORD $0x4e2ece47 // fmla v7, v18, v14
+	WORD $0x4eb31e68 // orr v8, v19, v19
+	WORD $0x4e2ecce8 // fmla v8, v7, v14
+	WORD $0x4eb31e69 // orr v9, v19, v19
+	WORD $0x4e2ecd09 // fmla v9, v8, v14
+	WORD $0x4e21a9ef // fcvtns v15, v15
+	WORD $0x4f3f05ea // sshr #1 v10, v15
+	WORD $0x6eaa85ef // sub v15, v15, v10
+	WORD $0x4f37554a // shl #23 v10, v10
+	WORD $0x4eb3854a // add v10, v10, v19
+	WORD $0x6e2add29 // fmul v9, v9, v10
+	WORD $0x4f3755ef // shl #23 v15, v15
+	WORD $0x4eb385ef // add v15, v15, v19
+	WORD $0x6e2fdd29 // fmul v9, v9, v15
+	WORD $0x4e29d421 // fadd v1, v1, v9
+	FMOVQ F9, 16(R2)
+	FMOVQ 32(R1), F11
+	WORD $0x4ea4d56b // fsub v11, v11, v4
+	WORD $0x4eabf78b // fmin v11, v28, v11
+	WORD $0x4e2bf7ab // fmax v11, v29, v11
+	WORD $0x6e3bdd65 // fmul v5, v11, v27
+	WORD $0x4e2188a5 // frintn v5, v5
+	WORD $0x4ebaccab // fmls v11, v5, v26
+	WORD $0x4eb9ccab // fmls v11, v5, v25
+	WORD $0x4eb71eed // orr v13, v23, v23
+	WORD $0x4e2bcf0d // fmla v13, v24, v11
+	WORD $0x4eb61ec6 // orr v6, v22, v22
+	WORD $0x4e2bcda6 // fmla v6, v13, v11
+	WORD $0x4eb51eac // orr v12, v21, v21
+	WORD $0x4e2bcccc // fmla v12, v6, v11
+	WORD $0x4eb41e90 // orr v16, v20, v20
+	WORD $0x4e2bcd90 // fmla v16, v12, v11
+	WORD $0x4eb31e71 // orr v17, v19, v19
+	WORD $0x4e2bce11 // fmla v17, v16, v11
+	WORD $0x4eb31e72 // orr v18, v19, v19
+	WORD $0x4e2bce32 // fmla v18, v17, v11
+	WORD $0x4e21a8a5 // fcvtns v5, v5
+	WORD $0x4f3f04a7 // sshr #1 v7, v5
+	WORD $0x6ea784a5 // sub v5, v5, v7
+	WORD $0x4f3754e7 // shl #23 v7, v7
+	WORD $0x4eb384e7 // add v7, v7, v19
+	WORD $0x6e27de52 // fmul v18, v18, v7
+	WORD $0x4f3754a5 // shl #23 v5, v5
+	WORD $0x4eb384a5 // add v5, v5, v19
+	WORD $0x6e25de52 // fmul v18, v18, v5
+	WORD $0x4e32d442 // fadd v2, v2, v18
+	FMOVQ F18, 32(R2)
+	FMOVQ 48(R1), F8
+	WORD $0x4ea4d508 // fsub v8, v8, v4
+	WORD $0x4ea8f788 // fmin v8, v28, v8
+	WORD $0x4e28f7a8 // fmax v8, v29, v8
+	WORD $0x6e3bdd0e // fmul v14, v8, v27
+	WORD $0x4e2189ce // frintn v14, v14
+	WORD $0x4ebacdc8 // fmls v8, v14, v26
+	WORD $0x4eb9cdc8 // fmls v8, v14, v25
+	WORD $0x4eb71eea // orr v10, v23, v23
+	WORD $0x4e28cf0a // fmla v10, v24, v8
+	WORD $0x4eb61ecf // orr v15, v22, v22
+	WORD $0x4e28cd4f // fmla v15, v10, v8
+	WORD $0x4eb51ea9 // orr v9, v21, v21
+	WORD $0x4e28cde9 // fmla v9, v15, v8
+	WORD $0x4eb41e8d // orr v13, v20, v20
+	WORD $0x4e28cd2d // fmla v13, v9, v8
+	WORD $0x4eb31e66 // orr v6, v19, v19
+	WORD $0x4e28cda6 // fmla v6, v13, v8
+	WORD $0x4eb31e6c // orr v12, v19, v19
+	WORD $0x4e28cccc // fmla v12, v6, v8
+	WORD $0x4e21a9ce // fcvtns v14, v14
+	WORD $0x4f3f05d0 // sshr #1 v16, v14
+	WORD $0x6eb085ce // sub v14, v14, v16
+	WORD $0x4f375610 // shl #23 v16, v16
+	WORD $0x4eb38610 // add v16, v16, v19
+	WORD $0x6e30dd8c // fmul v12, v12, v16
+	WORD $0x4f3755ce // shl #23 v14, v14
+	WORD $0x4eb385ce // add v14, v14, v19
+	WORD $0x6e2edd8c // fmul v12, v12, v14
+	WORD $0x4e2cd463 // fadd v3, v3, v12
+	FMOVQ F12, 48(R2)
 	ADD $64, R1
 	ADD $64, R2
 	ADD $-16, R0
@@ -2120,37 +2120,37 @@ end116:
 loop117:
 	CMP $4, R0
 	BLT end118
-	FMOVQ 0(R1), F18
-	WORD $0x4ea6d652 // fsub v18, v18, v6
-	WORD $0x4eb2f512 // fmin v18, v8, v18
-	WORD $0x4e32f4f2 // fmax v18, v7, v18
-	WORD $0x6e29de53 // fmul v19, v18, v9
-	WORD $0x4e218a73 // frintn v19, v19
-	WORD $0x4eaace72 // fmls v18, v19, v10
-	WORD $0x4eabce72 // fmls v18, v19, v11
-	WORD $0x4ead1db4 // orr v20, v13, v13
-	WORD $0x4e32cd94 // fmla v20, v12, v18
-	WORD $0x4eae1dd5 // orr v21, v14, v14
-	WORD $0x4e32ce95 // fmla v21, v20, v18
-	WORD $0x4eaf1df6 // orr v22, v15, v15
-	WORD $0x4e32ceb6 // fmla v22, v21, v18
-	WORD $0x4eb01e17 // orr v23, v16, v16
-	WORD $0x4e32ced7 // fmla v23, v22, v18
-	WORD $0x4eb11e38 // orr v24, v17, v17
-	WORD $0x4e32cef8 // fmla v24, v23, v18
-	WORD $0x4eb11e39 // orr v25, v17, v17
-	WORD $0x4e32cf19 // fmla v25, v24, v18
-	WORD $0x4e21aa73 // fcvtns v19, v19
-	WORD $0x4f3f067a // sshr #1 v26, v19
-	WORD $0x6eba8673 // sub v19, v19, v26
-	WORD $0x4f37575a // shl #23 v26, v26
-	WORD $0x4eb1875a // add v26, v26, v17
-	WORD $0x6e3adf39 // fmul v25, v25, v26
-	WORD $0x4f375673 // shl #23 v19, v19
-	WORD $0x4eb18673 // add v19, v19, v17
-	WORD $0x6e33df39 // fmul v25, v25, v19
-	WORD $0x4e39d400 // fadd v0, v0, v25
-	FMOVQ F25, 0(R2)
+	FMOVQ 0(R1), F5
+	WORD $0x4ea4d4a5 // fsub v5, v5, v4
+	WORD $0x4ea5f785 // fmin v5, v28, v5
+	WORD $0x4e25f7a5 // fmax v5, v29, v5
+	WORD $0x6e3bdca6 // fmul v6, v5, v27
+	WORD $0x4e2188c6 // frintn v6, v6
+	WORD $0x4ebaccc5 // fmls v5, v6, v26
+	WORD $0x4eb9ccc5 // fmls v5, v6, v25
+	WORD $0x4eb71ee7 // orr v7, v23, v23
+	WORD $0x4e25cf07 // fmla v7, v24, v5
+	WORD $0x4eb61ec8 // orr v8, v22, v22
+	WORD $0x4e25cce8 // fmla v8, v7, v5
+	WORD $0x4eb51ea9 // orr v9, v21, v21
+	WORD $0x4e25cd09 // fmla v9, v8, v5
+	WORD $0x4eb41e8a // orr v10, v20, v20
+	WORD $0x4e25cd2a // fmla v10, v9, v5
+	WORD $0x4eb31e6b // orr v11, v19, v19
+	WORD $0x4e25cd4b // fmla v11, v10, v5
+	WORD $0x4eb31e6c // orr v12, v19, v19
+	WORD $0x4e25cd6c // fmla v12, v11, v5
+	WORD $0x4e21a8c6 // fcvtns v6, v6
+	WORD $0x4f3f04cd // sshr #1 v13, v6
+	WORD $0x6ead84c6 // sub v6, v6, v13
+	WORD $0x4f3755ad // shl #23 v13, v13
+	WORD $0x4eb385ad // add v13, v13, v19
+	WORD $0x6e2ddd8c // fmul v12, v12, v13
+	WORD $0x4f3754c6 // shl #23 v6, v6
+	WORD $0x4eb384c6 // add v6, v6, v19
+	WORD $0x6e26dd8c // fmul v12, v12, v6
+	WORD $0x4e2cd400 // fadd v0, v0, v12
+	FMOVQ F12, 0(R2)
 	ADD $16, R1
 	ADD $16, R2
 	ADD $-4, R0
@@ -2158,63 +2158,63 @@ loop117:
 end118:
 	CMP $0, R0
 	BEQ done114
-	WORD $0x4ea51cb2 // orr v18, v5, v5
+	WORD $0x4ebe1fc5 // orr v5, v30, v30
 	MOVD R1, R25
-	VLD1.P 4(R25), V18.S[0]
+	VLD1.P 4(R25), V5.S[0]
 	CMP $1, R0
 	BEQ lanes119
-	VLD1.P 4(R25), V18.S[1]
+	VLD1.P 4(R25), V5.S[1]
 	CMP $2, R0
 	BEQ lanes119
-	VLD1.P 4(R25), V18.S[2]
+	VLD1.P 4(R25), V5.S[2]
 lanes119:
-	WORD $0x4ea6d652 // fsub v18, v18, v6
-	WORD $0x4eb2f512 // fmin v18, v8, v18
-	WORD $0x4e32f4f2 // fmax v18, v7, v18
-	WORD $0x6e29de53 // fmul v19, v18, v9
-	WORD $0x4e218a73 // frintn v19, v19
-	WORD $0x4eaace72 // fmls v18, v19, v10
-	WORD $0x4eabce72 // fmls v18, v19, v11
-	WORD $0x4ead1db4 // orr v20, v13, v13
-	WORD $0x4e32cd94 // fmla v20, v12, v18
-	WORD $0x4eae1dd5 // orr v21, v14, v14
-	WORD $0x4e32ce95 // fmla v21, v20, v18
-	WORD $0x4eaf1df6 // orr v22, v15, v15
-	WORD $0x4e32ceb6 // fmla v22, v21, v18
-	WORD $0x4eb01e17 // orr v23, v16, v16
-	WORD $0x4e32ced7 // fmla v23, v22, v18
-	WORD $0x4eb11e38 // orr v24, v17, v17
-	WORD $0x4e32cef8 // fmla v24, v23, v18
-	WORD $0x4eb11e39 // orr v25, v17, v17
-	WORD $0x4e32cf19 // fmla v25, v24, v18
-	WORD $0x4e21aa73 // fcvtns v19, v19
-	WORD $0x4f3f067a // sshr #1 v26, v19
-	WORD $0x6eba8673 // sub v19, v19, v26
-	WORD $0x4f37575a // shl #23 v26, v26
-	WORD $0x4eb1875a // add v26, v26, v17
-	WORD $0x6e3adf39 // fmul v25, v25, v26
-	WORD $0x4f375673 // shl #23 v19, v19
-	WORD $0x4eb18673 // add v19, v19, v17
-	WORD $0x6e33df39 // fmul v25, v25, v19
-	WORD $0x4e39d400 // fadd v0, v0, v25
+	WORD $0x4ea4d4a5 // fsub v5, v5, v4
+	WORD $0x4ea5f785 // fmin v5, v28, v5
+	WORD $0x4e25f7a5 // fmax v5, v29, v5
+	WORD $0x6e3bdca6 // fmul v6, v5, v27
+	WORD $0x4e2188c6 // frintn v6, v6
+	WORD $0x4ebaccc5 // fmls v5, v6, v26
+	WORD $0x4eb9ccc5 // fmls v5, v6, v25
+	WORD $0x4eb71ee7 // orr v7, v23, v23
+	WORD $0x4e25cf07 // fmla v7, v24, v5
+	WORD $0x4eb61ec8 // orr v8, v22, v22
+	WORD $0x4e25cce8 // fmla v8, v7, v5
+	WORD $0x4eb51ea9 // orr v9, v21, v21
+	WORD $0x4e25cd09 // fmla v9, v8, v5
+	WORD $0x4eb41e8a // orr v10, v20, v20
+	WORD $0x4e25cd2a // fmla v10, v9, v5
+	WORD $0x4eb31e6b // orr v11, v19, v19
+	WORD $0x4e25cd4b // fmla v11, v10, v5
+	WORD $0x4eb31e6c // orr v12, v19, v19
+	WORD $0x4e25cd6c // fmla v12, v11, v5
+	WORD $0x4e21a8c6 // fcvtns v6, v6
+	WORD $0x4f3f04cd // sshr #1 v13, v6
+	WORD $0x6ead84c6 // sub v6, v6, v13
+	WORD $0x4f3755ad // shl #23 v13, v13
+	WORD $0x4eb385ad // add v13, v13, v19
+	WORD $0x6e2ddd8c // fmul v12, v12, v13
+	WORD $0x4f3754c6 // shl #23 v6, v6
+	WORD $0x4eb384c6 // add v6, v6, v19
+	WORD $0x6e26dd8c // fmul v12, v12, v6
+	WORD $0x4e2cd400 // fadd v0, v0, v12
 	MOVD R2, R25
-	VST1.P V25.S[0], 4(R25)
+	VST1.P V12.S[0], 4(R25)
 	CMP $1, R0
 	BEQ lanes120
-	VST1.P V25.S[1], 4(R25)
+	VST1.P V12.S[1], 4(R25)
 	CMP $2, R0
 	BEQ lanes120
-	VST1.P V25.S[2], 4(R25)
+	VST1.P V12.S[2], 4(R25)
 lanes120:
 done114:
 	WORD $0x4e21d400 // fadd v0, v0, v1
 	WORD $0x4e23d442 // fadd v2, v2, v3
 	WORD $0x4e22d400 // fadd v0, v0, v2
-	WORD $0x4e180412 // dup d[1] v18, v0
-	WORD $0x4e32d412 // fadd v18, v0, v18
-	WORD $0x4e0c0653 // dup s[1] v19, v18
-	WORD $0x4e33d652 // fadd v18, v18, v19
-	FMOVS F18, ret+32(FP)
+	WORD $0x4e180405 // dup d[1] v5, v0
+	WORD $0x4e25d405 // fadd v5, v0, v5
+	WORD $0x4e0c04a6 // dup s[1] v6, v5
+	WORD $0x4e26d4a5 // fadd v5, v5, v6
+	FMOVS F5, ret+32(FP)
 	RET
 
 // func fromHalfNEON(y *float32, x *uint16, n int) 

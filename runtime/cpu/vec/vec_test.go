@@ -299,7 +299,7 @@ func TestShortOperand(t *testing.T) {
 				t.Error("an operand shorter than the result does not panic")
 			}
 		}()
-		f.Add(make([]float32, 4), make([]float32, 4), make([]float32, 3, 3))
+		f.Add(make([]float32, 4), make([]float32, 4), make([]float32, 3))
 	})
 }
 

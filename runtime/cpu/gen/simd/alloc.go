@@ -26,20 +26,24 @@ func (a *Asm) newV() V {
 // Pin returns a value that keeps its register to the end of the function; it is
 // set by the methods whose names end in To.
 func (a *Asm) Pin() V {
-	v := a.newV()
-	used := map[int]bool{}
-	for _, w := range a.values {
-		if w.pinned {
-			used[w.reg] = true
-		}
-	}
 	for r := range a.registers() {
-		if !used[r] {
-			a.values[v].pinned, a.values[v].reg = true, r
+		if v, ok := a.pin(r); ok {
 			return v
 		}
 	}
 	panic("no register left to pin")
+}
+
+// pin pins register r, if none has it.
+func (a *Asm) pin(r int) (V, bool) {
+	for _, w := range a.values {
+		if w.pinned && w.reg == r {
+			return none, false
+		}
+	}
+	v := a.newV()
+	a.values[v].pinned, a.values[v].reg = true, r
+	return v, true
 }
 
 // Pins returns n pinned values.

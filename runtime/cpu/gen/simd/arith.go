@@ -24,7 +24,11 @@ func (a *Asm) Bits(bits uint32) V {
 	}
 	v, ok := a.hoisted[i]
 	if !ok {
-		v = a.Pin()
+		for r := a.registers() - 1; ; r-- { // from the end where values come last
+			if v, ok = a.pin(r); ok {
+				break
+			}
+		}
 		a.hoisted[i] = v
 		if a.touched[a.values[v].reg] {
 			panic("a constant comes too late: its register has served before")

@@ -5,6 +5,7 @@ package simd
 
 import (
 	"fmt"
+	"go/format"
 	"os"
 	"slices"
 	"strings"
@@ -40,8 +41,12 @@ func Generate(dir, pkg string, define func(*Asm)) error {
 			text.WriteString(a.data())
 			stubs.WriteString(a.stubs.String())
 		}
-		for name, s := range map[string]string{"s": text.String(), "go": stubs.String()} {
-			if err := os.WriteFile(fmt.Sprintf("%s/kernels_%s.%s", dir, arch, name), []byte(s), 0o666); err != nil {
+		code, err := format.Source([]byte(stubs.String()))
+		if err != nil {
+			return err
+		}
+		for name, b := range map[string][]byte{"s": []byte(text.String()), "go": code} {
+			if err := os.WriteFile(fmt.Sprintf("%s/kernels_%s.%s", dir, arch, name), b, 0o666); err != nil {
 				return err
 			}
 		}

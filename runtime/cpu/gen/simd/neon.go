@@ -33,10 +33,3 @@ func neon(op string, d, n int, m ...int) string {
 	}
 	return fmt.Sprintf("WORD $0x%08x // %s\n", code, comment)
 }
-
-// neonLane is fmla or fmul by one lane of m.
-func neonLane(op string, d, n, m, lane int) string {
-	code := map[string]uint32{"fmla": 0x4f801000, "fmul": 0x4f809000}[op]
-	code |= uint32(lane&1)<<21 | uint32(lane>>1)<<11 | uint32(m)<<16 | uint32(n)<<5 | uint32(d)
-	return fmt.Sprintf("WORD $0x%08x // %s v%d, v%d, v%d.s[%d]\n", code, op, d, n, m, lane)
-}
