@@ -141,7 +141,8 @@ func (c *Call) rows() int { return (c.tokens()*(c.H/c.G) + 3) &^ 3 }
 // Kernels compute attention with one instruction set.
 type Kernels struct {
 	scores           func(s, q, k *float32, n, d, stride int)
-	softmax          func(s *float32, n int, m, l, c *float32)
+	scoresAhead      func(s, q, k *float32, n, d, stride, values int)
+	softmax          func(s *float32, n int, m, l, c *float32, scale float32)
 	values1, values4 func(o, s, c, v *float32, n, d, ostride, vstride int)
 	vec              *vec.Funcs
 }

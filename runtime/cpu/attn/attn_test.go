@@ -182,7 +182,7 @@ func TestSplits(t *testing.T) {
 				for i := c.Chunks() - 1; i >= 0; i-- {
 					k.Part(c, u, i, scratch, parts[i*c.Partial():])
 				}
-				k.Combine(c, u, parts, scratch)
+				k.Combine(c, u, parts)
 			}
 			same(t, s, "in chunks", c.Out.Data, whole)
 
@@ -244,7 +244,7 @@ func TestAllocations(t *testing.T) {
 		if n := testing.AllocsPerRun(10, func() {
 			k.Run(c, 0, scratch)
 			k.Part(c, 0, 0, scratch, parts)
-			k.Combine(c, 0, parts, scratch)
+			k.Combine(c, 0, parts)
 		}); n != 0 {
 			t.Errorf("%v allocations", n)
 		}

@@ -9,11 +9,20 @@ package attn
 //go:noescape
 func scoresNEON(s *float32, q *float32, k *float32, n int, d int, stride int)
 
-// softmaxNEON takes n scores s into the running maximum m and sum l of one query:
-// s becomes e^(s-m) with the new m, and c what the sums before are worth, e^(old m - m).
+// scoresAheadNEON sets s[i][j] = q[i]·k[j] for 4 queries and n keys of d elements, a multiple of 16.
+// q is [d/16][4][16], a key starts stride elements after the one before it, and a
+// row of s is 64 long, of which up to 3 elements past n are written.
+// The values of a key lie values bytes from it.
 //
 //go:noescape
-func softmaxNEON(s *float32, n int, m *float32, l *float32, c *float32)
+func scoresAheadNEON(s *float32, q *float32, k *float32, n int, d int, stride int, values int)
+
+// softmaxNEON takes n products s, of which scale·s are the scores, into the running maximum m
+// and sum l of one query: s becomes e^(scale·s-m) with the new m, and c what the
+// sums before are worth, e^(old m - m).
+//
+//go:noescape
+func softmaxNEON(s *float32, n int, m *float32, l *float32, c *float32, scale float32)
 
 // values1NEON sets o[i] = c[i]·o[i] + Σ_j s[i][j]·v[j] for n positions and d elements, a multiple of 16.
 // A row of s is 64 long, a row of o ostride and one of v vstride.

@@ -177,8 +177,200 @@ step5:
 	BGT keys1
 	RET
 
-// func softmaxNEON(s *float32, n int, m *float32, l *float32, c *float32) 
-TEXT ·softmaxNEON(SB), NOSPLIT, $0-40
+// func scoresAheadNEON(s *float32, q *float32, k *float32, n int, d int, stride int, values int) 
+TEXT ·scoresAheadNEON(SB), NOSPLIT, $0-56
+	MOVD s+0(FP), R0
+	MOVD q+8(FP), R1
+	MOVD k+16(FP), R2
+	MOVD n+24(FP), R3
+	MOVD d+32(FP), R4
+	MOVD stride+40(FP), R5
+	LSL $2, R5, R5
+	MOVD values+48(FP), R6
+keys6:
+	MOVD R2, R7
+	MOVD R7, R8
+	CMP $1, R3
+	BLE last7
+	ADD R5, R8
+last7:
+	MOVD R8, R9
+	CMP $2, R3
+	BLE last8
+	ADD R5, R9
+last8:
+	MOVD R9, R10
+	CMP $3, R3
+	BLE last9
+	ADD R5, R10
+last9:
+	MOVD R1, R11
+	MOVD R4, R12
+	WORD $0x6e201c00 // eor v0, v0, v0
+	WORD $0x6e211c21 // eor v1, v1, v1
+	WORD $0x6e221c42 // eor v2, v2, v2
+	WORD $0x6e231c63 // eor v3, v3, v3
+	WORD $0x6e241c84 // eor v4, v4, v4
+	WORD $0x6e251ca5 // eor v5, v5, v5
+	WORD $0x6e261cc6 // eor v6, v6, v6
+	WORD $0x6e271ce7 // eor v7, v7, v7
+	WORD $0x6e281d08 // eor v8, v8, v8
+	WORD $0x6e291d29 // eor v9, v9, v9
+	WORD $0x6e2a1d4a // eor v10, v10, v10
+	WORD $0x6e2b1d6b // eor v11, v11, v11
+	WORD $0x6e2c1d8c // eor v12, v12, v12
+	WORD $0x6e2d1dad // eor v13, v13, v13
+	WORD $0x6e2e1dce // eor v14, v14, v14
+	WORD $0x6e2f1def // eor v15, v15, v15
+step10:
+	FMOVQ 0(R7), F16
+	FMOVQ 0(R8), F17
+	FMOVQ 0(R9), F18
+	FMOVQ 0(R10), F19
+	FMOVQ 0(R11), F20
+	WORD $0x4e34ce00 // fmla v0, v16, v20
+	WORD $0x4e34ce21 // fmla v1, v17, v20
+	WORD $0x4e34ce42 // fmla v2, v18, v20
+	WORD $0x4e34ce63 // fmla v3, v19, v20
+	FMOVQ 64(R11), F21
+	WORD $0x4e35ce04 // fmla v4, v16, v21
+	WORD $0x4e35ce25 // fmla v5, v17, v21
+	WORD $0x4e35ce46 // fmla v6, v18, v21
+	WORD $0x4e35ce67 // fmla v7, v19, v21
+	FMOVQ 128(R11), F22
+	WORD $0x4e36ce08 // fmla v8, v16, v22
+	WORD $0x4e36ce29 // fmla v9, v17, v22
+	WORD $0x4e36ce4a // fmla v10, v18, v22
+	WORD $0x4e36ce6b // fmla v11, v19, v22
+	FMOVQ 192(R11), F23
+	WORD $0x4e37ce0c // fmla v12, v16, v23
+	WORD $0x4e37ce2d // fmla v13, v17, v23
+	WORD $0x4e37ce4e // fmla v14, v18, v23
+	WORD $0x4e37ce6f // fmla v15, v19, v23
+	FMOVQ 16(R7), F24
+	FMOVQ 16(R8), F25
+	FMOVQ 16(R9), F26
+	FMOVQ 16(R10), F27
+	FMOVQ 16(R11), F28
+	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	WORD $0x4e3ccf21 // fmla v1, v25, v28
+	WORD $0x4e3ccf42 // fmla v2, v26, v28
+	WORD $0x4e3ccf63 // fmla v3, v27, v28
+	FMOVQ 80(R11), F29
+	WORD $0x4e3dcf04 // fmla v4, v24, v29
+	WORD $0x4e3dcf25 // fmla v5, v25, v29
+	WORD $0x4e3dcf46 // fmla v6, v26, v29
+	WORD $0x4e3dcf67 // fmla v7, v27, v29
+	FMOVQ 144(R11), F30
+	WORD $0x4e3ecf08 // fmla v8, v24, v30
+	WORD $0x4e3ecf29 // fmla v9, v25, v30
+	WORD $0x4e3ecf4a // fmla v10, v26, v30
+	WORD $0x4e3ecf6b // fmla v11, v27, v30
+	FMOVQ 208(R11), F31
+	WORD $0x4e3fcf0c // fmla v12, v24, v31
+	WORD $0x4e3fcf2d // fmla v13, v25, v31
+	WORD $0x4e3fcf4e // fmla v14, v26, v31
+	WORD $0x4e3fcf6f // fmla v15, v27, v31
+	FMOVQ 32(R7), F20
+	FMOVQ 32(R8), F21
+	FMOVQ 32(R9), F22
+	FMOVQ 32(R10), F16
+	FMOVQ 32(R11), F17
+	WORD $0x4e31ce80 // fmla v0, v20, v17
+	WORD $0x4e31cea1 // fmla v1, v21, v17
+	WORD $0x4e31cec2 // fmla v2, v22, v17
+	WORD $0x4e31ce03 // fmla v3, v16, v17
+	FMOVQ 96(R11), F18
+	WORD $0x4e32ce84 // fmla v4, v20, v18
+	WORD $0x4e32cea5 // fmla v5, v21, v18
+	WORD $0x4e32cec6 // fmla v6, v22, v18
+	WORD $0x4e32ce07 // fmla v7, v16, v18
+	FMOVQ 160(R11), F19
+	WORD $0x4e33ce88 // fmla v8, v20, v19
+	WORD $0x4e33cea9 // fmla v9, v21, v19
+	WORD $0x4e33ceca // fmla v10, v22, v19
+	WORD $0x4e33ce0b // fmla v11, v16, v19
+	FMOVQ 224(R11), F23
+	WORD $0x4e37ce8c // fmla v12, v20, v23
+	WORD $0x4e37cead // fmla v13, v21, v23
+	WORD $0x4e37cece // fmla v14, v22, v23
+	WORD $0x4e37ce0f // fmla v15, v16, v23
+	FMOVQ 48(R7), F28
+	FMOVQ 48(R8), F29
+	FMOVQ 48(R9), F30
+	FMOVQ 48(R10), F24
+	FMOVQ 48(R11), F25
+	WORD $0x4e39cf80 // fmla v0, v28, v25
+	WORD $0x4e39cfa1 // fmla v1, v29, v25
+	WORD $0x4e39cfc2 // fmla v2, v30, v25
+	WORD $0x4e39cf03 // fmla v3, v24, v25
+	FMOVQ 112(R11), F26
+	WORD $0x4e3acf84 // fmla v4, v28, v26
+	WORD $0x4e3acfa5 // fmla v5, v29, v26
+	WORD $0x4e3acfc6 // fmla v6, v30, v26
+	WORD $0x4e3acf07 // fmla v7, v24, v26
+	FMOVQ 176(R11), F27
+	WORD $0x4e3bcf88 // fmla v8, v28, v27
+	WORD $0x4e3bcfa9 // fmla v9, v29, v27
+	WORD $0x4e3bcfca // fmla v10, v30, v27
+	WORD $0x4e3bcf0b // fmla v11, v24, v27
+	FMOVQ 240(R11), F31
+	WORD $0x4e3fcf8c // fmla v12, v28, v31
+	WORD $0x4e3fcfad // fmla v13, v29, v31
+	WORD $0x4e3fcfce // fmla v14, v30, v31
+	WORD $0x4e3fcf0f // fmla v15, v24, v31
+	ADD R5<<3, R7, R25
+	PRFM (R25), PLDL1KEEP
+	ADD R6<<0, R7, R25
+	PRFM (R25), PLDL1KEEP
+	ADD $64, R7
+	ADD R5<<3, R8, R25
+	PRFM (R25), PLDL1KEEP
+	ADD R6<<0, R8, R25
+	PRFM (R25), PLDL1KEEP
+	ADD $64, R8
+	ADD R5<<3, R9, R25
+	PRFM (R25), PLDL1KEEP
+	ADD R6<<0, R9, R25
+	PRFM (R25), PLDL1KEEP
+	ADD $64, R9
+	ADD R5<<3, R10, R25
+	PRFM (R25), PLDL1KEEP
+	ADD R6<<0, R10, R25
+	PRFM (R25), PLDL1KEEP
+	ADD $64, R10
+	ADD $256, R11
+	ADD $-16, R12
+	CMP $0, R12
+	BNE step10
+	WORD $0x6e21d410 // faddp v16, v0, v1
+	WORD $0x6e23d451 // faddp v17, v2, v3
+	WORD $0x6e31d610 // faddp v16, v16, v17
+	FMOVQ F16, 0(R0)
+	WORD $0x6e25d492 // faddp v18, v4, v5
+	WORD $0x6e27d4d3 // faddp v19, v6, v7
+	WORD $0x6e33d652 // faddp v18, v18, v19
+	FMOVQ F18, 256(R0)
+	WORD $0x6e29d514 // faddp v20, v8, v9
+	WORD $0x6e2bd555 // faddp v21, v10, v11
+	WORD $0x6e35d694 // faddp v20, v20, v21
+	FMOVQ F20, 512(R0)
+	WORD $0x6e2dd596 // faddp v22, v12, v13
+	WORD $0x6e2fd5d7 // faddp v23, v14, v15
+	WORD $0x6e37d6d6 // faddp v22, v22, v23
+	FMOVQ F22, 768(R0)
+	ADD R5, R2
+	ADD R5, R2
+	ADD R5, R2
+	ADD R5, R2
+	ADD $16, R0
+	ADD $-4, R3
+	CMP $0, R3
+	BGT keys6
+	RET
+
+// func softmaxNEON(s *float32, n int, m *float32, l *float32, c *float32, scale float32) 
+TEXT ·softmaxNEON(SB), NOSPLIT, $0-44
 	MOVD $constantNEON<>(SB), R25
 	FMOVQ 0(R25), F31
 	FMOVQ 16(R25), F30
@@ -197,169 +389,183 @@ TEXT ·softmaxNEON(SB), NOSPLIT, $0-40
 	MOVD m+16(FP), R2
 	MOVD l+24(FP), R3
 	MOVD c+32(FP), R4
-	FMOVS 0(R2), F3
-	WORD $0x4e040463 // dup s[0] v3, v3
-	WORD $0x4ea31c60 // orr v0, v3, v3
-	WORD $0x4ea01c01 // orr v1, v0, v0
-	WORD $0x6e221c42 // eor v2, v2, v2
+	FMOVS scale+40(FP), F0
+	WORD $0x4e040400 // dup s[0] v0, v0
+	FMOVS 0(R2), F4
+	WORD $0x4e040484 // dup s[0] v4, v4
+	WORD $0x4ea41c81 // orr v1, v4, v4
+	WORD $0x4ea11c22 // orr v2, v1, v1
+	WORD $0x6e231c63 // eor v3, v3, v3
 	MOVD R0, R5
 	MOVD R1, R6
-loop7:
+loop12:
 	CMP $4, R6
-	BLT end8
-	FMOVQ 0(R5), F3
-	WORD $0x4e21f461 // fmax v1, v3, v1
+	BLT end13
+	FMOVQ 0(R5), F4
+	WORD $0x6e20dc84 // fmul v4, v4, v0
+	WORD $0x4e22f482 // fmax v2, v4, v2
+	FMOVQ F4, 0(R5)
 	ADD $16, R5
 	ADD $-4, R6
-	JMP loop7
-end8:
+	JMP loop12
+end13:
 	CMP $0, R6
-	BEQ done6
-	WORD $0x4ebf1fe3 // orr v3, v31, v31
+	BEQ done11
+	WORD $0x4ebf1fe4 // orr v4, v31, v31
 	MOVD R5, R25
-	VLD1.P 4(R25), V3.S[0]
+	VLD1.P 4(R25), V4.S[0]
 	CMP $1, R6
-	BEQ lanes9
-	VLD1.P 4(R25), V3.S[1]
+	BEQ lanes14
+	VLD1.P 4(R25), V4.S[1]
 	CMP $2, R6
-	BEQ lanes9
-	VLD1.P 4(R25), V3.S[2]
-lanes9:
-	WORD $0x4e21f461 // fmax v1, v3, v1
-done6:
-	WORD $0x4e180423 // dup d[1] v3, v1
-	WORD $0x4e23f423 // fmax v3, v1, v3
-	WORD $0x4e0c0464 // dup s[1] v4, v3
-	WORD $0x4e24f463 // fmax v3, v3, v4
-	WORD $0x4e040463 // dup s[0] v3, v3
-	WORD $0x4ea31c61 // orr v1, v3, v3
-	FMOVS F1, 0(R2)
-loop11:
+	BEQ lanes14
+	VLD1.P 4(R25), V4.S[2]
+lanes14:
+	WORD $0x6e20dc84 // fmul v4, v4, v0
+	WORD $0x4e22f482 // fmax v2, v4, v2
+	MOVD R5, R25
+	VST1.P V4.S[0], 4(R25)
+	CMP $1, R6
+	BEQ lanes15
+	VST1.P V4.S[1], 4(R25)
+	CMP $2, R6
+	BEQ lanes15
+	VST1.P V4.S[2], 4(R25)
+lanes15:
+done11:
+	WORD $0x4e180444 // dup d[1] v4, v2
+	WORD $0x4e24f444 // fmax v4, v2, v4
+	WORD $0x4e0c0485 // dup s[1] v5, v4
+	WORD $0x4e25f484 // fmax v4, v4, v5
+	WORD $0x4e040484 // dup s[0] v4, v4
+	WORD $0x4ea41c82 // orr v2, v4, v4
+	FMOVS F2, 0(R2)
+loop17:
 	CMP $4, R1
-	BLT end12
-	FMOVQ 0(R0), F3
-	WORD $0x4ea1d463 // fsub v3, v3, v1
-	WORD $0x4ea3f7a3 // fmin v3, v29, v3
-	WORD $0x4e23f7c3 // fmax v3, v30, v3
-	WORD $0x6e3cdc64 // fmul v4, v3, v28
-	WORD $0x4e218884 // frintn v4, v4
-	WORD $0x4ebbcc83 // fmls v3, v4, v27
-	WORD $0x4ebacc83 // fmls v3, v4, v26
-	WORD $0x4eb81f05 // orr v5, v24, v24
-	WORD $0x4e23cf25 // fmla v5, v25, v3
-	WORD $0x4eb71ee6 // orr v6, v23, v23
-	WORD $0x4e23cca6 // fmla v6, v5, v3
-	WORD $0x4eb61ec7 // orr v7, v22, v22
-	WORD $0x4e23ccc7 // fmla v7, v6, v3
-	WORD $0x4eb51ea8 // orr v8, v21, v21
-	WORD $0x4e23cce8 // fmla v8, v7, v3
-	WORD $0x4eb41e89 // orr v9, v20, v20
-	WORD $0x4e23cd09 // fmla v9, v8, v3
+	BLT end18
+	FMOVQ 0(R0), F4
+	WORD $0x4ea2d484 // fsub v4, v4, v2
+	WORD $0x4ea4f7a4 // fmin v4, v29, v4
+	WORD $0x4e24f7c4 // fmax v4, v30, v4
+	WORD $0x6e3cdc85 // fmul v5, v4, v28
+	WORD $0x4e2188a5 // frintn v5, v5
+	WORD $0x4ebbcca4 // fmls v4, v5, v27
+	WORD $0x4ebacca4 // fmls v4, v5, v26
+	WORD $0x4eb81f06 // orr v6, v24, v24
+	WORD $0x4e24cf26 // fmla v6, v25, v4
+	WORD $0x4eb71ee7 // orr v7, v23, v23
+	WORD $0x4e24ccc7 // fmla v7, v6, v4
+	WORD $0x4eb61ec8 // orr v8, v22, v22
+	WORD $0x4e24cce8 // fmla v8, v7, v4
+	WORD $0x4eb51ea9 // orr v9, v21, v21
+	WORD $0x4e24cd09 // fmla v9, v8, v4
 	WORD $0x4eb41e8a // orr v10, v20, v20
-	WORD $0x4e23cd2a // fmla v10, v9, v3
-	WORD $0x4e21a884 // fcvtns v4, v4
-	WORD $0x4f3f048b // sshr #1 v11, v4
-	WORD $0x6eab8484 // sub v4, v4, v11
-	WORD $0x4f37556b // shl #23 v11, v11
-	WORD $0x4eb4856b // add v11, v11, v20
-	WORD $0x6e2bdd4a // fmul v10, v10, v11
-	WORD $0x4f375484 // shl #23 v4, v4
-	WORD $0x4eb48484 // add v4, v4, v20
-	WORD $0x6e24dd4a // fmul v10, v10, v4
-	WORD $0x4e2ad442 // fadd v2, v2, v10
-	FMOVQ F10, 0(R0)
+	WORD $0x4e24cd2a // fmla v10, v9, v4
+	WORD $0x4eb41e8b // orr v11, v20, v20
+	WORD $0x4e24cd4b // fmla v11, v10, v4
+	WORD $0x4e21a8a5 // fcvtns v5, v5
+	WORD $0x4f3f04ac // sshr #1 v12, v5
+	WORD $0x6eac84a5 // sub v5, v5, v12
+	WORD $0x4f37558c // shl #23 v12, v12
+	WORD $0x4eb4858c // add v12, v12, v20
+	WORD $0x6e2cdd6b // fmul v11, v11, v12
+	WORD $0x4f3754a5 // shl #23 v5, v5
+	WORD $0x4eb484a5 // add v5, v5, v20
+	WORD $0x6e25dd6b // fmul v11, v11, v5
+	WORD $0x4e2bd463 // fadd v3, v3, v11
+	FMOVQ F11, 0(R0)
 	ADD $16, R0
 	ADD $-4, R1
-	JMP loop11
-end12:
+	JMP loop17
+end18:
 	CMP $0, R1
-	BEQ done10
-	WORD $0x4ebf1fe3 // orr v3, v31, v31
+	BEQ done16
+	WORD $0x4ebf1fe4 // orr v4, v31, v31
 	MOVD R0, R25
-	VLD1.P 4(R25), V3.S[0]
+	VLD1.P 4(R25), V4.S[0]
 	CMP $1, R1
-	BEQ lanes13
-	VLD1.P 4(R25), V3.S[1]
+	BEQ lanes19
+	VLD1.P 4(R25), V4.S[1]
 	CMP $2, R1
-	BEQ lanes13
-	VLD1.P 4(R25), V3.S[2]
-lanes13:
-	WORD $0x4ea1d463 // fsub v3, v3, v1
-	WORD $0x4ea3f7a3 // fmin v3, v29, v3
-	WORD $0x4e23f7c3 // fmax v3, v30, v3
-	WORD $0x6e3cdc64 // fmul v4, v3, v28
-	WORD $0x4e218884 // frintn v4, v4
-	WORD $0x4ebbcc83 // fmls v3, v4, v27
-	WORD $0x4ebacc83 // fmls v3, v4, v26
-	WORD $0x4eb81f05 // orr v5, v24, v24
-	WORD $0x4e23cf25 // fmla v5, v25, v3
-	WORD $0x4eb71ee6 // orr v6, v23, v23
-	WORD $0x4e23cca6 // fmla v6, v5, v3
-	WORD $0x4eb61ec7 // orr v7, v22, v22
-	WORD $0x4e23ccc7 // fmla v7, v6, v3
-	WORD $0x4eb51ea8 // orr v8, v21, v21
-	WORD $0x4e23cce8 // fmla v8, v7, v3
-	WORD $0x4eb41e89 // orr v9, v20, v20
-	WORD $0x4e23cd09 // fmla v9, v8, v3
+	BEQ lanes19
+	VLD1.P 4(R25), V4.S[2]
+lanes19:
+	WORD $0x4ea2d484 // fsub v4, v4, v2
+	WORD $0x4ea4f7a4 // fmin v4, v29, v4
+	WORD $0x4e24f7c4 // fmax v4, v30, v4
+	WORD $0x6e3cdc85 // fmul v5, v4, v28
+	WORD $0x4e2188a5 // frintn v5, v5
+	WORD $0x4ebbcca4 // fmls v4, v5, v27
+	WORD $0x4ebacca4 // fmls v4, v5, v26
+	WORD $0x4eb81f06 // orr v6, v24, v24
+	WORD $0x4e24cf26 // fmla v6, v25, v4
+	WORD $0x4eb71ee7 // orr v7, v23, v23
+	WORD $0x4e24ccc7 // fmla v7, v6, v4
+	WORD $0x4eb61ec8 // orr v8, v22, v22
+	WORD $0x4e24cce8 // fmla v8, v7, v4
+	WORD $0x4eb51ea9 // orr v9, v21, v21
+	WORD $0x4e24cd09 // fmla v9, v8, v4
 	WORD $0x4eb41e8a // orr v10, v20, v20
-	WORD $0x4e23cd2a // fmla v10, v9, v3
-	WORD $0x4e21a884 // fcvtns v4, v4
-	WORD $0x4f3f048b // sshr #1 v11, v4
-	WORD $0x6eab8484 // sub v4, v4, v11
-	WORD $0x4f37556b // shl #23 v11, v11
-	WORD $0x4eb4856b // add v11, v11, v20
-	WORD $0x6e2bdd4a // fmul v10, v10, v11
-	WORD $0x4f375484 // shl #23 v4, v4
-	WORD $0x4eb48484 // add v4, v4, v20
-	WORD $0x6e24dd4a // fmul v10, v10, v4
-	WORD $0x4e2ad442 // fadd v2, v2, v10
+	WORD $0x4e24cd2a // fmla v10, v9, v4
+	WORD $0x4eb41e8b // orr v11, v20, v20
+	WORD $0x4e24cd4b // fmla v11, v10, v4
+	WORD $0x4e21a8a5 // fcvtns v5, v5
+	WORD $0x4f3f04ac // sshr #1 v12, v5
+	WORD $0x6eac84a5 // sub v5, v5, v12
+	WORD $0x4f37558c // shl #23 v12, v12
+	WORD $0x4eb4858c // add v12, v12, v20
+	WORD $0x6e2cdd6b // fmul v11, v11, v12
+	WORD $0x4f3754a5 // shl #23 v5, v5
+	WORD $0x4eb484a5 // add v5, v5, v20
+	WORD $0x6e25dd6b // fmul v11, v11, v5
+	WORD $0x4e2bd463 // fadd v3, v3, v11
 	MOVD R0, R25
-	VST1.P V10.S[0], 4(R25)
+	VST1.P V11.S[0], 4(R25)
 	CMP $1, R1
-	BEQ lanes14
-	VST1.P V10.S[1], 4(R25)
+	BEQ lanes20
+	VST1.P V11.S[1], 4(R25)
 	CMP $2, R1
-	BEQ lanes14
-	VST1.P V10.S[2], 4(R25)
-lanes14:
-done10:
-	WORD $0x4ea1d403 // fsub v3, v0, v1
-	WORD $0x4ea3f7a3 // fmin v3, v29, v3
-	WORD $0x4e23f7c3 // fmax v3, v30, v3
-	WORD $0x6e3cdc64 // fmul v4, v3, v28
-	WORD $0x4e218884 // frintn v4, v4
-	WORD $0x4ebbcc83 // fmls v3, v4, v27
-	WORD $0x4ebacc83 // fmls v3, v4, v26
-	WORD $0x4eb81f05 // orr v5, v24, v24
-	WORD $0x4e23cf25 // fmla v5, v25, v3
-	WORD $0x4eb71ee6 // orr v6, v23, v23
-	WORD $0x4e23cca6 // fmla v6, v5, v3
-	WORD $0x4eb61ec7 // orr v7, v22, v22
-	WORD $0x4e23ccc7 // fmla v7, v6, v3
-	WORD $0x4eb51ea8 // orr v8, v21, v21
-	WORD $0x4e23cce8 // fmla v8, v7, v3
-	WORD $0x4eb41e89 // orr v9, v20, v20
-	WORD $0x4e23cd09 // fmla v9, v8, v3
+	BEQ lanes20
+	VST1.P V11.S[2], 4(R25)
+lanes20:
+done16:
+	WORD $0x4ea2d424 // fsub v4, v1, v2
+	WORD $0x4ea4f7a4 // fmin v4, v29, v4
+	WORD $0x4e24f7c4 // fmax v4, v30, v4
+	WORD $0x6e3cdc85 // fmul v5, v4, v28
+	WORD $0x4e2188a5 // frintn v5, v5
+	WORD $0x4ebbcca4 // fmls v4, v5, v27
+	WORD $0x4ebacca4 // fmls v4, v5, v26
+	WORD $0x4eb81f06 // orr v6, v24, v24
+	WORD $0x4e24cf26 // fmla v6, v25, v4
+	WORD $0x4eb71ee7 // orr v7, v23, v23
+	WORD $0x4e24ccc7 // fmla v7, v6, v4
+	WORD $0x4eb61ec8 // orr v8, v22, v22
+	WORD $0x4e24cce8 // fmla v8, v7, v4
+	WORD $0x4eb51ea9 // orr v9, v21, v21
+	WORD $0x4e24cd09 // fmla v9, v8, v4
 	WORD $0x4eb41e8a // orr v10, v20, v20
-	WORD $0x4e23cd2a // fmla v10, v9, v3
-	WORD $0x4e21a884 // fcvtns v4, v4
-	WORD $0x4f3f048b // sshr #1 v11, v4
-	WORD $0x6eab8484 // sub v4, v4, v11
-	WORD $0x4f37556b // shl #23 v11, v11
-	WORD $0x4eb4856b // add v11, v11, v20
-	WORD $0x6e2bdd4a // fmul v10, v10, v11
-	WORD $0x4f375484 // shl #23 v4, v4
-	WORD $0x4eb48484 // add v4, v4, v20
-	WORD $0x6e24dd4a // fmul v10, v10, v4
-	FMOVS F10, 0(R4)
-	FMOVS 0(R3), F12
-	WORD $0x4e04058c // dup s[0] v12, v12
-	WORD $0x4e18044d // dup d[1] v13, v2
-	WORD $0x4e2dd44d // fadd v13, v2, v13
-	WORD $0x4e0c05ae // dup s[1] v14, v13
-	WORD $0x4e2ed5ad // fadd v13, v13, v14
-	WORD $0x4e2acd8d // fmla v13, v12, v10
-	FMOVS F13, 0(R3)
+	WORD $0x4e24cd2a // fmla v10, v9, v4
+	WORD $0x4eb41e8b // orr v11, v20, v20
+	WORD $0x4e24cd4b // fmla v11, v10, v4
+	WORD $0x4e21a8a5 // fcvtns v5, v5
+	WORD $0x4f3f04ac // sshr #1 v12, v5
+	WORD $0x6eac84a5 // sub v5, v5, v12
+	WORD $0x4f37558c // shl #23 v12, v12
+	WORD $0x4eb4858c // add v12, v12, v20
+	WORD $0x6e2cdd6b // fmul v11, v11, v12
+	WORD $0x4f3754a5 // shl #23 v5, v5
+	WORD $0x4eb484a5 // add v5, v5, v20
+	WORD $0x6e25dd6b // fmul v11, v11, v5
+	FMOVS F11, 0(R4)
+	FMOVS 0(R3), F13
+	WORD $0x4e0405ad // dup s[0] v13, v13
+	WORD $0x4e18046e // dup d[1] v14, v3
+	WORD $0x4e2ed46e // fadd v14, v3, v14
+	WORD $0x4e0c05cf // dup s[1] v15, v14
+	WORD $0x4e2fd5ce // fadd v14, v14, v15
+	WORD $0x4e2bcdae // fmla v14, v13, v11
+	FMOVS F14, 0(R3)
 	RET
 
 // func values1NEON(o *float32, s *float32, c *float32, v *float32, n int, d int, ostride int, vstride int) 
@@ -374,9 +580,9 @@ TEXT ·values1NEON(SB), NOSPLIT, $0-64
 	MOVD vstride+56(FP), R7
 	LSL $2, R6, R6
 	LSL $2, R7, R7
-columns15:
+columns21:
 	CMP $16, R5
-	BLT done16
+	BLT done22
 	FMOVS 0(R2), F4
 	WORD $0x4e040484 // dup s[0] v4, v4
 	MOVD R0, R8
@@ -396,7 +602,7 @@ columns15:
 	MOVD R3, R8
 	MOVD R1, R9
 	MOVD R4, R10
-step17:
+step23:
 	FMOVQ 0(R8), F4
 	FMOVQ 16(R8), F5
 	FMOVQ 32(R8), F6
@@ -411,7 +617,7 @@ step17:
 	ADD $4, R9
 	ADD $-1, R10
 	CMP $0, R10
-	BNE step17
+	BNE step23
 	MOVD R0, R8
 	FMOVQ F0, 0(R8)
 	FMOVQ F1, 16(R8)
@@ -421,8 +627,8 @@ step17:
 	ADD $64, R0
 	ADD $64, R3
 	ADD $-16, R5
-	JMP columns15
-done16:
+	JMP columns21
+done22:
 	RET
 
 // func values4NEON(o *float32, s *float32, c *float32, v *float32, n int, d int, ostride int, vstride int) 
@@ -437,9 +643,9 @@ TEXT ·values4NEON(SB), NOSPLIT, $0-64
 	MOVD vstride+56(FP), R7
 	LSL $2, R6, R6
 	LSL $2, R7, R7
-columns18:
+columns24:
 	CMP $16, R5
-	BLT done19
+	BLT done25
 	FMOVS 0(R2), F16
 	WORD $0x4e040610 // dup s[0] v16, v16
 	FMOVS 4(R2), F17
@@ -504,7 +710,7 @@ columns18:
 	MOVD R3, R8
 	MOVD R1, R9
 	MOVD R4, R10
-step20:
+step26:
 	FMOVQ 0(R8), F16
 	FMOVQ 16(R8), F17
 	FMOVQ 32(R8), F18
@@ -537,7 +743,7 @@ step20:
 	ADD $4, R9
 	ADD $-1, R10
 	CMP $0, R10
-	BNE step20
+	BNE step26
 	MOVD R0, R8
 	FMOVQ F0, 0(R8)
 	FMOVQ F1, 16(R8)
@@ -562,8 +768,8 @@ step20:
 	ADD $64, R0
 	ADD $64, R3
 	ADD $-16, R5
-	JMP columns18
-done19:
+	JMP columns24
+done25:
 	RET
 
 DATA constantNEON<>+0(SB)/8, $0xff800000ff800000

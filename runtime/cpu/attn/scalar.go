@@ -6,8 +6,9 @@ import (
 )
 
 var scalar = Kernels{
-	scores:  scoresScalar,
-	softmax: softmaxScalar,
+	scores:      scoresScalar,
+	scoresAhead: func(s, q, k *float32, n, d, stride, _ int) { scoresScalar(s, q, k, n, d, stride) },
+	softmax:     softmaxScalar,
 	values1: func(o, s, c, v *float32, n, d, ostride, vstride int) {
 		valuesScalar(1, o, s, c, v, n, d, ostride, vstride)
 	},
@@ -30,15 +31,16 @@ func scoresScalar(s, q, k *float32, n, d, stride int) {
 	}
 }
 
-func softmaxScalar(s *float32, n int, m, l, c *float32) {
+func softmaxScalar(s *float32, n int, m, l, c *float32, scale float32) {
 	old, sum := *m, float32(0)
-	for _, x := range unsafe.Slice(s, n) {
-		*m = max(*m, x)
+	scores := unsafe.Slice(s, n)
+	for j := range scores {
+		scores[j] *= scale
+		*m = max(*m, scores[j])
 	}
-	for j, x := range unsafe.Slice(s, n) {
-		e := float32(math.Exp(float64(x - *m)))
-		unsafe.Slice(s, n)[j] = e
-		sum += e
+	for j, x := range scores {
+		scores[j] = float32(math.Exp(float64(x - *m)))
+		sum += scores[j]
 	}
 	*c = float32(math.Exp(float64(old - *m)))
 	*l = *l**c + sum

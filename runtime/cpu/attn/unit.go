@@ -1,6 +1,9 @@
 package attn
 
-import "math"
+import (
+	"math"
+	"unsafe"
+)
 
 // unit is one piece of work: some tokens of a sequence with the query heads of one
 // key head. Row i is token i div r, head i mod r of the group.
@@ -11,7 +14,7 @@ type unit struct {
 	token, n     int // the first token, queries
 	keys, vals   []float32
 	kStep, vStep int
-	q            []float32            // [rows/4][K/16][4][16], scaled
+	q            []float32            // [rows/4][K/16][4][16]
 	s            []float32            // [rows][tile]
 	kept         []float32            // [rows]
 	end          [blockRows + 4]int32 // positions that row i sees
@@ -28,10 +31,10 @@ type partial struct {
 func (k *Kernels) Run(c *Call, u int, scratch []float32) {
 	var w unit
 	rest := w.init(k, c, u, scratch)
-	part, rest := w.partial(rest)
-	whole, _ := w.partial(rest)
-	w.clear(whole)
-	for i := range c.Chunks() {
+	whole, rest := w.partial(rest)
+	part, _ := w.partial(rest)
+	w.chunk(0, whole)
+	for i := 1; i < c.Chunks(); i++ {
 		w.chunk(i, part)
 		w.merge(i, whole, part)
 	}
@@ -48,15 +51,14 @@ func (k *Kernels) Part(c *Call, u, i int, scratch, out []float32) {
 }
 
 // Combine finishes unit u from what Part left for its chunks, one after the other
-// in parts: the same bits as Run gives.
-func (k *Kernels) Combine(c *Call, u int, parts, scratch []float32) {
+// in parts, which it overwrites: the same bits as Run gives.
+func (k *Kernels) Combine(c *Call, u int, parts []float32) {
 	var w unit
 	w.place(k, c, u)
-	whole, _ := w.partial(scratch)
-	w.clear(whole)
-	for i := range c.Chunks() {
+	whole, rest := w.partial(parts)
+	for i := 1; i < c.Chunks(); i++ {
 		var part partial
-		part, parts = w.partial(parts)
+		part, rest = w.partial(rest)
 		w.merge(i, whole, part)
 	}
 	w.store(whole)
@@ -93,7 +95,7 @@ func (w *unit) init(k *Kernels, c *Call, u int, scratch []float32) []float32 {
 		for p, q := range c.Q {
 			at := q.at(w.b, w.token+i/r, w.g*r+i%r)
 			for e := 0; e < c.Parts[p]; e += 16 {
-				k.vec.Scale(w.q[to:to+16], c.Scale, q.Data[at+e:at+e+16])
+				*(*[16]float32)(w.q[to:]) = [16]float32(q.Data[at+e:])
 				to += 64
 			}
 		}
@@ -109,19 +111,15 @@ func (w *unit) partial(f []float32) (p partial, rest []float32) {
 	return p, f
 }
 
-func (w *unit) clear(p partial) {
-	clear(p.o[:w.n*w.V])
-	clear(p.l)
-	for i := range p.m {
-		p.m[i] = float32(math.Inf(-1))
-	}
-}
-
 func cut(f []float32, n int) (head, rest []float32) { return f[:n:n], f[n:] }
 
-// chunk lets the rows see the positions of chunk i.
+// chunk computes what the rows make of the positions of chunk i alone.
 func (w *unit) chunk(i int, p partial) {
-	w.clear(p)
+	clear(p.o[:w.n*w.V])
+	clear(p.l)
+	for row := range p.m {
+		p.m[row] = float32(math.Inf(-1))
+	}
 	for from := i * chunk; from < min((i+1)*chunk, w.Len); from += tile {
 		w.tile(from, p)
 	}
@@ -143,23 +141,27 @@ func (w *unit) tile(from int, p partial) {
 	}
 	fours := (w.n + 3) / 4
 	keys := w.keys[from*w.kStep : (from+top-1)*w.kStep+w.K]
-	step := lap
-	if fours == 1 {
-		step = tile
-	}
-	for j := 0; j < top; j += step {
-		for f := range fours {
-			if n := min(int(most[f])-j, step); n > 0 {
-				w.k.scores(&w.s[4*f*tile+j], &w.q[4*f*w.K], &keys[j*w.kStep], n, w.K, w.kStep)
+	values := w.vals[from*w.vStep : (from+top-1)*w.vStep+w.V]
+	if fours == 1 { // the keys pass once
+		var apart int
+		if w.kStep == w.vStep {
+			apart = int(uintptr(unsafe.Pointer(&values[0])) - uintptr(unsafe.Pointer(&keys[0])))
+		}
+		w.k.scoresAhead(&w.s[0], &w.q[0], &keys[0], top, w.K, w.kStep, apart)
+	} else {
+		for j := 0; j < top; j += lap {
+			for f := range fours {
+				if n := min(int(most[f])-j, lap); n > 0 {
+					w.k.scores(&w.s[4*f*tile+j], &w.q[4*f*w.K], &keys[j*w.kStep], n, w.K, w.kStep)
+				}
 			}
 		}
 	}
 	for i := range w.n {
 		if seen[i] > 0 {
-			w.k.softmax(&w.s[i*tile], int(seen[i]), &p.m[i], &p.l[i], &w.kept[i])
+			w.k.softmax(&w.s[i*tile], int(seen[i]), &p.m[i], &p.l[i], &w.kept[i], w.Scale)
 		}
 	}
-	values := w.vals[from*w.vStep : (from+top-1)*w.vStep+w.V]
 	width := panel
 	if fours == 1 {
 		width = w.V

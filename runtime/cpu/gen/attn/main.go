@@ -25,21 +25,32 @@ func main() {
 }
 
 func define(a *simd.Asm) {
-	scores(a)
+	scores(a, "scores", false)
+	scores(a, "scoresAhead", true)
 	softmax(a)
 	values(a, "values1", 1)
 	values(a, "values4", 4)
 }
 
 // scores takes four queries at a time to four keys at a time. A product adds up
-// its lanes over d in the same order whatever stands around it.
-func scores(a *simd.Asm) {
-	const doc = ` sets s[i][j] = q[i]·k[j] for 4 queries and n keys of d elements, a multiple of 16.
+// its lanes over d in the same order whatever stands around it. Where each key is
+// used once only, it asks for the keys 8 rows on and for the values of its own.
+func scores(a *simd.Asm, name string, ahead bool) {
+	doc := ` sets s[i][j] = q[i]·k[j] for 4 queries and n keys of d elements, a multiple of 16.
 // q is [d/16][4][16], a key starts stride elements after the one before it, and a
 // row of s is 64 long, of which up to 3 elements past n are written.`
-	a.Func("scores", doc, []string{"s *float32", "q *float32", "k *float32", "n int", "d int", "stride int"}, "", func() {
+	params := []string{"s *float32", "q *float32", "k *float32", "n int", "d int", "stride int"}
+	if ahead {
+		doc += "\n// The values of a key lie values bytes from it."
+		params = append(params, "values int")
+	}
+	a.Func(name, doc, params, "", func() {
 		s, q, k, n, d, stride := a.Arg("s"), a.Arg("q"), a.Arg("k"), a.Arg("n"), a.Arg("d"), a.Arg("stride")
 		a.Times4(stride)
+		var values simd.G
+		if ahead {
+			values = a.Arg("values")
+		}
 		var key [4]simd.G
 		for j := range key {
 			key[j] = a.G()
@@ -86,6 +97,10 @@ func scores(a *simd.Asm) {
 				}
 			}
 			for j := range key {
+				if ahead && first == 0 {
+					a.Prefetch(key[j], stride, 8)
+					a.Prefetch(key[j], values, 1)
+				}
 				a.Inc(key[j], 64)
 			}
 			a.Inc(query, 256)
@@ -110,10 +125,12 @@ func scores(a *simd.Asm) {
 // softmax is one step of the online softmax of one query. Milakov and Gimelshein,
 // "Online normalizer calculation for softmax", 2018, algorithm 3.
 func softmax(a *simd.Asm) {
-	const doc = ` takes n scores s into the running maximum m and sum l of one query:
-// s becomes e^(s-m) with the new m, and c what the sums before are worth, e^(old m - m).`
-	a.Func("softmax", doc, []string{"s *float32", "n int", "m *float32", "l *float32", "c *float32"}, "", func() {
+	const doc = ` takes n products s, of which scale·s are the scores, into the running maximum m
+// and sum l of one query: s becomes e^(scale·s-m) with the new m, and c what the
+// sums before are worth, e^(old m - m).`
+	a.Func("softmax", doc, []string{"s *float32", "n int", "m *float32", "l *float32", "c *float32", "scale float32"}, "", func() {
 		s, n, m, l, c := a.Arg("s"), a.Arg("n"), a.Arg("m"), a.Arg("l"), a.Arg("c")
+		scale := a.ArgF("scale")
 		from, left := a.G(), a.G()
 		old, top, sum := a.Pin(), a.Pin(), a.Pin()
 		past := a.C(float32(math.Inf(-1)))
@@ -122,9 +139,10 @@ func softmax(a *simd.Asm) {
 		a.ZeroTo(sum)
 		a.Move(s, from)
 		a.Move(n, left)
-		a.Each(left, 1, past, []simd.G{from}, nil, func(_ int, x []V) []V {
+		a.Each(left, 1, past, []simd.G{from}, []simd.G{from}, func(_ int, x []V) []V {
+			x[0] = a.Mul(x[0], scale)
 			a.MaxTo(top, x[0])
-			return nil
+			return x
 		})
 		a.CopyTo(top, a.Splat(a.Fold(top, a.Max)))
 		a.StoreFirst(top, simd.Mem{Base: m})

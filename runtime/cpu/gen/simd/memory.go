@@ -1,12 +1,15 @@
 package simd
 
-import "fmt"
+import (
+	"fmt"
+	"math/bits"
+)
 
 // G is a general register.
 type G struct{ name string }
 
 var generals = map[bool][]string{
-	false: {"AX", "BX", "CX", "DX", "SI", "DI", "R8", "R9", "R10", "R11", "R12", "R13"},
+	false: {"AX", "BX", "CX", "DX", "SI", "DI", "R8", "R9", "R10", "R11", "R12", "R13", "R14"},
 	true: {"R0", "R1", "R2", "R3", "R4", "R5", "R6", "R7", "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15",
 		"R19", "R20", "R21", "R22", "R23", "R24"},
 }
@@ -175,12 +178,12 @@ func (a *Asm) storeFirst(v V, at string) {
 	})
 }
 
-// Prefetch asks for the line at m; any address will do.
-func (a *Asm) Prefetch(m Mem) {
+// Prefetch asks for the line at base + by·scale bytes; any address will do.
+func (a *Asm) Prefetch(base, by G, scale int) {
 	if a.Set == NEON {
-		a.raw("PRFM %v, PLDL1KEEP", m)
+		a.raw("ADD %s<<%d, %s, %s\nPRFM (%s), PLDL1KEEP", by.name, bits.TrailingZeros(uint(scale)), base.name, a.scratch(), a.scratch())
 	} else {
-		a.raw("PREFETCHT0 %v", m)
+		a.raw("PREFETCHT0 (%s)(%s*%d)", base.name, by.name, scale)
 	}
 }
 
