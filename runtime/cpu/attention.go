@@ -40,13 +40,13 @@ func ofPair(i, T int, f func(t int)) {
 
 // softmaxValues sets o to Σ_j softmax(scores)_j · v_j, v_j being D elements from
 // values[j·step] on. The scores are used up.
-func softmaxValues(o, scores, values []float32, step int) {
-	sum := vec.ExpSum(scores, scores, vec.Max(scores))
+func softmaxValues(v *vec.Funcs, o, scores, values []float32, step int) {
+	sum := v.ExpSum(scores, scores, v.Max(scores))
 	clear(o)
 	for j, s := range scores {
-		vec.Axpy(o, s, values[j*step:][:len(o)])
+		v.Axpy(o, s, values[j*step:][:len(o)])
 	}
-	vec.Scale(o, o, 1/sum)
+	v.Scale(o, 1/sum, o)
 }
 
 // attention writes the cache first, then each unit is the query heads of one key
@@ -81,12 +81,12 @@ func attention(n *graph.Node, p *plan) error {
 			table := r.at(f.Worker, f.ints(4), i)
 			for h := range H {
 				head := f.sharedFloats(queries)[(i*H+h)*D:][:D]
-				rmsNorm(head, f.in(5)[(i*H+h)*2*D:][:D], f.in(8), qEps)
+				f.vec.RMSNorm(head, f.in(5)[(i*H+h)*2*D:][:D], f.in(8), qEps)
 				r.turn(head, table)
 			}
 			for g := range G {
 				head := f.out(1)[(row*G+g)*D:][:D]
-				rmsNorm(head, f.in(6)[(i*G+g)*D:][:D], f.in(9), kEps)
+				f.vec.RMSNorm(head, f.in(6)[(i*G+g)*D:][:D], f.in(9), kEps)
 				r.turn(head, table)
 			}
 			copy(f.out(2)[row*G*D:(row+1)*G*D], f.in(7)[i*G*D:])
@@ -108,15 +108,15 @@ func attention(n *graph.Node, p *plan) error {
 				for h := g * (H / G); h < (g+1)*(H/G); h++ {
 					o := f.out(0)[(i*H+h)*D:][:D]
 					if seen == 0 {
-						vec.Scale(o, o, nan)
+						f.vec.Scale(o, nan, o)
 						continue
 					}
 					q := f.sharedFloats(queries)[(i*H+h)*D:][:D]
 					for j := range scores {
-						scores[j] = scale * vec.Dot(q, keys[j*G*D:][:D])
+						scores[j] = scale * f.vec.Dot(q, keys[j*G*D:][:D])
 					}
-					softmaxValues(o, scores, values, G*D)
-					vec.MulSigmoid(o, o, f.in(5)[((i*H+h)*2+1)*D:][:D])
+					softmaxValues(f.vec, o, scores, values, G*D)
+					f.vec.MulSigmoid(o, o, f.in(5)[((i*H+h)*2+1)*D:][:D])
 				}
 			})
 		}
@@ -148,7 +148,7 @@ func latentAttention(n *graph.Node, p *plan) error {
 			}
 			key := f.out(1)[row*W : (row+1)*W]
 			copy(key, f.in(6)[i*W:(i+1)*W])
-			rmsNorm(key[:R], key[:R], f.in(7), normEps(found))
+			f.vec.RMSNorm(key[:R], key[:R], f.in(7), normEps(found))
 		}
 	})
 	scores := p.own(4 * KV)
@@ -165,15 +165,15 @@ func latentAttention(n *graph.Node, p *plan) error {
 				scores := f.ownFloats(scores)[:seen]
 				o := f.out(0)[((b*T+t)*H+h)*R:][:R]
 				if seen == 0 {
-					vec.Scale(o, o, nan)
+					f.vec.Scale(o, nan, o)
 					return
 				}
 				q, turned := f.in(4)[((b*H+h)*T+t)*R:][:R], f.in(5)[((b*T+t)*H+h)*S:][:S]
 				for j := range scores {
 					key := keys[j*W : (j+1)*W]
-					scores[j] = scale * (vec.Dot(q, key[:R]) + vec.Dot(turned, key[R:]))
+					scores[j] = scale * (f.vec.Dot(q, key[:R]) + f.vec.Dot(turned, key[R:]))
 				}
-				softmaxValues(o, scores, keys, W)
+				softmaxValues(f.vec, o, scores, keys, W)
 			})
 		}
 	})

@@ -3,7 +3,6 @@ package cpu
 import (
 	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/ops"
-	"github.com/deltaloom/deltaloom/runtime/cpu/vec"
 )
 
 func init() {
@@ -52,12 +51,15 @@ func (p *plan) conv(c convolution) {
 			}
 			for t := range c.T {
 				to := y[(b*c.T+t)*c.C+from:][:n]
-				vec.Mul(to, row(t-c.W+1), taps[:n])
+				f.vec.Mul(to, row(t-c.W+1), taps[:n])
 				for i := 1; i < c.W; i++ {
-					vec.MulAdd(to, row(t-c.W+1+i), taps[i*n:(i+1)*n])
+					x := row(t - c.W + 1 + i)
+					for j, w := range taps[i*n : (i+1)*n] {
+						to[j] += w * x[j]
+					}
 				}
 				if c.silu {
-					vec.Silu(to, to)
+					f.vec.Silu(to, to)
 				}
 			}
 			for i := range c.W - 1 {

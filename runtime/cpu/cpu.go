@@ -11,6 +11,7 @@ import (
 
 	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/runtime/cpu/isa"
+	"github.com/deltaloom/deltaloom/runtime/cpu/vec"
 	"github.com/deltaloom/deltaloom/runtime/sched"
 )
 
@@ -65,7 +66,7 @@ func (b *Backend) plan(n *graph.Node) (*plan, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s: %w", n.Op().Name, errors.ErrUnsupported)
 	}
-	p := &plan{set: b.set, threads: b.team.workers}
+	p := &plan{set: b.set, vec: vec.For(b.set), threads: b.team.workers}
 	if err := k(n, p); err != nil {
 		return nil, fmt.Errorf("%s: %w", n.Op().Name, err)
 	}

@@ -42,7 +42,7 @@ func (p *plan) deltaRule(d net, bind func(f *frame, n *delta.Net) bool) {
 			f.fail(err)
 			return
 		}
-		n.Run(f.ownFloats(scratch), lo*rowGroup, min(hi*rowGroup, rows))
+		n.Run(f.vec, f.ownFloats(scratch), lo*rowGroup, min(hi*rowGroup, rows))
 	})
 }
 
@@ -115,10 +115,12 @@ func (p *plan) gates(d net, a, dt, A, b int) gates {
 		g, beta, av, dtv, Av, bv := f.sharedFloats(G.g), f.sharedFloats(G.beta), f.in(a), f.in(dt), f.in(A), f.in(b)
 		for i := lo; i < hi; i++ {
 			row := g[i*n : (i+1)*n]
+			f.vec.Add(row, av[i*n:(i+1)*n], dtv)
+			f.vec.Softplus(row, row)
 			for j := range row {
-				row[j] = vec.Softplus1(av[i*n+j]+dtv[j]) * Av[j/d.Dg]
+				row[j] *= Av[j/d.Dg]
 			}
-			vec.Sigmoid(beta[i*d.Hv:(i+1)*d.Hv], bv[i*d.Hv:(i+1)*d.Hv])
+			f.vec.Sigmoid(beta[i*d.Hv:(i+1)*d.Hv], bv[i*d.Hv:(i+1)*d.Hv])
 		}
 	})
 	return G
@@ -171,20 +173,17 @@ func deltaSlots(n *graph.Node, p *plan) error {
 // gateForms are the gates of a gated norm.
 var gateForms = []struct {
 	op  func(graph.Value) graph.Value
-	mul func(y, x, z []float32) // y = x·gate(z)
-}{
-	{ops.Silu, func(y, x, z []float32) { vec.SwiGLU(y, z, x) }},
-	{ops.Sigmoid, vec.MulSigmoid},
-}
+	mul func(v *vec.Funcs, y, x, z []float32) // y = x·gate(z)
+}{{ops.Silu, (*vec.Funcs).MulSilu}, {ops.Sigmoid, (*vec.Funcs).MulSigmoid}}
 
 // gated adds the step y = rms_norm(x)·w · gate(z) over rows; y and z are dense.
-func (p *plan) gatedRows(rows, V int, eps float32, mul func(y, x, z []float32), x func(f *frame) []float32, w, z, y int) {
+func (p *plan) gatedRows(rows, V int, eps float32, mul func(v *vec.Funcs, y, x, z []float32), x func(f *frame) []float32, w, z, y int) {
 	p.step(rows, float64(6*V), func(f *frame, lo, hi int) {
 		x, w, z, y := x(f), f.in(w), f.in(z), f.out(y)
 		for r := lo; r < hi; r++ {
 			row := y[r*V : (r+1)*V]
-			rmsNorm(row, x[r*V:(r+1)*V], w, eps)
-			mul(row, row, z[r*V:(r+1)*V])
+			f.vec.RMSNorm(row, x[r*V:(r+1)*V], w, eps)
+			mul(f.vec, row, row, z[r*V:(r+1)*V])
 		}
 	})
 }

@@ -12,6 +12,12 @@ import (
 const block = 4096
 
 func init() {
+	vector := func(op *graph.Op, work float64, f func(v *vec.Funcs, y, x []float32)) {
+		register(func(n *graph.Node, p *plan) error {
+			v := p.vec
+			return p.blocks(n, work, func(y, x []float32) { f(v, y, x) })
+		}, op)
+	}
 	unary := func(op *graph.Op, work float64, f func(y, x []float32)) {
 		register(func(n *graph.Node, p *plan) error { return p.blocks(n, work, f) }, op)
 	}
@@ -22,10 +28,10 @@ func init() {
 			}
 		}
 	}
-	unary(ops.ExpOp, 3, vec.Exp)
-	unary(ops.SiluOp, 4, vec.Silu)
-	unary(ops.SigmoidOp, 4, vec.Sigmoid)
-	unary(ops.SoftplusOp, 20, vec.Softplus)
+	vector(ops.ExpOp, 0.5, (*vec.Funcs).Exp)
+	vector(ops.SiluOp, 0.5, (*vec.Funcs).Silu)
+	vector(ops.SigmoidOp, 0.5, (*vec.Funcs).Sigmoid)
+	vector(ops.SoftplusOp, 1, (*vec.Funcs).Softplus)
 	unary(ops.NegOp, 0.5, one(func(x float32) float32 { return -x }))
 	unary(ops.ReluOp, 0.5, one(func(x float32) float32 { return max(x, 0) }))
 	unary(ops.SqrtOp, 1, one(sqrt))
@@ -34,8 +40,8 @@ func init() {
 	unary(ops.TanhOp, 10, one(func(x float32) float32 { return float32(math.Tanh(float64(x))) }))
 
 	register(func(n *graph.Node, p *plan) error {
-		s := n.Attrs().(ops.ScalarAttrs).S
-		return p.blocks(n, 0.5, func(y, x []float32) { vec.Scale(y, x, s) })
+		s, v := n.Attrs().(ops.ScalarAttrs).S, p.vec
+		return p.blocks(n, 0.3, func(y, x []float32) { v.Scale(y, s, x) })
 	}, ops.ScaleOp)
 	register(func(n *graph.Node, p *plan) error {
 		s := n.Attrs().(ops.ScalarAttrs).S
@@ -46,8 +52,8 @@ func init() {
 		return p.blocks(n, 0.5, one(func(x float32) float32 { return min(max(x, a.Lo), a.Hi) }))
 	}, ops.ClampOp)
 
-	register(binary(vec.Add, func(a, b float32) float32 { return a + b }), ops.AddOp)
-	register(binary(vec.Mul, func(a, b float32) float32 { return a * b }), ops.MulOp)
+	register(binary((*vec.Funcs).Add, func(a, b float32) float32 { return a + b }), ops.AddOp)
+	register(binary((*vec.Funcs).Mul, func(a, b float32) float32 { return a * b }), ops.MulOp)
 	register(binary(nil, func(a, b float32) float32 { return a - b }), ops.SubOp)
 	register(binary(nil, func(a, b float32) float32 { return a / b }), ops.DivOp)
 	register(binary(nil, func(a, b float32) float32 { return max(a, b) }), ops.MaxOp)
@@ -70,7 +76,7 @@ func (p *plan) blocks(n *graph.Node, work float64, f func(y, x []float32)) error
 
 // binary is the kernel of a function of two elements; whole rows go to the vector
 // form, where there is one.
-func binary(rows func(y, a, b []float32), one func(a, b float32) float32) kernel {
+func binary(rows func(v *vec.Funcs, y, a, b []float32), one func(a, b float32) float32) kernel {
 	return func(n *graph.Node, p *plan) error {
 		dims := n.Out(0).Shape().Dims()
 		l := newNest(dims, broadcastSteps(dims, n.In(0).Shape()), broadcastSteps(dims, n.In(1).Shape()))
@@ -90,7 +96,7 @@ func binary(rows func(y, a, b []float32), one func(a, b float32) float32) kernel
 				at, bt := l.at(0, row), l.at(1, row)
 				y := y[row*inner+from : row*inner+to]
 				if rows != nil && sa == 1 && sb == 1 {
-					rows(y, a[at+from:at+to], b[bt+from:bt+to])
+					rows(f.vec, y, a[at+from:at+to], b[bt+from:bt+to])
 					continue
 				}
 				i, j := at+from*sa, bt+from*sb

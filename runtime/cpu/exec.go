@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"github.com/deltaloom/deltaloom/graph"
+	"github.com/deltaloom/deltaloom/runtime/cpu/vec"
 	"github.com/deltaloom/deltaloom/runtime/sched"
 )
 
@@ -63,7 +64,7 @@ func (b *Backend) Compile(part *sched.Partition) (sched.Executable, error) {
 	}
 	e.shared = alignedBytes(shared)
 	for w := range b.team.workers {
-		e.frames = append(e.frames, &frame{Worker: w, exec: e, shared: e.shared, local: alignedBytes(local)})
+		e.frames = append(e.frames, &frame{Worker: w, vec: vec.For(b.set), exec: e, shared: e.shared, local: alignedBytes(local)})
 	}
 	e.work = e.runWorker
 	return e, nil
@@ -128,6 +129,7 @@ func (e *executable) runWorker(worker int) {
 // frame is what a worker's steps see of a run.
 type frame struct {
 	Worker int
+	vec    *vec.Funcs
 
 	exec   *executable
 	bind   sched.Bindings

@@ -7,7 +7,6 @@ import (
 	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/ops"
 	"github.com/deltaloom/deltaloom/runtime/cpu/gemm"
-	"github.com/deltaloom/deltaloom/runtime/cpu/vec"
 )
 
 func init() {
@@ -156,10 +155,10 @@ func (p *plan) route(x acts, w weight, form ops.RouterForm, found params, bias i
 		for i := lo; i < hi; i++ {
 			p, s := f.sharedFloats(logits)[i*E:(i+1)*E], f.ownFloats(score)
 			if form.Sigmoid {
-				vec.Sigmoid(p, p)
-				vec.Add(s, p, f.in(bias))
+				f.vec.Sigmoid(p, p)
+				f.vec.Add(s, p, f.in(bias))
 			} else {
-				vec.Scale(p, p, 1/vec.ExpSum(p, p, vec.Max(p)))
+				f.vec.Scale(p, 1/f.vec.ExpSum(p, p, f.vec.Max(p)), p)
 				copy(s, p)
 			}
 			experts, weights := f.outInts(0)[i*U:(i+1)*U], f.out(1)[i*U:(i+1)*U]
@@ -175,7 +174,7 @@ func (p *plan) route(x acts, w weight, form ops.RouterForm, found params, bias i
 				sum += p[best]
 				s[best] = nan // the others come first
 			}
-			vec.Scale(weights, weights, scale/min(max(sum, low.Lo), low.Hi))
+			f.vec.Scale(weights, scale/min(max(sum, low.Lo), low.Hi), weights)
 		}
 	})
 }
@@ -244,7 +243,7 @@ func normRouter(n *graph.Node, p *plan) error {
 			w := ws[1]
 			p.step(1, 0, func(f *frame, lo, hi int) {
 				w.product.Rows(f.out(2), 1, f.bytes(w.operand), x.of(f, w, 0), x.m, 0, 1)
-				vec.Sigmoid(f.out(2), f.out(2))
+				f.vec.Sigmoid(f.out(2), f.out(2))
 			})
 		}
 		return nil
@@ -268,7 +267,7 @@ func expertsUp(n *graph.Node, p *plan) error {
 	x := p.prepare(idx.Dim(0), k, ws, normRows(k, normEps(found)))
 	p.choose(2, idx.Dim(0), U, n.In(3).Shape().Dim(0)).multiply(p, x, ws[:2], func(pair int) int { return pair / U },
 		func(f *frame, pair, from, to int, y [][]float32) {
-			vec.SwiGLU(f.out(0)[pair*F+from:pair*F+to], y[0], y[1])
+			f.vec.MulSilu(f.out(0)[pair*F+from:pair*F+to], y[1], y[0])
 		})
 	p.gated(x, ws[2:], 1)
 	return nil
@@ -312,12 +311,12 @@ func expertsDown(n *graph.Node, p *plan) error {
 		for i := range N {
 			sum := zs[i*M+from : i*M+to]
 			if gated {
-				vec.Scale(sum, sum, f.in(7)[i])
+				f.vec.Scale(sum, f.in(7)[i], sum)
 			}
 			for u := range U {
-				vec.Axpy(sum, f.in(2)[i*U+u], z[(i*U+u)*M+from:(i*U+u)*M+to])
+				f.vec.Axpy(sum, f.in(2)[i*U+u], z[(i*U+u)*M+from:(i*U+u)*M+to])
 			}
-			vec.Add(f.out(0)[i*M+from:i*M+to], sum, f.in(6)[i*M+from:i*M+to])
+			f.vec.Add(f.out(0)[i*M+from:i*M+to], sum, f.in(6)[i*M+from:i*M+to])
 		}
 	})
 	return nil

@@ -4,7 +4,6 @@ import (
 	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/ops"
 	"github.com/deltaloom/deltaloom/runtime/cpu/gemm"
-	"github.com/deltaloom/deltaloom/runtime/cpu/vec"
 )
 
 func init() {
@@ -102,15 +101,9 @@ func plainRows(operand, k int) func(f *frame, i int, own []float32) []float32 {
 // multiplied with operand 1.
 func normRows(k int, eps float32) func(f *frame, i int, own []float32) []float32 {
 	return func(f *frame, i int, own []float32) []float32 {
-		rmsNorm(own, f.in(0)[i*k:(i+1)*k], f.in(1), eps)
+		f.vec.RMSNorm(own, f.in(0)[i*k:(i+1)*k], f.in(1), eps)
 		return own
 	}
-}
-
-// rmsNorm sets y = x / √(mean x² + eps) · w.
-func rmsNorm(y, x, w []float32, eps float32) {
-	vec.Scale(y, x, 1/sqrt(vec.SumSquares(x)/float32(len(x))+eps))
-	vec.Mul(y, y, w)
 }
 
 // groups counts the units of a weight's rows.
@@ -242,7 +235,7 @@ func linearAdd(n *graph.Node, p *plan) error {
 		w.product.Rows(z, w.n, f.bytes(1), x.of(f, w, 0), x.m, from, to)
 		for i := range x.m {
 			row := func(v []float32) []float32 { return v[i*w.n+from : i*w.n+to] }
-			vec.Add(row(y), row(r), row(z))
+			f.vec.Add(row(y), row(r), row(z))
 		}
 	})
 	return nil
@@ -298,7 +291,7 @@ func (p *plan) gated(x acts, ws []weight, result int) {
 		u.product.Rows(up, g.n, f.bytes(u.operand), x.of(f, u, 0), x.m, from, to)
 		for i := range x.m {
 			row := func(v []float32) []float32 { return v[i*g.n+from : i*g.n+to] }
-			vec.SwiGLU(row(y), row(y), row(up))
+			f.vec.MulSilu(row(y), row(up), row(y))
 		}
 	})
 }

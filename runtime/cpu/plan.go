@@ -6,6 +6,7 @@ import (
 
 	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/runtime/cpu/isa"
+	"github.com/deltaloom/deltaloom/runtime/cpu/vec"
 )
 
 // kernel cuts a node into steps. It looks at the op, the attributes and the
@@ -25,6 +26,7 @@ func register(k kernel, ops ...*graph.Op) {
 // plan collects the steps of a node.
 type plan struct {
 	set     isa.Set
+	vec     *vec.Funcs
 	threads int
 	steps   []step
 	shared  int // bytes that the steps of the node share

@@ -2,10 +2,10 @@ package cpu
 
 import (
 	"math"
+	"slices"
 
 	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/ops"
-	"github.com/deltaloom/deltaloom/runtime/cpu/vec"
 )
 
 func init() {
@@ -16,21 +16,21 @@ func init() {
 	}
 	reduction(ops.SumLastOp, func(x []float32) float32 { return float32(sum(x)) })
 	reduction(ops.MeanLastOp, func(x []float32) float32 { return float32(sum(x) / float64(len(x))) })
-	reduction(ops.MaxLastOp, vec.Max)
+	reduction(ops.MaxLastOp, slices.Max[[]float32])
 	register(func(n *graph.Node, p *plan) error {
-		eps := n.Attrs().(ops.RMSNormAttrs).Eps
+		v, eps := p.vec, n.Attrs().(ops.RMSNormAttrs).Eps
 		return p.rows(n, 0.3, func(y, x []float32) {
-			vec.Scale(y, x, 1/sqrt(vec.SumSquares(x)/float32(len(x))+eps))
+			v.Scale(y, 1/sqrt(v.SumSquares(x)/float32(len(x))+eps), x)
 		})
 	}, ops.RMSNormOp)
 	register(func(n *graph.Node, p *plan) error {
-		a := n.Attrs().(ops.L2NormAttrs)
-		return p.rows(n, 0.3, func(y, x []float32) { vec.Scale(y, x, 1/l2(vec.SumSquares(x), a.Mode, a.Eps)) })
+		v, a := p.vec, n.Attrs().(ops.L2NormAttrs)
+		return p.rows(n, 0.3, func(y, x []float32) { v.Scale(y, 1/l2(v.SumSquares(x), a.Mode, a.Eps), x) })
 	}, ops.L2NormOp)
 	register(func(n *graph.Node, p *plan) error {
+		v := p.vec
 		return p.rows(n, 1, func(y, x []float32) {
-			s := vec.ExpSum(y, x, vec.Max(x))
-			vec.Scale(y, y, 1/s)
+			v.Scale(y, 1/v.ExpSum(y, x, v.Max(x)), y)
 		})
 	}, ops.SoftmaxOp)
 	register(func(n *graph.Node, p *plan) error {

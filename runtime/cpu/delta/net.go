@@ -1,16 +1,17 @@
 // Package delta computes the gated delta rule on a CPU.
 //
-// A token reads and writes the state once: while a row is in registers for the
-// update by one token, its products with the key and the query of the next one
-// are summed up too. Rows depend on each other only through what all rows of a
-// head share (q, k, decay, beta), so they may be split at will: any split of the
-// rows, and any split of the tokens over calls, gives the same bits.
+// The decay is folded into what the state is multiplied with, S~k = S(e^g∘k), so
+// a token reads the state for its products and then writes it, while a panel of
+// rows stays in the first-level cache. Rows depend on each other only through what
+// all rows of a head share (q, k, decay, beta), so they may be split at will: any
+// split of the rows, and any split of the tokens over calls, gives the same bits.
 package delta
 
 import (
 	"fmt"
 
 	"github.com/deltaloom/deltaloom/ops"
+	"github.com/deltaloom/deltaloom/runtime/cpu/vec"
 )
 
 // Tensor is an operand [B T H D] in memory. The D elements of a row lie side by
@@ -96,8 +97,8 @@ func (n *Net) Rows() int { return n.B * n.Hv * n.Dv }
 // Run takes rows lo to hi of all states through all tokens: it updates these
 // rows and writes their channels of O. It allocates nothing; scratch holds
 // ScratchLen(n.Dk) elements and belongs to the caller alone.
-func (n *Net) Run(scratch []float32, lo, hi int) {
-	w := newWorker(n, scratch)
+func (n *Net) Run(v *vec.Funcs, scratch []float32, lo, hi int) {
+	w := newWorker(n, v, scratch)
 	for lo < hi {
 		head, from := lo/n.Dv, lo%n.Dv
 		to := min(n.Dv, from+hi-lo)

@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"github.com/deltaloom/deltaloom/ops"
+	"github.com/deltaloom/deltaloom/runtime/cpu/vec"
 )
 
 const (
@@ -32,7 +33,7 @@ func roundUp(n int) int { return (n + line - 1) &^ (line - 1) }
 // worker is what one call of Run works with.
 type worker struct {
 	*Net
-	*kernels
+	vec     *vec.Funcs
 	records []float32 // [blockTokens record]
 	record  int       // distance of two records
 	d       []float32 // beta(v - S~k) of the rows of a panel
@@ -40,12 +41,12 @@ type worker struct {
 	scale   float64
 }
 
-func newWorker(n *Net, scratch []float32) worker {
+func newWorker(n *Net, v *vec.Funcs, scratch []float32) worker {
 	skip := 0
 	if past := uintptr(unsafe.Pointer(unsafe.SliceData(scratch))) % (4 * line) / 4; past > 0 {
 		skip = line - int(past)
 	}
-	w := worker{Net: n, kernels: &scalar, record: roundUp(recordLen(n.Dk)), scale: float64(n.Attrs.Scale)}
+	w := worker{Net: n, vec: v, record: roundUp(recordLen(n.Dk)), scale: float64(n.Attrs.Scale)}
 	w.d = scratch[skip : skip+maxPanel]
 	w.records = scratch[skip+maxPanel:][:blockTokens*w.record]
 	if w.scale == 0 {
@@ -74,7 +75,8 @@ func (w *worker) head(b, h, from, to int) {
 			w.dots(s, last, w.V.row(b, t, h, w.Dv)[lo:hi], w.O.row(b, t, h, w.Dv)[lo:hi], d)
 			for i := 1; i < n; i++ {
 				next := w.records[i*w.record:][:w.record]
-				w.step(s, last, next, w.V.row(b, t+i, h, w.Dv)[lo:hi], w.O.row(b, t+i, h, w.Dv)[lo:hi], d)
+				w.update(s, last, d)
+				w.dots(s, next, w.V.row(b, t+i, h, w.Dv)[lo:hi], w.O.row(b, t+i, h, w.Dv)[lo:hi], d)
 				last = next
 			}
 			w.update(s, last, d)
@@ -87,18 +89,17 @@ func (w *worker) prepare(record []float32, b, t, h int) {
 	K := w.Dk
 	key := w.Attrs.Heads.KeyHead(h, w.Hk, w.Hv)
 	q, k := w.Q.row(b, t, key, K), w.K.row(b, t, key, K)
-	var sums [3]float32
-	w.sums(q, k, &sums)
-	qs, ks := w.scale*w.factor(sums[0]), w.factor(sums[1])
-	g := w.G.row(b, t, h, w.Dg)
-	exp(record[:w.Dg], g)
+	qs, ks := w.scale*w.factor(w.vec.SumSquares(q)), w.factor(w.vec.SumSquares(k))
+	decay := record[:K]
+	w.vec.Exp(decay[:w.Dg], w.G.row(b, t, h, w.Dg))
 	if w.Dg == 1 {
-		w.foldHead(record, q, k, float32(qs), float32(ks))
-	} else {
-		w.foldChannels(record, q, k, float32(qs), float32(ks))
+		for i := range decay {
+			decay[i] = decay[0]
+		}
 	}
+	w.fold(record, q, k, float32(qs), float32(ks))
 	record[4*K] = w.Beta.row(b, t, h, 1)[0]
-	record[4*K+1] = float32(float64(sums[2]) * qs * ks)
+	record[4*K+1] = float32(float64(w.vec.Dot(q, k)) * qs * ks)
 }
 
 // factor is what the norm multiplies x with, given Σx².
@@ -110,11 +111,4 @@ func (w *worker) factor(sum float32) float64 {
 		return 1 / max(math.Sqrt(float64(sum)), eps)
 	}
 	return 1
-}
-
-// exp sets dst to e^g.
-func exp(dst, g []float32) {
-	for i, x := range g {
-		dst[i] = float32(math.Exp(float64(x)))
-	}
 }

@@ -25,6 +25,7 @@ type Product struct {
 	t    graph.DType
 	k    int
 	size int // bytes of a row of W
+	vec  *vec.Funcs
 }
 
 func New(set isa.Set, t graph.DType, k int) (*Product, error) {
@@ -32,7 +33,7 @@ func New(set isa.Set, t graph.DType, k int) (*Product, error) {
 	if !s.Valid() {
 		return nil, fmt.Errorf("rows of %d elements of %v", k, t)
 	}
-	return &Product{t, k, int(s.Bytes())}, nil
+	return &Product{t, k, int(s.Bytes()), vec.For(set)}, nil
 }
 
 func (p *Product) Kind() Kind { return Float }
@@ -52,7 +53,7 @@ func (p *Product) Rows(y []float32, ldy int, w []byte, acts []byte, m, lo, hi in
 		}
 		for i := range m {
 			x := unsafe.Slice((*float32)(unsafe.Pointer(&acts[i*size])), p.k)
-			y[i*ldy+r] = vec.Dot(x, row)
+			y[i*ldy+r] = p.vec.Dot(x, row)
 		}
 	}
 }

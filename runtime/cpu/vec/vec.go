@@ -1,196 +1,99 @@
-// Package vec is arithmetic on rows of float32. A result depends on the elements
-// alone, in their order, so rows may be cut between threads wherever elements do
-// not meet.
+// Package vec has the elementwise functions and reductions over float32 slices
+// that kernels are put together from, for every instruction set.
+//
+// An elementwise function gives each element the same bits wherever it stands
+// and however long the slice is, so a slice may be split over threads. Reductions
+// add in an order that depends on the length alone. The result of a function may
+// be one of its operands, but may not overlap one otherwise. Functions panic
+// where an operand is shorter than the result.
 package vec
 
-import "math"
+import (
+	"unsafe"
 
-// lanes is how many partial sums a reduction keeps.
-const lanes = 8
+	"github.com/deltaloom/deltaloom/runtime/cpu/isa"
+)
 
-// Dot returns Σ x[i]·y[i]; y is at least as long as x.
-func Dot(x, y []float32) float32 {
-	var s [lanes]float32
-	y = y[:len(x)]
-	for len(x) >= lanes {
-		a, b := (*[lanes]float32)(x), (*[lanes]float32)(y)
-		s[0] += a[0] * b[0]
-		s[1] += a[1] * b[1]
-		s[2] += a[2] * b[2]
-		s[3] += a[3] * b[3]
-		s[4] += a[4] * b[4]
-		s[5] += a[5] * b[5]
-		s[6] += a[6] * b[6]
-		s[7] += a[7] * b[7]
-		x, y = x[lanes:], y[lanes:]
-	}
-	for i, e := range x {
-		s[i] += e * y[i]
-	}
-	return total(s)
+//go:generate go -C ../gen run ./vec ../vec
+
+// Funcs are the functions for one instruction set.
+type Funcs struct {
+	exp, sigmoid, silu, softplus  func(y, x *float32, n int)
+	add, mul, mulSigmoid, mulSilu func(y, x, w *float32, n int)
+	scale, axpy                   func(y, x *float32, n int, a float32)
+	scaleMul                      func(y, x, w *float32, n int, a float32)
+	rotate                        func(u, v, cos, sin *float32, n int)
+	dot                           func(x, w *float32, n int) float32
+	sumSquares, max               func(x *float32, n int) float32
+	expSum                        func(y, x *float32, n int, m float32) float32
+	fromHalf                      func(y *float32, x *uint16, n int)
+	toHalf                        func(y *uint16, x *float32, n int)
 }
 
-func total(s [lanes]float32) float32 {
-	return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
+// For returns the functions for a set that this processor has.
+func For(set isa.Set) *Funcs { return sets[set] }
+
+func p(x []float32) *float32 { return unsafe.SliceData(x) }
+
+// Exp sets y = e^x, within 2 ulp.
+func (f *Funcs) Exp(y, x []float32) { f.exp(p(y), p(x[:len(y)]), len(y)) }
+
+// Sigmoid sets y = 1/(1+e^-x), within 3 ulp.
+func (f *Funcs) Sigmoid(y, x []float32) { f.sigmoid(p(y), p(x[:len(y)]), len(y)) }
+
+// Silu sets y = x/(1+e^-x), 0 at -Inf, within 4 ulp.
+func (f *Funcs) Silu(y, x []float32) { f.silu(p(y), p(x[:len(y)]), len(y)) }
+
+// Softplus sets y = ln(1+e^x), within 4 ulp.
+func (f *Funcs) Softplus(y, x []float32) { f.softplus(p(y), p(x[:len(y)]), len(y)) }
+
+// Add sets y = x + w.
+func (f *Funcs) Add(y, x, w []float32) { f.add(p(y), p(x[:len(y)]), p(w[:len(y)]), len(y)) }
+
+// Mul sets y = x·w.
+func (f *Funcs) Mul(y, x, w []float32) { f.mul(p(y), p(x[:len(y)]), p(w[:len(y)]), len(y)) }
+
+// MulSigmoid sets y = x·sigmoid(gate).
+func (f *Funcs) MulSigmoid(y, x, gate []float32) {
+	f.mulSigmoid(p(y), p(x[:len(y)]), p(gate[:len(y)]), len(y))
 }
 
-// SumSquares returns Σ x[i]².
-func SumSquares(x []float32) float32 { return Dot(x, x) }
+// MulSilu sets y = x·silu(gate): SwiGLU, and the gate of a gated norm.
+func (f *Funcs) MulSilu(y, x, gate []float32) {
+	f.mulSilu(p(y), p(x[:len(y)]), p(gate[:len(y)]), len(y))
+}
+
+// Scale sets y = a·x.
+func (f *Funcs) Scale(y []float32, a float32, x []float32) { f.scale(p(y), p(x[:len(y)]), len(y), a) }
+
+// ScaleMul sets y = a·x·w.
+func (f *Funcs) ScaleMul(y []float32, a float32, x, w []float32) {
+	f.scaleMul(p(y), p(x[:len(y)]), p(w[:len(y)]), len(y), a)
+}
 
 // Axpy adds a·x to y.
-func Axpy(y []float32, a float32, x []float32) {
-	x = x[:len(y)]
-	for i := range y {
-		y[i] += a * x[i]
-	}
+func (f *Funcs) Axpy(y []float32, a float32, x []float32) { f.axpy(p(y), p(x[:len(y)]), len(y), a) }
+
+// Rotate turns each pair (u, v) by the angle of that cosine and sine:
+// (u cos - v sin, u sin + v cos). Rope's pairs (j, j+dims/2) are the two halves
+// of the elements that turn.
+func (f *Funcs) Rotate(u, v, cos, sin []float32) {
+	n := len(u)
+	f.rotate(p(u), p(v[:n]), p(cos[:n]), p(sin[:n]), n)
 }
 
-// Scale sets y = s·x; both may be the same memory, as in all that follow.
-func Scale(y, x []float32, s float32) {
-	x = x[:len(y)]
-	for i := range y {
-		y[i] = s * x[i]
-	}
-}
+// Dot returns Σ x·w over the length of x.
+func (f *Funcs) Dot(x, w []float32) float32 { return f.dot(p(x), p(w[:len(x)]), len(x)) }
 
-// Add sets y = a + b.
-func Add(y, a, b []float32) {
-	a, b = a[:len(y)], b[:len(y)]
-	for i := range y {
-		y[i] = a[i] + b[i]
-	}
-}
+// SumSquares returns Σ x².
+func (f *Funcs) SumSquares(x []float32) float32 { return f.sumSquares(p(x), len(x)) }
 
-// Mul sets y = a·b.
-func Mul(y, a, b []float32) {
-	a, b = a[:len(y)], b[:len(y)]
-	for i := range y {
-		y[i] = a[i] * b[i]
-	}
-}
+// Max returns the largest element, -Inf of none. Of a slice with a NaN it may
+// return anything.
+func (f *Funcs) Max(x []float32) float32 { return f.max(p(x), len(x)) }
 
-// MulAdd adds a·b to y.
-func MulAdd(y, a, b []float32) {
-	a, b = a[:len(y)], b[:len(y)]
-	for i := range y {
-		y[i] += a[i] * b[i]
-	}
-}
-
-// Max returns the largest element, NaN where one is.
-func Max(x []float32) float32 {
-	m := x[0]
-	for _, e := range x {
-		m = max(m, e)
-	}
-	return m
-}
-
-// Exp sets y = e^x.
-func Exp(y, x []float32) {
-	for i, e := range x {
-		y[i] = exp(e)
-	}
-}
-
-// ExpSum sets y = e^(x-m) and returns its sum.
-func ExpSum(y, x []float32, m float32) float32 {
-	var s [lanes]float32
-	for i, e := range x {
-		e = exp(e - m)
-		y[i] = e
-		s[i%lanes] += e
-	}
-	return total(s)
-}
-
-// Sigmoid sets y = 1/(1+e^-x).
-func Sigmoid(y, x []float32) {
-	for i, e := range x {
-		y[i] = Sigmoid1(e)
-	}
-}
-
-// Sigmoid1 is Sigmoid of one number.
-func Sigmoid1(x float32) float32 { return 1 / (1 + exp(-x)) }
-
-// Silu sets y = x/(1+e^-x), 0 at -Inf.
-func Silu(y, x []float32) {
-	for i, e := range x {
-		y[i] = silu(e)
-	}
-}
-
-// SwiGLU sets y = silu(a)·b.
-func SwiGLU(y, a, b []float32) {
-	b = b[:len(a)]
-	for i, e := range a {
-		y[i] = silu(e) * b[i]
-	}
-}
-
-// MulSigmoid sets y = x·sigmoid(z).
-func MulSigmoid(y, x, z []float32) {
-	x = x[:len(z)]
-	for i, e := range z {
-		y[i] = x[i] * Sigmoid1(e)
-	}
-}
-
-func silu(x float32) float32 {
-	if x < -200 {
-		return 0 // x·e^x long before; -Inf would give NaN below
-	}
-	return x / (1 + exp(-x))
-}
-
-// Softplus sets y = ln(1+e^x), and x itself above 20.
-func Softplus(y, x []float32) {
-	for i, e := range x {
-		y[i] = Softplus1(e)
-	}
-}
-
-// Softplus1 is Softplus of one number.
-func Softplus1(x float32) float32 {
-	if x > 20 {
-		return x
-	}
-	return float32(math.Log1p(math.Exp(float64(x))))
-}
-
-// Exp1 is e^x of one number.
-func Exp1(x float32) float32 { return exp(x) }
-
-// exp is 2^n·e^r with x = n·ln 2 + r, |r| ≤ ln 2 / 2, and e^r by its Taylor
-// series to r⁷, whose rest is below 6e-9. ln 2 is subtracted in two parts, of
-// which the first has so few digits that n times it is exact.
-func exp(x float32) float32 {
-	const (
-		log2e  = 1.44269504
-		ln2Hi  = 0.693359375
-		ln2Low = -2.12194440e-4
-	)
-	switch {
-	case x > 88.8:
-		return float32(math.Inf(1))
-	case x < -104:
-		return 0
-	case x != x:
-		return x
-	}
-	n := int32(x*log2e+1024.5) - 1024 // rounds to the nearest
-	r := x - float32(n)*ln2Hi
-	r -= float32(n) * ln2Low
-	p := float32(1.0 / 5040)
-	p = p*r + 1.0/720
-	p = p*r + 1.0/120
-	p = p*r + 1.0/24
-	p = p*r + 1.0/6
-	p = p*r + 1.0/2
-	p = p*r + 1
-	p = p*r + 1
-	// In two steps, since 2^n may be too large or too small for a float.
-	half := n / 2
-	return p * math.Float32frombits(uint32(half+127)<<23) * math.Float32frombits(uint32(n-half+127)<<23)
+// ExpSum sets y = e^(x-m) and returns its sum: with m the largest element, the
+// softmax of x before its division.
+func (f *Funcs) ExpSum(y, x []float32, m float32) float32 {
+	return f.expSum(p(y), p(x[:len(y)]), len(y), m)
 }

@@ -1,56 +1,328 @@
-package vec
+package vec_test
 
 import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/deltaloom/deltaloom/quant"
+	"github.com/deltaloom/deltaloom/runtime/cpu/isa"
+	"github.com/deltaloom/deltaloom/runtime/cpu/vec"
+	"github.com/deltaloom/deltaloom/runtime/cpu/vec/guard"
 )
 
-func TestExp(t *testing.T) {
-	worst := 0.0
-	for x := float32(-103); x < 88.7; x += 0.00137 {
-		want := math.Exp(float64(x))
-		ulp := float64(math.Nextafter32(float32(want), float32(math.Inf(1))) - float32(want))
-		worst = max(worst, math.Abs(float64(exp(x))-want)/ulp)
+var inf = float32(math.Inf(1))
+
+// elementwise are the functions whose results are one per element, brought to
+// one form: y of x, w, v and z, the latter two read by rotate alone.
+var elementwise = []struct {
+	name string
+	ulps float64 // of the result
+	f    func(f *vec.Funcs, y, x, w []float32)
+	want func(x, w float64) float64
+}{
+	{"exp", 1, func(f *vec.Funcs, y, x, _ []float32) { f.Exp(y, x) }, func(x, _ float64) float64 { return math.Exp(x) }},
+	{"sigmoid", 2.5, func(f *vec.Funcs, y, x, _ []float32) { f.Sigmoid(y, x) }, func(x, _ float64) float64 { return sigmoid(x) }},
+	{"silu", 3, func(f *vec.Funcs, y, x, _ []float32) { f.Silu(y, x) }, func(x, _ float64) float64 { return silu(x) }},
+	{"softplus", 3.5, func(f *vec.Funcs, y, x, _ []float32) { f.Softplus(y, x) }, func(x, _ float64) float64 {
+		return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x)))
+	}},
+	{"add", 0.5, func(f *vec.Funcs, y, x, w []float32) { f.Add(y, x, w) }, func(x, w float64) float64 { return x + w }},
+	{"mul", 0.5, func(f *vec.Funcs, y, x, w []float32) { f.Mul(y, x, w) }, func(x, w float64) float64 { return x * w }},
+	{"mul_sigmoid", 3.5, func(f *vec.Funcs, y, x, w []float32) { f.MulSigmoid(y, x, w) }, func(x, w float64) float64 { return x * sigmoid(w) }},
+	{"mul_silu", 4, func(f *vec.Funcs, y, x, w []float32) { f.MulSilu(y, x, w) }, func(x, w float64) float64 { return x * silu(w) }},
+	{"scale", 0.5, func(f *vec.Funcs, y, x, _ []float32) { f.Scale(y, 0.75, x) }, func(x, _ float64) float64 { return 0.75 * x }},
+	{"scale_mul", 1.5, func(f *vec.Funcs, y, x, w []float32) { f.ScaleMul(y, 0.7, x, w) }, func(x, w float64) float64 { return float64(float32(0.7)) * x * w }},
+}
+
+func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
+
+func silu(x float64) float64 {
+	if math.IsInf(x, -1) {
+		return 0
 	}
-	if worst > 2 {
-		t.Errorf("%.2f units in the last place", worst)
-	}
-	inf := float32(math.Inf(1))
-	for _, c := range [][2]float32{{0, 1}, {inf, inf}, {-inf, 0}, {89, inf}, {-105, 0}, {1e30, inf}, {-1e30, 0}} {
-		if y := exp(c[0]); y != c[1] {
-			t.Errorf("exp(%v) = %v, want %v", c[0], y, c[1])
-		}
-	}
-	if y := exp(float32(math.NaN())); y == y {
-		t.Errorf("exp(NaN) = %v", y)
+	return x * sigmoid(x)
+}
+
+func each(t *testing.T, test func(t *testing.T, f *vec.Funcs)) {
+	for _, s := range isa.Available() {
+		t.Run(s.String(), func(t *testing.T) { test(t, vec.For(s)) })
 	}
 }
 
-func TestSilu(t *testing.T) {
-	for _, x := range []float32{float32(math.Inf(-1)), -300, -100, -88, -1, 0, 1, 100, 3e38} {
-		want := float64(x) / (1 + math.Exp(-float64(x)))
-		if math.IsInf(float64(x), -1) {
-			want = 0
+// ulps is the distance of got from want in units of the last place of want, of
+// 2^-112 at least: smaller products have subnormal factors.
+func ulps(got float32, want float64) float64 {
+	g := float64(got)
+	switch {
+	case math.IsNaN(want):
+		if got != got {
+			return 0
 		}
-		if y := float64(silu(x)); math.Abs(y-want) > 1e-6*math.Abs(want)+1e-37 {
-			t.Errorf("silu(%v) = %v, want %v", x, y, want)
-		}
+		return math.Inf(1)
+	case math.Abs(want) > math.MaxFloat32*(1+0x1p-25):
+		want = math.Copysign(math.Inf(1), want)
 	}
+	if g == want {
+		return 0
+	}
+	_, e := math.Frexp(max(math.Abs(want), 0x1p-112))
+	return math.Abs(g-want) / math.Ldexp(1, e-24)
 }
 
-func TestDot(t *testing.T) {
+func TestElementwise(t *testing.T) {
+	nan := float32(math.NaN())
+	x := []float32{0, float32(math.Copysign(0, -1)), inf, -inf, nan, 1, -1, 88.72, 88.73, 89, 90, 1000, 3e38, -87.3, -87.4, -100, -103.9, -104, -105, -1000, -3e38,
+		20, 20.00001, 1e-30, -1e-30, 1e-45, 0x1p-24, 0.3465, 0.3466, -0.3466}
 	r := rand.New(rand.NewPCG(1, 2))
-	for n := range 70 {
-		x, y := make([]float32, n), make([]float32, n+3)
-		want, size := 0.0, 0.0
-		for i := range x {
-			x[i], y[i] = float32(r.NormFloat64()), float32(r.NormFloat64())
-			want += float64(x[i]) * float64(y[i])
-			size += math.Abs(float64(x[i]) * float64(y[i]))
+	for range 200000 {
+		x = append(x, 200*r.Float32()-110)
+	}
+	for range 200000 {
+		x = append(x, float32(r.NormFloat64()))
+	}
+	w := make([]float32, len(x))
+	for i := range w {
+		w[len(w)-1-i] = x[i]
+	}
+	w[len(w)-3], w[len(w)-4] = 1, 2 // ±Inf times 0 is nobody's business
+	each(t, func(t *testing.T, f *vec.Funcs) {
+		y := make([]float32, len(x))
+		for _, e := range elementwise {
+			e.f(f, y, x, w)
+			worst, at := 0.0, 0
+			for i := range y {
+				want := e.want(float64(x[i]), float64(w[i]))
+				if u := ulps(y[i], want); u > worst {
+					worst, at = u, i
+				}
+			}
+			if t.Logf("%s: %.2f ulp", e.name, worst); worst > e.ulps {
+				t.Errorf("%s(%v, %v) = %v, want %v: %.2f ulp, allowed %v", e.name, x[at], w[at], y[at], e.want(float64(x[at]), float64(w[at])), worst, e.ulps)
+			}
 		}
-		if got := float64(Dot(x, y)); math.Abs(got-want) > 1e-6*size {
-			t.Errorf("%d elements: %v, want %v", n, got, want)
+	})
+}
+
+func TestExpSubnormal(t *testing.T) {
+	each(t, func(t *testing.T, f *vec.Funcs) {
+		for x := float32(-86); x > -105; x -= 0.0137 {
+			y := []float32{0}
+			f.Exp(y, []float32{x})
+			if want := math.Exp(float64(x)); math.Abs(float64(y[0])-want) > max(1.2e-7*want, 0x1.2p-149) {
+				t.Errorf("exp(%v) = %v, want %v", x, y[0], want)
+			}
 		}
+	})
+}
+
+// Every length gives the bits of the whole, in slices whose neighbours cannot be
+// touched.
+func TestLengths(t *testing.T) {
+	const n = 150
+	r := rand.New(rand.NewPCG(3, 4))
+	x, w, v := make([]float32, n), make([]float32, n), make([]float32, n)
+	for i := range x {
+		x[i], w[i], v[i] = float32(5*r.NormFloat64()), float32(5*r.NormFloat64()), float32(r.NormFloat64())
+	}
+	functions := map[string]func(f *vec.Funcs, y, x, w []float32){
+		"axpy": func(f *vec.Funcs, y, x, w []float32) { f.Axpy(y, 0.3, x) },
+		"rotate": func(f *vec.Funcs, y, x, w []float32) {
+			u := append([]float32{}, x...)
+			f.Rotate(u, y, w, x)
+			f.Rotate(y, u, x, w)
+		},
+		"exp_sum": func(f *vec.Funcs, y, x, w []float32) { f.ExpSum(y, x, 2) },
+	}
+	for _, e := range elementwise {
+		functions[e.name] = e.f
+	}
+	each(t, func(t *testing.T, f *vec.Funcs) {
+		for name, call := range functions {
+			whole := append([]float32{}, v...)
+			call(f, whole, x, w)
+			for m := range n {
+				from := r.IntN(n - m)
+				ys, xs, ws := guard.Slices[float32](t, m), guard.Slices[float32](t, m), guard.Slices[float32](t, m)
+				for k := range ys {
+					copy(ys[k], v[from:])
+					copy(xs[k], x[from:])
+					copy(ws[k], w[from:])
+					call(f, ys[k], xs[k], ws[k])
+					for i, got := range ys[k] {
+						if math.Float32bits(got) != math.Float32bits(whole[from+i]) {
+							t.Fatalf("%s: element %d of %d is %v, in the whole %v", name, i, m, got, whole[from+i])
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestReductions(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	each(t, func(t *testing.T, f *vec.Funcs) {
+		for n := range 300 {
+			xs, ws := guard.Slices[float32](t, n), guard.Slices[float32](t, n)
+			for k, x := range xs {
+				w, y := ws[k], make([]float32, n)
+				var dot, squares, size, sum float64
+				top := -inf
+				for i := range x {
+					x[i], w[i] = float32(r.NormFloat64()-3), float32(r.NormFloat64())
+					dot += float64(x[i]) * float64(w[i])
+					size += math.Abs(float64(x[i]) * float64(w[i]))
+					squares += float64(x[i]) * float64(x[i])
+					top = max(top, x[i])
+				}
+				for i := range x {
+					sum += math.Exp(float64(x[i] - top))
+				}
+				within := func(name string, got float32, want, size float64) {
+					if math.Abs(float64(got)-want) > 4e-6*size {
+						t.Errorf("%s of %d: %v, want %v", name, n, got, want)
+					}
+				}
+				within("dot", f.Dot(x, w), dot, size)
+				within("sum of squares", f.SumSquares(x), squares, squares)
+				if got := f.Max(x); got != top {
+					t.Errorf("max of %d: %v, want %v", n, got, top)
+				}
+				if n > 0 {
+					within("sum of exponentials", f.ExpSum(y, x, top), sum, sum)
+					within("its first element", y[0], math.Exp(float64(x[0]-top)), 1)
+				}
+			}
+		}
+	})
+}
+
+func TestAxpyAndRotate(t *testing.T) {
+	each(t, func(t *testing.T, f *vec.Funcs) {
+		y := []float32{1, 2, 3, 4, 5}
+		f.Axpy(y, 2, []float32{10, 20, 30, 40, 50})
+		for i, got := range y {
+			if want := float32(21 * (i + 1)); got != want {
+				t.Errorf("axpy: element %d is %v, want %v", i, got, want)
+			}
+		}
+		u, v := []float32{1, 2, 3}, []float32{10, 20, 30}
+		f.Rotate(u, v, []float32{0, 1, 0.5}, []float32{1, 0, 0.25})
+		for i, want := range []float32{-10, 2, -6} {
+			if u[i] != want {
+				t.Errorf("rotate: u[%d] is %v, want %v", i, u[i], want)
+			}
+		}
+		for i, want := range []float32{1, 20, 15.75} {
+			if v[i] != want {
+				t.Errorf("rotate: v[%d] is %v, want %v", i, v[i], want)
+			}
+		}
+	})
+}
+
+func TestNorms(t *testing.T) {
+	x, w := []float32{3, -4, 12, 0, 1}, []float32{1, 2, 3, 4, 0.5}
+	each(t, func(t *testing.T, f *vec.Funcs) {
+		y := make([]float32, len(x))
+		check := func(name string, by float64, weighted bool) {
+			for i := range y {
+				want := float64(x[i]) / by
+				if weighted {
+					want *= float64(w[i])
+				}
+				if u := ulps(y[i], want); u > 2 {
+					t.Errorf("%s: element %d is %v, want %v", name, i, y[i], want)
+				}
+			}
+		}
+		f.RMSNorm(y, x, w, 0.5)
+		check("rms", math.Sqrt(170./5+0.5), true)
+		f.L2Norm(y, x, 0.5)
+		check("l2", math.Sqrt(170.5), false)
+		f.L2NormMax(y, x, 0.5)
+		check("l2 max", math.Sqrt(170), false)
+		f.L2NormMax(y, x, 50)
+		check("l2 max eps", 50, false)
+	})
+}
+
+func TestHalves(t *testing.T) {
+	all := make([]uint16, 1<<16)
+	for i := range all {
+		all[i] = uint16(i)
+	}
+	r := rand.New(rand.NewPCG(7, 8))
+	bits := make([]float32, 1<<18)
+	for i := range bits {
+		bits[i] = math.Float32frombits(r.Uint32())
+		if i%2 == 0 { // among the halves
+			bits[i] = quant.F16ToF32(uint16(r.Uint32())) * (1 + 0x1p-12*float32(r.IntN(5)))
+		}
+	}
+	each(t, func(t *testing.T, f *vec.Funcs) {
+		y := make([]float32, len(all))
+		f.FromHalf(y, all)
+		for i, got := range y {
+			if want := quant.F16ToF32(all[i]); got != want && want == want || want != want && got == got {
+				t.Fatalf("from half %#04x: %v, want %v", i, got, want)
+			}
+		}
+		h := make([]uint16, len(bits))
+		f.ToHalf(h, bits)
+		for i, got := range h {
+			if want := quant.F32ToF16(bits[i]); got != want && bits[i] == bits[i] || bits[i] != bits[i] && got&0x7fff <= 0x7c00 {
+				t.Fatalf("to half %v: %#04x, want %#04x", bits[i], got, want)
+			}
+		}
+		for n := range 40 {
+			for k, y := range guard.Slices[float32](t, n) {
+				h := guard.Slices[uint16](t, n)[k]
+				copy(h, all[15000:])
+				f.FromHalf(y, h)
+				f.ToHalf(h, y)
+				for i := range h {
+					if h[i] != all[15000+i] {
+						t.Fatalf("%d halves: element %d becomes %#04x, want %#04x", n, i, h[i], all[15000+i])
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestShortOperand(t *testing.T) {
+	each(t, func(t *testing.T, f *vec.Funcs) {
+		defer func() {
+			if recover() == nil {
+				t.Error("an operand shorter than the result does not panic")
+			}
+		}()
+		f.Add(make([]float32, 4), make([]float32, 4), make([]float32, 3))
+	})
+}
+
+func BenchmarkVec(b *testing.B) {
+	const n = 4096
+	x, w, y := make([]float32, n), make([]float32, n), make([]float32, n)
+	for i := range x {
+		x[i], w[i] = float32(i%17)-8, float32(i%11)-5
+	}
+	for _, s := range isa.Available() {
+		f := vec.For(s)
+		run := func(name string, call func()) {
+			b.Run(s.String()+"/"+name, func(b *testing.B) {
+				b.SetBytes(4 * n)
+				for b.Loop() {
+					call()
+				}
+			})
+		}
+		for _, e := range elementwise {
+			run(e.name, func() { e.f(f, y, x, w) })
+		}
+		run("dot", func() { f.Dot(x, w) })
+		run("rms_norm", func() { f.RMSNorm(y, x, w, 1e-6) })
 	}
 }

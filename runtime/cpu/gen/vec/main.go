@@ -1,0 +1,86 @@
+// Command vec writes the kernels of runtime/cpu/vec.
+package main
+
+import (
+	"log"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/deltaloom/deltaloom/runtime/cpu/gen/simd"
+)
+
+type V = simd.V
+
+func main() {
+	if len(os.Args) != 2 {
+		log.Fatal("usage: vec DIR")
+	}
+	if err := simd.Generate(os.Args[1], "vec", define); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func define(a *simd.Asm) {
+	// each declares a function of the pointers out and in, some of which may be the
+	// same, a count and numbers.
+	each := func(name, doc string, unroll int, out, in, numbers string, body func(number, x []V) []V) {
+		names := strings.Fields(out)
+		for _, p := range strings.Fields(in) {
+			if !slices.Contains(names, p) {
+				names = append(names, p)
+			}
+		}
+		var params []string
+		for _, p := range names {
+			params = append(params, p+" *float32")
+		}
+		params = append(params, "n int")
+		for _, p := range strings.Fields(numbers) {
+			params = append(params, p+" float32")
+		}
+		a.Func(name, doc, params, "", func() {
+			pointer := map[string]simd.G{}
+			for _, p := range names {
+				pointer[p] = a.Arg(p)
+			}
+			list := func(names string) (g []simd.G) {
+				for _, p := range strings.Fields(names) {
+					g = append(g, pointer[p])
+				}
+				return g
+			}
+			n := a.Arg("n")
+			var number []V
+			for _, p := range strings.Fields(numbers) {
+				number = append(number, a.ArgF(p))
+			}
+			a.Each(n, unroll, a.C(0), list(in), list(out), func(_ int, x []V) []V { return body(number, x) })
+		})
+	}
+	unary := func(name, doc string, f func(V) V) {
+		each(name, doc, 2, "y", "x", "", func(_, x []V) []V { return []V{f(x[0])} })
+	}
+	binary := func(name, doc string, unroll int, f func(x, w V) V) {
+		each(name, doc, unroll, "y", "x w", "", func(_, x []V) []V { return []V{f(x[0], x[1])} })
+	}
+	unary("exp", " sets y = e^x.", a.Exp)
+	unary("sigmoid", " sets y = 1/(1+e^-x).", a.Sigmoid)
+	unary("silu", " sets y = x/(1+e^-x).", a.Silu)
+	unary("softplus", " sets y = ln(1+e^x).", a.Softplus)
+	binary("add", " sets y = x + w.", 4, a.Add)
+	binary("mul", " sets y = x·w.", 4, a.Mul)
+	binary("mulSigmoid", " sets y = x·sigmoid(w).", 2, func(x, w V) V { return a.Mul(x, a.Sigmoid(w)) })
+	binary("mulSilu", " sets y = x·silu(w).", 2, func(x, w V) V { return a.Mul(x, a.Silu(w)) })
+	each("scale", " sets y = a·x.", 4, "y", "x", "a", func(c, x []V) []V { return []V{a.Mul(x[0], c[0])} })
+	each("scaleMul", " sets y = a·x·w.", 4, "y", "x w", "a", func(c, x []V) []V {
+		return []V{a.Mul(a.Mul(x[0], c[0]), x[1])}
+	})
+	each("axpy", " sets y = a·x + y.", 4, "y", "y x", "a", func(c, x []V) []V { return []V{a.FMA(x[1], c[0], x[0])} })
+	each("rotate", " turns the pairs (u, v).", 2, "u v", "u v cos sin", "", func(_, x []V) []V {
+		u, v, cos, sin := x[0], x[1], x[2], x[3]
+		return []V{a.FNMA(v, sin, a.Mul(u, cos)), a.FMA(u, sin, a.Mul(v, cos))}
+	})
+	reductions(a)
+	halves(a)
+}

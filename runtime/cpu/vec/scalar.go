@@ -1,0 +1,109 @@
+package vec
+
+import (
+	"math"
+	"unsafe"
+
+	"github.com/deltaloom/deltaloom/quant"
+)
+
+// scalar computes in float64 where an approximation would come in.
+var scalar = &Funcs{
+	exp:      unary(math.Exp),
+	sigmoid:  unary(sigmoid),
+	silu:     unary(silu),
+	softplus: unary(func(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }),
+
+	add:        binary(func(x, w float32) float32 { return x + w }),
+	mul:        binary(func(x, w float32) float32 { return x * w }),
+	mulSigmoid: binary(func(x, w float32) float32 { return x * float32(sigmoid(float64(w))) }),
+	mulSilu:    binary(func(x, w float32) float32 { return x * float32(silu(float64(w))) }),
+
+	scale: func(y, x *float32, n int, a float32) {
+		ys := unsafe.Slice(y, n)
+		for i, v := range unsafe.Slice(x, n) {
+			ys[i] = a * v
+		}
+	},
+	axpy: func(y, x *float32, n int, a float32) {
+		ys := unsafe.Slice(y, n)
+		for i, v := range unsafe.Slice(x, n) {
+			ys[i] += a * v
+		}
+	},
+	scaleMul: func(y, x, w *float32, n int, a float32) {
+		ys, ws := unsafe.Slice(y, n), unsafe.Slice(w, n)
+		for i, v := range unsafe.Slice(x, n) {
+			ys[i] = a * v * ws[i]
+		}
+	},
+	rotate: func(u, v, cos, sin *float32, n int) {
+		us, vs, c, s := unsafe.Slice(u, n), unsafe.Slice(v, n), unsafe.Slice(cos, n), unsafe.Slice(sin, n)
+		for i := range us {
+			us[i], vs[i] = us[i]*c[i]-vs[i]*s[i], us[i]*s[i]+vs[i]*c[i]
+		}
+	},
+	dot: func(x, w *float32, n int) (s float32) {
+		ws := unsafe.Slice(w, n)
+		for i, v := range unsafe.Slice(x, n) {
+			s += v * ws[i]
+		}
+		return s
+	},
+	sumSquares: func(x *float32, n int) (s float32) {
+		for _, v := range unsafe.Slice(x, n) {
+			s += v * v
+		}
+		return s
+	},
+	max: func(x *float32, n int) float32 {
+		m := float32(math.Inf(-1))
+		for _, v := range unsafe.Slice(x, n) {
+			m = max(m, v)
+		}
+		return m
+	},
+	expSum: func(y, x *float32, n int, m float32) (s float32) {
+		ys := unsafe.Slice(y, n)
+		for i, v := range unsafe.Slice(x, n) {
+			ys[i] = float32(math.Exp(float64(v - m)))
+			s += ys[i]
+		}
+		return s
+	},
+	fromHalf: func(y *float32, x *uint16, n int) {
+		ys := unsafe.Slice(y, n)
+		for i, h := range unsafe.Slice(x, n) {
+			ys[i] = quant.F16ToF32(h)
+		}
+	},
+	toHalf: func(y *uint16, x *float32, n int) {
+		ys := unsafe.Slice(y, n)
+		for i, v := range unsafe.Slice(x, n) {
+			ys[i] = quant.F32ToF16(v)
+		}
+	},
+}
+
+func unary(f func(float64) float64) func(y, x *float32, n int) {
+	return func(y, x *float32, n int) {
+		ys := unsafe.Slice(y, n)
+		for i, v := range unsafe.Slice(x, n) {
+			ys[i] = float32(f(float64(v)))
+		}
+	}
+}
+
+func binary(f func(x, w float32) float32) func(y, x, w *float32, n int) {
+	return func(y, x, w *float32, n int) {
+		ys, ws := unsafe.Slice(y, n), unsafe.Slice(w, n)
+		for i, v := range unsafe.Slice(x, n) {
+			ys[i] = f(v, ws[i])
+		}
+	}
+}
+
+func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
+
+// silu is 0 at -Inf, where x/(1+e^-x) would be NaN.
+func silu(x float64) float64 { return max(x, -1e4) * sigmoid(x) }

@@ -1,0 +1,26 @@
+package vec
+
+import "github.com/deltaloom/deltaloom/runtime/cpu/isa"
+
+var sets = [...]*Funcs{isa.Scalar: scalar, isa.NEON: neon}
+
+var neon = &Funcs{
+	exp:        expNEON,
+	sigmoid:    sigmoidNEON,
+	silu:       siluNEON,
+	softplus:   softplusNEON,
+	add:        addNEON,
+	mul:        mulNEON,
+	mulSigmoid: mulSigmoidNEON,
+	mulSilu:    mulSiluNEON,
+	scale:      scaleNEON,
+	axpy:       axpyNEON,
+	scaleMul:   scaleMulNEON,
+	rotate:     rotateNEON,
+	dot:        dotNEON,
+	sumSquares: sumSquaresNEON,
+	max:        maxNEON,
+	expSum:     expSumNEON,
+	fromHalf:   fromHalfNEON,
+	toHalf:     toHalfNEON,
+}
