@@ -3,7 +3,7 @@ package cpu
 import (
 	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/ops"
-	"github.com/deltaloom/deltaloom/runtime/cpu/vec"
+	"github.com/deltaloom/deltaloom/runtime/cpu/attn"
 )
 
 func init() {
@@ -26,31 +26,18 @@ func positionsRead(n *graph.Node) int {
 	return 0
 }
 
-// pairs numbers the tokens so that every share of them costs the same: the i-th
-// pair is the i-th token from the front and from the back.
-func pairs(T int) int { return (T + 1) / 2 }
-
-// ofPair calls f for the tokens of a pair.
-func ofPair(i, T int, f func(t int)) {
-	f(i)
-	if other := T - 1 - i; other != i {
-		f(other)
+// headSize says which values and keys package attn takes.
+func headSize(sizes ...int) error {
+	for _, n := range sizes {
+		if n%16 != 0 {
+			return unsupported("heads of %d elements, want a multiple of 16", n)
+		}
 	}
+	return nil
 }
 
-// softmaxValues sets o to Σ_j softmax(scores)_j · v_j, v_j being D elements from
-// values[j·step] on. The scores are used up.
-func softmaxValues(v *vec.Funcs, o, scores, values []float32, step int) {
-	sum := v.ExpSum(scores, scores, v.Max(scores))
-	clear(o)
-	for j, s := range scores {
-		v.Axpy(o, s, values[j*step:][:len(o)])
-	}
-	v.Scale(o, 1/sum, o)
-}
-
-// attention writes the cache first, then each unit is the query heads of one key
-// head for a pair of tokens.
+// attention writes the cache first. Heads of a size that package attn does not take
+// are not supported: such a node is taken apart.
 func attention(n *graph.Node, p *plan) error {
 	KV := positionsRead(n)
 	found := formula{func(in []graph.Value) []graph.Value { return ops.Attention(KV, in...) },
@@ -61,6 +48,9 @@ func attention(n *graph.Node, p *plan) error {
 	pool, q, k := n.In(0).Shape(), n.In(5).Shape(), n.In(6).Shape()
 	P, C := pool.Dim(0), pool.Dim(1)
 	B, T, H, G, D := q.Dim(0), q.Dim(1), q.Dim(2), k.Dim(2), k.Dim(3)
+	if err := headSize(D, D); err != nil {
+		return err
+	}
 	norms, ropes := found[ops.RMSNormOp], found[ops.RopeOp]
 	qEps, kEps := norms[0].(ops.RMSNormAttrs).Eps, norms[1].(ops.RMSNormAttrs).Eps
 	if ropes[0] != ropes[1] {
@@ -92,36 +82,69 @@ func attention(n *graph.Node, p *plan) error {
 			copy(f.out(2)[row*G*D:(row+1)*G*D], f.in(7)[i*G*D:])
 		}
 	})
-	scores := p.own(4 * KV)
-	p.step(B*G*pairs(T), float64(2*H/G*D*KV), func(f *frame, lo, hi int) {
-		for u := lo; u < hi; u++ {
-			b, g := u/pairs(T)/G, u/pairs(T)%G
-			slot, ok := f.index(f.ints(3), b, P)
-			if !ok {
-				return
-			}
-			keys, values := f.out(1)[(slot*C*G+g)*D:], f.out(2)[(slot*C*G+g)*D:]
-			ofPair(u%pairs(T), T, func(t int) {
-				i := b*T + t
-				seen := min(max(int(f.ints(4)[i*r.streams])+1, 0), KV)
-				scores := f.ownFloats(scores)[:seen]
-				for h := g * (H / G); h < (g+1)*(H/G); h++ {
-					o := f.out(0)[(i*H+h)*D:][:D]
-					if seen == 0 {
-						f.vec.Scale(o, nan, o)
-						continue
-					}
-					q := f.sharedFloats(queries)[(i*H+h)*D:][:D]
-					for j := range scores {
-						scores[j] = scale * f.vec.Dot(q, keys[j*G*D:][:D])
-					}
-					softmaxValues(f.vec, o, scores, values, G*D)
-					f.vec.MulSigmoid(o, o, f.in(5)[((i*H+h)*2+1)*D:][:D])
-				}
-			})
+	whole := attn.Call{B: B, T: T, H: H, G: G, K: D, V: D, P: P, C: C, Len: KV, Scale: scale,
+		Parts: []int{D}, PosStep: r.streams, Out: attn.Rows{Seq: T * H * D, Token: H * D, Head: D}}
+	p.attend(whole, func(f *frame, c *attn.Call) {
+		c.Q[0] = attn.Rows{Data: f.sharedFloats(queries), Seq: T * H * D, Token: H * D, Head: D}
+		c.Keys, c.Values, c.Slots, c.Pos, c.Out.Data = f.out(1), f.out(2), f.ints(3), f.ints(4), f.out(0)
+	})
+	p.step(B*T, float64(H*D), func(f *frame, lo, hi int) {
+		for i := lo * H; i < hi*H; i++ {
+			o := f.out(0)[i*D : (i+1)*D]
+			f.vec.MulSigmoid(o, o, f.in(5)[(i*2+1)*D:][:D])
 		}
 	})
 	return nil
+}
+
+// attend adds the steps of attention to a cache that has been written. bind sets
+// the memory of a call.
+func (p *plan) attend(c attn.Call, bind func(f *frame, c *attn.Call)) {
+	kernels := attn.For(p.set)
+	calls := make([]attn.Call, p.threads)
+	for i := range calls {
+		calls[i] = c
+		calls[i].Q = make([]attn.Rows, len(c.Parts))
+	}
+	bound := func(f *frame) (*attn.Call, bool) {
+		c := &calls[f.Worker]
+		bind(f, c)
+		if err := c.Check(); err != nil {
+			f.fail(err)
+			return nil, false
+		}
+		return c, true
+	}
+	U, N := c.Units(), c.Chunks()
+	scratch := p.own(4 * c.Scratch())
+	work := float64(c.B*c.T*c.H*c.Len*(c.K+c.V)) / 20
+	if U >= 2*p.threads || N < 2 {
+		p.step(U, work/float64(U), func(f *frame, lo, hi int) {
+			c, ok := bound(f)
+			for i := lo; ok && i < hi; i++ {
+				u := i / 2 // the last ones read the most: take turns with the first
+				if i%2 == 1 {
+					u = U - 1 - u
+				}
+				kernels.Run(c, u, f.ownFloats(scratch))
+			}
+		})
+		return
+	}
+	size := c.Partial()
+	parts := p.share(4 * size * U * N)
+	p.step(U*N, work/float64(U*N), func(f *frame, lo, hi int) {
+		c, ok := bound(f)
+		for i := lo; ok && i < hi; i++ {
+			kernels.Part(c, i/N, i%N, f.ownFloats(scratch), f.sharedFloats(parts)[i*size:][:size])
+		}
+	})
+	p.step(U, float64(size*N), func(f *frame, lo, hi int) {
+		c, ok := bound(f)
+		for u := lo; ok && u < hi; u++ {
+			kernels.Combine(c, u, f.sharedFloats(parts)[u*N*size:][:N*size])
+		}
+	})
 }
 
 // latentAttention is the same for heads that share one key, of which a part is
@@ -137,6 +160,9 @@ func latentAttention(n *graph.Node, p *plan) error {
 	P, C, W := pool.Dim(0), pool.Dim(1), pool.Dim(3)
 	B, H, T, R := q.Dim(0), q.Dim(1), q.Dim(2), q.Dim(3)
 	S := W - R
+	if err := headSize(R, W); err != nil {
+		return err
+	}
 	scale := found[ops.ScaleOp][0].(ops.ScalarAttrs).S
 
 	p.copyTo(1, 0, n)
@@ -151,31 +177,11 @@ func latentAttention(n *graph.Node, p *plan) error {
 			f.vec.RMSNorm(key[:R], key[:R], f.in(7), normEps(found))
 		}
 	})
-	scores := p.own(4 * KV)
-	p.step(B*H*pairs(T), float64(2*W*KV), func(f *frame, lo, hi int) {
-		for u := lo; u < hi; u++ {
-			b, h := u/pairs(T)/H, u/pairs(T)%H
-			slot, ok := f.index(f.ints(2), b, P)
-			if !ok {
-				return
-			}
-			keys := f.out(1)[slot*C*W:]
-			ofPair(u%pairs(T), T, func(t int) {
-				seen := min(max(int(f.ints(3)[b*T+t])+1, 0), KV)
-				scores := f.ownFloats(scores)[:seen]
-				o := f.out(0)[((b*T+t)*H+h)*R:][:R]
-				if seen == 0 {
-					f.vec.Scale(o, nan, o)
-					return
-				}
-				q, turned := f.in(4)[((b*H+h)*T+t)*R:][:R], f.in(5)[((b*T+t)*H+h)*S:][:S]
-				for j := range scores {
-					key := keys[j*W : (j+1)*W]
-					scores[j] = scale * (f.vec.Dot(q, key[:R]) + f.vec.Dot(turned, key[R:]))
-				}
-				softmaxValues(f.vec, o, scores, keys, W)
-			})
-		}
+	p.attend(attn.Call{B: B, T: T, H: H, G: 1, K: W, V: R, P: P, C: C, Len: KV, Scale: scale, Latent: true,
+		Parts: []int{R, S}, PosStep: 1, Out: attn.Rows{Seq: T * H * R, Token: H * R, Head: R}}, func(f *frame, c *attn.Call) {
+		c.Q[0] = attn.Rows{Data: f.in(4), Seq: H * T * R, Token: R, Head: T * R}
+		c.Q[1] = attn.Rows{Data: f.in(5), Seq: T * H * S, Token: H * S, Head: S}
+		c.Keys, c.Slots, c.Pos, c.Out.Data = f.out(1), f.ints(2), f.ints(3), f.out(0)
 	})
 	return nil
 }
