@@ -77,7 +77,6 @@ func (a *Attempt) diagnose() {
 // be the one that is wrong.
 func (c *compiled) explainEnds(g *graph.Graph) {
 	s := newSite(g)
-	s.made = map[*graph.Node]bool{}
 	for _, n := range g.Nodes() {
 		v := n.Out(0)
 		if !s.out[v] {
