@@ -134,11 +134,11 @@ func back(v graph.Value, at *index.Map, side index.Side) (graph.Value, *index.Ma
 	if n.Op().Back == nil {
 		return v, at, false
 	}
-	next := at.Clone()
-	if !n.Op().Back(next, side, n.Attrs(), n.In(0).Shape(), v.Shape()) {
+	next := *at
+	if !n.Op().Back(&next, side, n.Attrs(), n.In(0).Shape(), v.Shape()) {
 		return v, at, false
 	}
-	return n.In(0), next, true
+	return n.In(0), &next, true
 }
 
 // match goes on with k once pattern value pv is found to be graph value gv, with
@@ -311,29 +311,28 @@ func (m *matcher) matchOperands(pv, gv graph.Value, at *index.Map, swap bool, i 
 	op := pn.Op()
 	pin, gin := pn.In(i), gn.In(j)
 	m.edge = edge{gn, j}
-	var next *index.Map
+	next := *at
 	switch {
 	case op.Contract:
-		next = at.Clone()
 		size := pin.Shape().Dim(-1)
 		if gin.Shape().Dim(-1) != size {
 			return m.fail(otherExtents, pin, gin)
 		}
 		digit := next.Fresh(size)
-		contractSide(next, index.From, i, pin.Shape(), digit)
-		contractSide(next, index.To, j, gin.Shape(), digit)
+		contractSide(&next, index.From, i, pin.Shape(), digit)
+		contractSide(&next, index.To, j, gin.Shape(), digit)
 	case op.Axes == nil:
-		if pin.Shape().Rank() != gin.Shape().Rank() || !slices.Equal(pin.Shape().Dims(), gin.Shape().Dims()) {
+		dims := pin.Shape().Dims()
+		if !slices.Equal(dims, gin.Shape().Dims()) {
 			return m.fail(otherExtents, pin, gin)
 		}
-		next = index.Identity(pin.Shape().Dims())
+		next = *index.Identity(dims)
 	default:
-		next = at.Clone()
-		if !batchSides(next, op, pn, gn, pv.Shape(), gv.Shape(), pin.Shape(), gin.Shape()) {
+		if !batchSides(&next, op, pn, gn, pv.Shape(), gv.Shape(), pin.Shape(), gin.Shape()) {
 			return m.fail(otherExtents, pin, gin)
 		}
 	}
-	return m.match(pin, gin, next, func() bool { return m.matchOperands(pv, gv, at, swap, i+1, k) })
+	return m.match(pin, gin, &next, func() bool { return m.matchOperands(pv, gv, at, swap, i+1, k) })
 }
 
 // sameAxes reports that the axes an op works along are the same in the pattern
@@ -374,7 +373,7 @@ func contractSide(at *index.Map, side index.Side, i int, in graph.Shape, digit i
 		}
 	}
 	forms[r-2] = out[len(out)-2+i]
-	forms[r-1] = index.Form{Terms: slices.Clone(digit.Terms)}
+	forms[r-1] = digit
 	at.Set(side, dims, forms)
 }
 
@@ -401,7 +400,7 @@ func batchSides(at *index.Map, op *graph.Op, pn, gn *graph.Node, pout, gout, pin
 		o := out.Rank()
 		for a := len(dims) - 1; a >= 0; a-- {
 			if i := slices.Index(axes, a); i >= 0 {
-				forms[a] = index.Form{Terms: slices.Clone(whole[i].Terms)}
+				forms[a] = whole[i]
 				continue
 			}
 			for o--; slices.Contains(outAxes, o); o-- {
