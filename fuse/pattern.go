@@ -2,6 +2,7 @@ package fuse
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/graph/index"
@@ -88,6 +89,9 @@ type pattern struct {
 	nodes   int         // those that a match pairs
 	depth   int         // of them on the longest way through
 	err     error
+
+	wild   []graph.Value // what may have any attributes, as the rule wrote it
+	bodies []written     // see Match.bodyOnce
 }
 
 // role is what is special about a value of a pattern.
@@ -130,16 +134,14 @@ func (r *Rule) compile(d Dims, canon []*compiled) *pattern {
 		return c
 	}
 	// Marked values ride along as outputs, so that they can be found again.
-	var keep []graph.Value
-	keep = append(keep, p.out...)
 	for _, n := range nodesOf(p) { // in order: maps have none
 		for i := range n.NumOut() {
 			if _, ok := p.wild[n.Out(i)]; ok {
-				keep = append(keep, n.Out(i))
+				c.wild = append(c.wild, n.Out(i))
 			}
 		}
 	}
-	keep = append(append(keep, p.vars...), p.kept...)
+	keep := slices.Concat(p.out, c.wild, p.vars, p.kept)
 	for i, v := range keep {
 		p.b.Output(fmt.Sprint(i), v)
 	}
@@ -170,7 +172,7 @@ func (r *Rule) compile(d Dims, canon []*compiled) *pattern {
 	for _, v := range p.vars {
 		c.roles[c.number(c.now[v])] = role{isVar: true, anyType: p.types[v], viewsOnly: p.plain[v]}
 	}
-	for v := range p.wild {
+	for _, v := range c.wild {
 		n := c.now[v].Node()
 		if n.Op() != v.Node().Op() {
 			c.err = fmt.Errorf("%s: %s, which may have any attributes, has another canonical form", r.Name, v.Node().Op().Name)

@@ -27,35 +27,39 @@ const maxPasses = 256
 // maxNodes bounds the depth of what passes walk; a model of 200 layers has a tenth.
 const maxNodes = 1 << 19
 
-// compiled is a rule with its patterns by size and what it has done.
-type compiled struct {
+// patterns is a rule with its patterns by size.
+type patterns struct {
 	*Rule
-	canon    []*compiled // what its patterns are brought into form with
-	patterns map[Dims]*pattern
-	stat     RuleReport
-	refused  map[string]int // reason -> index in stat.Refused
+	canon    []*compiled // what they are brought into form with
+	bySize   map[Dims]*pattern
 	rootOps  []*graph.Op
 	reach    int // see depth
 	sketches []*pattern
-	trace    func(Attempt)
+}
+
+// compiled is a rule with its patterns and what it has done.
+type compiled struct {
+	*patterns
+	stat    RuleReport
+	refused map[string]int // reason -> index in stat.Refused
+	trace   func(Attempt)
 }
 
 func compileRules(rules []*Rule, disable map[string]bool) []*compiled {
-	fresh := func(r *Rule) *compiled {
-		return &compiled{Rule: r, patterns: map[Dims]*pattern{}, refused: map[string]int{}}
-	}
+	fresh := func(p *patterns) *compiled { return &compiled{patterns: p, refused: map[string]int{}} }
 	var all, canon, raw []*compiled // canon is for patterns, so that the report counts the graph alone
 	for _, r := range rules {
 		if disable[r.Name] {
 			continue
 		}
-		all = append(all, fresh(r))
+		p := &patterns{Rule: r, bySize: map[Dims]*pattern{}}
+		all = append(all, fresh(p))
 		if r.Stage == Canon {
-			canon = append(canon, fresh(r))
-			raw = append(raw, fresh(r))
+			canon = append(canon, fresh(p))
+			raw = append(raw, fresh(&patterns{Rule: r, bySize: map[Dims]*pattern{}}))
 		}
 	}
-	for _, c := range append(slices.Clone(all), canon...) {
+	for _, c := range all {
 		c.canon = canon
 		if c.Stage == Canon { // what the other canonical rules leave of its pattern
 			c.canon = slices.DeleteFunc(slices.Clone(raw), func(o *compiled) bool { return o.Rule == c.Rule })
@@ -64,17 +68,17 @@ func compileRules(rules []*Rule, disable map[string]bool) []*compiled {
 	return all
 }
 
-func (c *compiled) pattern(d Dims) *pattern {
-	p, ok := c.patterns[d]
+func (c *patterns) pattern(d Dims) *pattern {
+	p, ok := c.bySize[d]
 	if !ok {
 		p = c.Rule.compile(d, c.canon)
-		c.patterns[d] = p
+		c.bySize[d] = p
 	}
 	return p
 }
 
 // roots returns the ops that a match can begin at.
-func (c *compiled) roots() []*graph.Op {
+func (c *patterns) roots() []*graph.Op {
 	if c.rootOps == nil {
 		c.rootOps = c.Roots
 		if len(c.Roots) == 0 {
@@ -89,7 +93,7 @@ func (c *compiled) roots() []*graph.Op {
 // depth returns how many computing nodes lie on the longest way through the
 // pattern. Core patterns grow with their sizes, so they are taken to reach
 // everything.
-func (c *compiled) depth() int {
+func (c *patterns) depth() int {
 	if c.Stage == Core {
 		return far
 	}
