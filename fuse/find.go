@@ -15,12 +15,14 @@ type site struct {
 	uses  graph.Uses
 	out   map[graph.Value]bool // results of the graph
 	made  nodeSet              // see work
-	taken []*graph.Node        // by node ID: what a node stands for in the attempt that is being made
 	guide *guide               // nil but for explanations
+	*scratch
 }
 
-func newSite(g *graph.Graph) *site {
-	s := &site{g: g, uses: g.Uses(), out: map[graph.Value]bool{}, taken: make([]*graph.Node, g.MaxID())}
+func newSite(g *graph.Graph, room *scratch) *site {
+	s := &site{g: g, uses: g.Uses(), out: map[graph.Value]bool{}, scratch: room}
+	sized(&room.taken, g.MaxID())
+	sized(&room.seen, g.MaxID())
 	for _, o := range g.Outputs() {
 		s.out[o.Value] = true
 	}
@@ -362,16 +364,16 @@ func (s *site) escapes(m *Match, v graph.Value, exported map[graph.Value]bool) e
 // convex reports an operand of the match that depends on a node inside it: the
 // replacement would be a cycle. No node below the lowest one inside can.
 func (s *site) convex(m *Match, lowest int) error {
-	var seen nodeSet
+	s.walks++
 	var reaches func(*graph.Node) bool
 	reaches = func(n *graph.Node) bool {
-		if n.ID() < lowest || seen.has(n) {
+		if n.ID() < lowest || s.seen[n.ID()] == s.walks {
 			return false
 		}
 		if pn := s.taken[n.ID()]; pn != nil && m.removes(pair{pn, n}) {
 			return true
 		}
-		seen.add(n)
+		s.seen[n.ID()] = s.walks
 		for i := range n.NumIn() {
 			if reaches(n.In(i).Node()) {
 				return true

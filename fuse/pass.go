@@ -16,6 +16,8 @@ type work struct {
 	// to be 1.
 	made   nodeSet
 	groups []*group
+	room   scratch
+	byOp   map[*graph.Op][]*graph.Node
 }
 
 // group is rules that are tried together.
@@ -28,7 +30,7 @@ type group struct {
 }
 
 func newWork(g *graph.Graph, groups ...*group) *work {
-	return &work{g: g, groups: groups}
+	return &work{g: g, groups: groups, byOp: map[*graph.Op][]*graph.Node{}}
 }
 
 // far is a distance beyond every pattern's reach.
@@ -36,11 +38,11 @@ const far = 1 << 30
 
 // distances gives, by node ID, how many computing nodes stand between a node and
 // the nearest seed below it; nil where all are to be tried.
-func (gr *group) distances(g *graph.Graph) []int32 {
+func (gr *group) distances(g *graph.Graph, room *scratch) []int32 {
 	if !gr.tried {
 		return nil
 	}
-	d := make([]int32, g.MaxID())
+	d := sized(&room.near, g.MaxID())
 	for _, n := range gr.seeds {
 		d[n.ID()] = -1
 	}
@@ -67,25 +69,27 @@ func (w *work) pass(gr *group) (int, error) {
 		return 0, nil
 	}
 	g := w.g
-	byOp := map[*graph.Op][]*graph.Node{}
-	near := gr.distances(g)
+	near := gr.distances(g, &w.room)
 	gr.seeds, gr.tried = gr.seeds[:0], true
+	for op, nodes := range w.byOp {
+		w.byOp[op] = nodes[:0]
+	}
 	for _, n := range g.Nodes() {
 		if !n.Fixed() {
-			byOp[n.Op()] = append(byOp[n.Op()], n)
+			w.byOp[n.Op()] = append(w.byOp[n.Op()], n)
 		}
 	}
 	var s *site // what matching needs to know of the graph, once a rule may match
-	claimed := make([]bool, g.MaxID())
+	claimed := sized(&w.room.claimed, g.MaxID())
 	var found []*Match
 	for _, r := range gr.rules {
 		for _, op := range r.roots() {
-			for _, n := range slices.Backward(byOp[op]) { // the last of a chain first: the largest match wins
+			for _, n := range slices.Backward(w.byOp[op]) { // the last of a chain first: the largest match wins
 				if claimed[n.ID()] || near != nil && int(near[n.ID()]) > r.depth() || !r.resembles(n) {
 					continue
 				}
 				if s == nil {
-					s = newSite(g)
+					s = newSite(g, &w.room)
 					s.made = w.made
 				}
 				for i := range n.NumOut() {
@@ -133,14 +137,14 @@ func (w *work) rebuild(found []*Match) (*graph.Graph, error) {
 		i int
 	}
 	replaced := map[graph.Value]source{}
-	touched := make(nodeSet, g.MaxID()) // nodes of replaced values: most have none
+	touched := sized(&w.room.touched, g.MaxID()) // nodes of replaced values: most have none
 	for _, m := range found {
 		for i, o := range m.out {
 			replaced[o.g] = source{m, i}
 			touched.add(o.g.Node())
 		}
 	}
-	memo := make([]*graph.Node, g.MaxID())
+	memo := sized(&w.room.memo, g.MaxID())
 	var made []*graph.Node
 	var value func(graph.Value) graph.Value
 	node := func(n *graph.Node) *graph.Node {

@@ -130,48 +130,61 @@ func (c *compiled) resembles(n *graph.Node) bool {
 }
 
 // try matches the rule at v.
-func (c *compiled) try(s *site, v graph.Value, claimed []bool) (m *Match) {
-	var at *Attempt
-	var note noteFunc
+func (c *compiled) try(s *site, v graph.Value, claimed []bool) *Match {
+	t := trial{compiled: c, site: s, root: v, claimed: claimed}
 	if c.trace != nil {
-		at = &Attempt{Rule: c.Rule, Node: v.Node(), site: s, root: v}
+		t.at = &Attempt{Rule: c.Rule, Node: v.Node(), site: s, root: v}
 	}
-	tried := false
-	c.sizes(At{v, s}, func(d Dims) bool {
-		if m != nil { // a Sizes that goes on all the same
-			return false
-		}
-		pat := c.pattern(d)
-		if pat.err != nil {
-			c.refuse(pat.err.Error(), v.Node())
-			return true
-		}
-		if at != nil {
-			note = at.noted(pat)
-		}
-		if !tried && couldMatch(pat.root, v, pat, 2, true) {
-			tried = true
-			c.stat.Tried++
-		}
-		found, why := s.find(pat, v, claimed, note)
-		if found != nil {
-			m = found
-			c.stat.Fired++
-			return false
-		}
-		if why != errNoMatch {
-			c.refuse(why.Error(), v.Node())
-			if at != nil {
-				at.refuse(pat, why)
-			}
-		}
+	c.sizes(At{v, s}, t.size)
+	if t.at != nil && (t.match != nil || t.at.Of > 0) {
+		t.at.Fired = t.match != nil
+		c.trace(*t.at)
+	}
+	return t.match
+}
+
+// trial is a rule that is tried at one value, size after size.
+type trial struct {
+	*compiled
+	site    *site
+	root    graph.Value
+	claimed []bool
+	at      *Attempt // nil where nobody asks
+	counted bool
+	match   *Match
+}
+
+// size tries one size and reports whether to go on.
+func (t *trial) size(d Dims) bool {
+	if t.match != nil { // a Sizes that goes on all the same
+		return false
+	}
+	pat := t.pattern(d)
+	if pat.err != nil {
+		t.refuse(pat.err.Error(), t.root.Node())
 		return true
-	})
-	if at != nil && (m != nil || at.Of > 0) {
-		at.Fired = m != nil
-		c.trace(*at)
 	}
-	return m
+	var note noteFunc
+	if t.at != nil {
+		note = t.at.noted(pat)
+	}
+	if !t.counted && couldMatch(pat.root, t.root, pat, 2, true) {
+		t.counted = true
+		t.stat.Tried++
+	}
+	found, why := t.site.find(pat, t.root, t.claimed, note)
+	if found != nil {
+		t.match = found
+		t.stat.Fired++
+		return false
+	}
+	if why != errNoMatch {
+		t.refuse(why.Error(), t.root.Node())
+		if t.at != nil {
+			t.at.refuse(pat, why)
+		}
+	}
+	return true
 }
 
 // Run fuses g: canonical rules first, then each stage until none of its rules

@@ -139,9 +139,10 @@ type planner struct {
 	moves  []Move
 }
 
-func (p *planner) add(k Kind, dims []int, args ...int) {
-	p.moves = append(p.moves, Move{k, slices.Clone(args)})
-	p.dims = slices.Clone(dims)
+// add appends a move that gives an array of extents dims. Both lists are its own.
+func (p *planner) add(k Kind, dims, args []int) {
+	p.moves = append(p.moves, Move{k, args})
+	p.dims = dims
 }
 
 func (p *planner) reshape(dims []int) {
@@ -150,13 +151,15 @@ func (p *planner) reshape(dims []int) {
 	}
 	if !slices.Equal(p.dims, dims) {
 		p.before = p.dims
-		p.add(Reshape, dims, dims...)
+		dims = slices.Clone(dims)
+		p.add(Reshape, dims, dims)
 	}
 }
 
 func (p *planner) broadcast(dims []int) {
 	if !slices.Equal(p.dims, dims) {
-		p.add(Broadcast, dims, dims...)
+		dims = slices.Clone(dims)
+		p.add(Broadcast, dims, dims)
 	}
 }
 
@@ -164,18 +167,17 @@ func (p *planner) permute(perm []int) {
 	if slices.IsSorted(perm) {
 		return
 	}
-	var room [16]int
-	dims := room[:0]
-	for _, a := range perm {
-		dims = append(dims, p.dims[a])
+	dims := make([]int, len(perm))
+	for i, a := range perm {
+		dims[i] = p.dims[a]
 	}
-	p.add(Permute, dims, perm...)
+	p.add(Permute, dims, slices.Clone(perm))
 }
 
 func (p *planner) slice(axis, start, n int) {
 	dims := slices.Clone(p.dims)
 	dims[axis] = n
-	p.add(Slice, dims, axis, start, n)
+	p.add(Slice, dims, []int{axis, start, n})
 }
 
 // factor is one piece of an axis: size elements, of which a digit (or -1) runs
