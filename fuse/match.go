@@ -42,13 +42,24 @@ func (m *Match) value(pv graph.Value) *binding { return &m.val[m.pat.number(pv)]
 // paired is the node that pattern node pn stands for, nil if there is none yet.
 func (m *Match) paired(pn *graph.Node) *graph.Node { return m.node[m.pat.number(pn.Out(0))] }
 
-// bound is what v, as the rule wrote it, stands for.
-func (m *Match) bound(v graph.Value) *binding { return m.value(m.pat.now[v]) }
+// bound is what v, as the rule wrote it, stands for: nothing where v is neither
+// operand, output nor marked.
+func (m *Match) bound(v graph.Value) *binding {
+	now := m.pat.now[v]
+	if now.Node() == nil {
+		return &binding{}
+	}
+	return m.value(now)
+}
 
 // Get returns the rewritten graph's value that pattern value v stands for, in
 // the shape it has in the pattern.
 func (m *Match) Get(v graph.Value) graph.Value {
 	b := m.bound(v)
+	if !b.bound() {
+		m.site.g.Builder().Fail(fmt.Errorf("%s: %s is no operand of the pattern", m.pat.rule.Name, graph.Label(v.Node())))
+		return graph.Value{}
+	}
 	if b.direct.Node() != nil {
 		return m.fresh(b.direct)
 	}
