@@ -126,7 +126,7 @@ func (m *Match) refined(a, b graph.Value) (dims []int, parts []part) {
 		cuts := []int{1, d}
 		if axis < len(whole)-1 {
 			for _, v := range []graph.Value{a, b} {
-				for _, t := range m.val[m.pat.now[v]].at.Forms[index.From][axis].Terms {
+				for _, t := range m.bound(v).at.Forms[index.From][axis].Terms {
 					cuts = append(cuts, t.Coef)
 				}
 			}
@@ -157,7 +157,7 @@ func (m *Match) refined(a, b graph.Value) (dims []int, parts []part) {
 
 // dependsOnPart reports whether the elements of v differ along a part of an axis.
 func (m *Match) dependsOnPart(v graph.Value, x part) bool {
-	at := m.val[m.pat.now[v]].at
+	at := m.bound(v).at
 	for _, t := range at.Forms[index.From][x.axis].Terms {
 		if t.Coef >= x.high || t.Coef*at.Size[t.Digit] <= x.low {
 			continue

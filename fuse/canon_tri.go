@@ -140,8 +140,8 @@ var _ = register(Rule{
 					return errNoMatch // canon/tri-product has it
 				}
 			}
-			for n := range m.rev { // one of them is the mask
-				if n.Op() == ops.TriOp && n.Out(0).Shape().Len() < m.out[0].g.Shape().Len() {
+			for _, p := range m.pairs { // one of them is the mask
+				if n := p.graph; n.Op() == ops.TriOp && n.Out(0).Shape().Len() < m.out[0].g.Shape().Len() {
 					return errors.New("the masked factor is smaller than the product")
 				}
 			}

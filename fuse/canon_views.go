@@ -38,7 +38,7 @@ var _ = register(Rule{
 		p.Out(out)
 		// shorter reports that the index map needs fewer views than there are.
 		shorter := func(m *Match) bool {
-			x := m.val[m.pat.now[out]] // which may be a view that has no index map
+			x := m.bound(out) // which may be a view that has no index map
 			n := 0
 			for b := m.out[0].g; b != x.g; b = b.Node().In(0) {
 				n++
@@ -57,7 +57,7 @@ var _ = register(Rule{
 				n := m.out[0].g.Node()
 				return []graph.Value{atOnce(m.fresh(n.In(0).Node().In(0)), n)}
 			}
-			b := m.val[m.pat.now[out]]
+			b := m.bound(out)
 			v, err := ops.View(m.fresh(b.g), b.at)
 			if err != nil {
 				b.g.Builder().Fail(err)
@@ -93,7 +93,7 @@ func atOnce(x graph.Value, n *graph.Node) graph.Value {
 func (v At) chain() (n int, touched bool) {
 	var last *graph.Op
 	for b := v.Node(); b.Op().View; b = b.In(0).Node() {
-		touched = touched || v.site.made[b] || b.Op() == last
+		touched = touched || v.site.made.has(b) || b.Op() == last
 		last = b.Op()
 		n++
 	}

@@ -2,6 +2,7 @@ package fuse
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/deltaloom/deltaloom/graph"
@@ -18,7 +19,7 @@ func (p *P) Coarse(op *graph.Op, operands []graph.Value, outs ...graph.Value) Re
 		for i, v := range operands {
 			in[i] = m.Get(v)
 		}
-		body, err := m.body(operands, in, outs)
+		body, err := m.bodyOnce(operands, in, outs)
 		if err != nil {
 			p.fail(m, err)
 			return make([]graph.Value, len(outs))
@@ -34,6 +35,38 @@ func (p *P) Coarse(op *graph.Op, operands []graph.Value, outs ...graph.Value) Re
 
 func (p *P) fail(m *Match, err error) {
 	m.site.g.Builder().Fail(fmt.Errorf("%s: %w", m.pat.rule.Name, err))
+}
+
+// maxBodies bounds how many bodies a pattern remembers. Layers differ in the types
+// of their weights, if at all.
+const maxBodies = 8
+
+// written is a body with what it hangs on besides the pattern.
+type written struct {
+	shapes []graph.Shape // of the operands
+	attrs  []graph.Attrs // of the nodes that may have any
+	body   ops.Body
+}
+
+// bodyOnce is body, which layers share.
+func (m *Match) bodyOnce(operands, in, outs []graph.Value) (ops.Body, error) {
+	w := written{make([]graph.Shape, len(in)), make([]graph.Attrs, len(m.pat.wild)), ops.Body{}}
+	for i, v := range in {
+		w.shapes[i] = v.Shape()
+	}
+	for i, v := range m.pat.wild {
+		w.attrs[i] = m.Attrs(v)
+	}
+	for _, had := range m.pat.bodies {
+		if slices.Equal(had.shapes, w.shapes) && slices.Equal(had.attrs, w.attrs) {
+			return had.body, nil
+		}
+	}
+	var err error
+	if w.body, err = m.body(operands, in, outs); err == nil && len(m.pat.bodies) < maxBodies {
+		m.pat.bodies = append(m.pat.bodies, w)
+	}
+	return w.body, err
 }
 
 // body writes the pattern as the rule wrote it, with the operands' shapes and the

@@ -2,6 +2,7 @@ package fuse
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/deltaloom/deltaloom/graph"
 )
@@ -18,7 +19,7 @@ func decompose(g *graph.Graph, supports func(*graph.Node) error) (*graph.Graph, 
 	for range maxLevels {
 		before := len(apart)
 		known := map[string]int{}
-		ng, err := rewriteNodes(g, func(n *graph.Node, in []graph.Value) []graph.Value {
+		ng, err := rewriteNodes(g, func(n *graph.Node) replacement {
 			if !n.IsCompute() || n.Op().Decompose == nil {
 				return nil
 			}
@@ -34,7 +35,7 @@ func decompose(g *graph.Graph, supports func(*graph.Node) error) (*graph.Graph, 
 				apart = append(apart, Refusal{Reason: reason, Node: graph.Label(n)})
 			}
 			apart[i].Count++
-			return n.Op().Decompose(in, n.Attrs())
+			return n.Op().Decompose
 		})
 		if err != nil || len(apart) == before {
 			return g, apart, err
@@ -44,36 +45,43 @@ func decompose(g *graph.Graph, supports func(*graph.Node) error) (*graph.Graph, 
 	return nil, nil, fmt.Errorf("fuse: nodes decompose to more than %d levels", maxLevels)
 }
 
+// replacement makes what stands for a node of its operands and attributes.
+type replacement func(in []graph.Value, a graph.Attrs) []graph.Value
+
 // rewriteNodes writes g into a builder of its own, each result after what it
-// needs and nothing else. Where replace gives results for a node, they stand for
-// it.
-func rewriteNodes(g *graph.Graph, replace func(n *graph.Node, in []graph.Value) []graph.Value) (*graph.Graph, error) {
+// needs and nothing else. Where replace gives a replacement for a node, its results
+// stand for the node's.
+func rewriteNodes(g *graph.Graph, replace func(*graph.Node) replacement) (*graph.Graph, error) {
 	b := graph.NewBuilder()
-	memo := make([][]graph.Value, g.MaxID())
+	clones := make([]*graph.Node, g.MaxID())
+	replaced := map[*graph.Node][]graph.Value{}
 	var value func(graph.Value) graph.Value
 	value = func(v graph.Value) graph.Value {
 		n := v.Node()
-		if memo[n.ID()] == nil {
-			in := make([]graph.Value, n.NumIn())
-			for i := range in {
-				in[i] = value(n.In(i))
+		out, ok := replaced[n]
+		if !ok && clones[n.ID()] == nil {
+			var room [8]graph.Value
+			in := room[:0]
+			for i := range n.NumIn() {
+				in = append(in, value(n.In(i)))
 			}
-			end := b.Within(n.Scope())
-			out := replace(n, in)
-			end()
-			if out == nil {
-				c := b.Clone(n, in...)
-				for i := range n.NumOut() {
-					out = append(out, c.Out(i))
-				}
+			if r := replace(n); r == nil {
+				clones[n.ID()] = b.Clone(n, in...)
+			} else {
+				end := b.Within(n.Scope())
+				out = r(slices.Clone(in), n.Attrs())
+				end()
+				replaced[n] = out
 			}
-			memo[n.ID()] = out
 		}
-		if v.Index() >= len(memo[n.ID()]) {
-			b.Fail(fmt.Errorf("%s decomposes to %d results, has %d", graph.Label(n), len(memo[n.ID()]), n.NumOut()))
+		switch {
+		case clones[n.ID()] != nil:
+			return clones[n.ID()].Out(v.Index())
+		case v.Index() >= len(out):
+			b.Fail(fmt.Errorf("%s decomposes to %d results, has %d", graph.Label(n), len(out), n.NumOut()))
 			return graph.Value{}
 		}
-		return memo[n.ID()][v.Index()]
+		return out[v.Index()]
 	}
 	for _, s := range g.States() {
 		b.SetState(value(s.State), value(s.Next))
@@ -87,5 +95,5 @@ func rewriteNodes(g *graph.Graph, replace func(n *graph.Node, in []graph.Value) 
 // copyGraph writes g anew, so that passes can add to its builder and its text
 // reads in order.
 func copyGraph(g *graph.Graph) (*graph.Graph, error) {
-	return rewriteNodes(g, func(*graph.Node, []graph.Value) []graph.Value { return nil })
+	return rewriteNodes(g, func(*graph.Node) replacement { return nil })
 }

@@ -88,9 +88,9 @@ func (a *aligner) note(m mismatch) {
 // is near the root counts most.
 func (a *aligner) like(pv, gv graph.Value) float64 {
 	pv, gv = a.pat.bare(pv), through(gv)
-	if a.pat.isVar[pv] {
+	if a.pat.isVar(pv) {
 		switch {
-		case gv.Shape().DType != pv.Shape().DType && !a.pat.anyType[pv]:
+		case gv.Shape().DType != pv.Shape().DType && !a.pat.roles[a.pat.number(pv)].anyType:
 			return 0
 		case gv.Shape().Len() == pv.Shape().Len():
 			return 1
@@ -138,14 +138,14 @@ func (a *aligner) sameAttrs(pv, gv graph.Value) bool {
 		_, pa = pn.Op().Axes(pa, pv.Shape().Rank())
 		_, ga = gn.Op().Axes(ga, gv.Shape().Rank())
 	}
-	return pa == ga || a.pat.wild[pn]
+	return pa == ga || a.pat.isWild(pn)
 }
 
 // walk pairs what is below pv with what is below gv and notes what differs.
 func (a *aligner) walk(pv, gv graph.Value, at edge) {
 	pv, gv = a.pat.bare(pv), through(gv)
 	pn, gn := pv.Node(), gv.Node()
-	if a.pat.isVar[pv] {
+	if a.pat.isVar(pv) {
 		if _, ok := a.vars[pv]; !ok {
 			a.vars[pv] = gv
 		}
@@ -231,7 +231,7 @@ func (a *aligner) edited(pv, gv graph.Value) (why reason, p, g graph.Value) {
 	for i := range pn.NumIn() {
 		x := a.pat.bare(pn.In(i))
 		score := a.like(x, gv)
-		if a.pat.isVar[x] && !gn.IsLeaf() {
+		if a.pat.isVar(x) && !gn.IsLeaf() {
 			score = 0.3 // anything is like an operand
 		}
 		if !x.Node().Fixed() && score > best {

@@ -76,8 +76,7 @@ func (a *Attempt) diagnose() {
 // where the rule does not begin at such an op: there the last op of a formula may
 // be the one that is wrong.
 func (c *compiled) explainEnds(g *graph.Graph) {
-	s := newSite(g)
-	s.made = map[*graph.Node]bool{}
+	s := newSite(g, new(scratch))
 	for _, n := range g.Nodes() {
 		v := n.Out(0)
 		if !s.out[v] {

@@ -14,12 +14,15 @@ type site struct {
 	g     *graph.Graph
 	uses  graph.Uses
 	out   map[graph.Value]bool // results of the graph
-	made  map[*graph.Node]bool // see work
+	made  nodeSet              // see work
 	guide *guide               // nil but for explanations
+	*scratch
 }
 
-func newSite(g *graph.Graph) *site {
-	s := &site{g: g, uses: g.Uses(), out: map[graph.Value]bool{}}
+func newSite(g *graph.Graph, room *scratch) *site {
+	s := &site{g: g, uses: g.Uses(), out: map[graph.Value]bool{}, scratch: room}
+	sized(&room.taken, g.MaxID())
+	sized(&room.seen, g.MaxID())
 	for _, o := range g.Outputs() {
 		s.out[o.Value] = true
 	}
@@ -44,8 +47,8 @@ func (s *site) find(pat *pattern, root graph.Value, claimed []bool, note noteFun
 	}
 	var found *Match
 	refused := errNoMatch
-	m := &matcher{note: note, Match: &Match{pat: pat, site: s, fresh: asItIs, val: map[graph.Value]binding{},
-		node: map[*graph.Node]*graph.Node{}, rev: map[*graph.Node]*graph.Node{}, out: make([]binding, len(pat.out))}}
+	m := &matcher{note: note, Match: &Match{pat: pat, site: s, fresh: asItIs, val: make([]binding, len(pat.roles)),
+		node: make([]*graph.Node, len(pat.roles)), pairs: make([]pair, 0, pat.nodes), out: make([]binding, len(pat.out))}}
 	try := func(at *index.Map) bool { // what fails leaves nothing bound
 		first := 0
 		m.steps = 0
@@ -80,10 +83,13 @@ func (s *site) find(pat *pattern, root graph.Value, claimed []bool, note noteFun
 	if found == nil && refused == errNoMatch && pointwise(root) && !slices.Equal(from, to) {
 		below(from, root, try)
 	}
-	if found != nil {
-		return found, nil
+	if found == nil {
+		return nil, refused
 	}
-	return nil, refused
+	for _, p := range found.pairs {
+		s.taken[p.graph.ID()] = nil
+	}
+	return found, nil
 }
 
 // asItIs is what Where sees of the graph: it is not rewritten yet.
@@ -94,10 +100,10 @@ func looksThrough(v graph.Value) bool { return v.Node().Op().Back != nil }
 // couldMatch is a quick look at the ops, and on demand at their attributes, below
 // a pattern value and a graph value: false only where match would fail.
 func couldMatch(pv, gv graph.Value, pat *pattern, depth int, attrs bool) bool {
-	for !pat.isVar[pv] && pv.Node().Op().Back != nil {
+	for !pat.isVar(pv) && pv.Node().Op().Back != nil {
 		pv = pv.Node().In(0)
 	}
-	if pat.isVar[pv] {
+	if pat.isVar(pv) {
 		return true
 	}
 	for gv.Node().Op().Back != nil {
@@ -110,7 +116,7 @@ func couldMatch(pv, gv graph.Value, pat *pattern, depth int, attrs bool) bool {
 	if pn.Op() != gn.Op() || pn.NumIn() != gn.NumIn() {
 		return pn.Op().Back != nil || gn.Op().Back != nil
 	}
-	if attrs && pn.Attrs() != gn.Attrs() && !pat.wild[pn] {
+	if attrs && pn.Attrs() != gn.Attrs() && !pat.isWild(pn) {
 		if pn.Op().Axes == nil {
 			return false
 		}
@@ -141,9 +147,9 @@ func (m *matcher) others(i int, k func() bool) bool {
 	}
 	base, at := m.pat.shows[i].v, m.pat.shows[i].at
 	bind := func() bool {
-		gn := m.node[base.Node()]
-		b, ok := m.val[base]
-		if !ok { // another result of a node that is matched whole
+		gn := m.paired(base.Node())
+		b := *m.value(base)
+		if !b.bound() { // another result of a node that is matched whole
 			b = binding{g: gn.Out(base.Index()), at: index.Identity(base.Shape().Dims())}
 		}
 		whole, ok := b.at.Then(at)
@@ -158,7 +164,7 @@ func (m *matcher) others(i int, k func() bool) bool {
 		}
 		return m.others(i+1, k)
 	}
-	if m.node[base.Node()] != nil {
+	if m.paired(base.Node()) != nil {
 		return bind()
 	}
 	path, from := m.path(base)
@@ -209,8 +215,7 @@ func (m *matcher) shown(base graph.Value, at *index.Map) (found binding, ok bool
 		}
 		return false
 	}
-	whole, _ := index.Identity(base.Shape().Dims()).Solve()
-	visit(base, whole)
+	visit(base, index.Identity(base.Shape().Dims()))
 	return found, ok
 }
 
@@ -228,11 +233,11 @@ func (m *matcher) path(v graph.Value) (path []*graph.Node, from *graph.Node) {
 		var visit func(graph.Value) bool
 		visit = func(x graph.Value) bool {
 			n := x.Node()
-			if b, bound := m.val[x]; m.pat.isVar[x] {
-				from = b.g.Node()
-				return vars && bound
+			if m.pat.isVar(x) {
+				from = m.value(x).g.Node()
+				return vars && from != nil
 			}
-			if from = m.node[n]; from != nil && !n.Fixed() {
+			if from = m.paired(n); from != nil && !n.Fixed() {
 				return true
 			}
 			if seen[n] {
@@ -266,7 +271,7 @@ func (m *matcher) climb(path []*graph.Node, gn *graph.Node, try func(*graph.Node
 	up = func(n *graph.Node) bool {
 		for _, u := range m.site.uses.Of(n) {
 			switch {
-			case u.Node.Op() == path[0].Op() && m.rev[u.Node] == nil:
+			case u.Node.Op() == path[0].Op() && m.site.taken[u.Node.ID()] == nil:
 				if m.climb(path[1:], u.Node, try) {
 					return true
 				}
@@ -294,10 +299,10 @@ func (s *site) legal(m *Match, claimed []bool) error {
 		}
 		exported[b.g] = true
 	}
-	interior := make([]*graph.Node, 0, len(m.rev))
-	for gn := range m.rev {
-		if m.inside(gn) {
-			interior = append(interior, gn)
+	interior := make([]*graph.Node, 0, len(m.pairs))
+	for _, p := range m.pairs {
+		if m.removes(p) {
+			interior = append(interior, p.graph)
 		}
 	}
 	slices.SortFunc(interior, func(a, b *graph.Node) int { return a.ID() - b.ID() })
@@ -324,12 +329,9 @@ func (s *site) legal(m *Match, claimed []bool) error {
 	return nil
 }
 
-// inside reports a node that the match removes. Masks and identities are shared
-// and stay for who needs them.
-func (m *Match) inside(gn *graph.Node) bool {
-	pn := m.rev[gn]
-	return pn != nil && !gn.Fixed() && !m.pat.kept[pn]
-}
+// removes reports a pair whose node goes. Masks and identities are shared and stay
+// for who needs them.
+func (m *Match) removes(p pair) bool { return !p.graph.Fixed() && !m.pat.isKept(p.pattern) }
 
 // Readers returns the nodes of the graph that read output i of the match, views
 // and copies looked through.
@@ -346,7 +348,7 @@ func (s *site) escapes(m *Match, v graph.Value, exported map[graph.Value]bool) e
 		return &escape{value: v}
 	}
 	for _, u := range s.uses.Of(v.Node()) {
-		if u.Node.In(u.Operand) != v || m.rev[u.Node] != nil {
+		if u.Node.In(u.Operand) != v || s.taken[u.Node.ID()] != nil {
 			continue
 		}
 		if !looksThrough(u.Node.Out(0)) {
@@ -362,16 +364,16 @@ func (s *site) escapes(m *Match, v graph.Value, exported map[graph.Value]bool) e
 // convex reports an operand of the match that depends on a node inside it: the
 // replacement would be a cycle. No node below the lowest one inside can.
 func (s *site) convex(m *Match, lowest int) error {
-	seen := map[*graph.Node]bool{}
+	s.walks++
 	var reaches func(*graph.Node) bool
 	reaches = func(n *graph.Node) bool {
-		if n.ID() < lowest || seen[n] {
+		if n.ID() < lowest || s.seen[n.ID()] == s.walks {
 			return false
 		}
-		if m.inside(n) {
+		if pn := s.taken[n.ID()]; pn != nil && m.removes(pair{pn, n}) {
 			return true
 		}
-		seen[n] = true
+		s.seen[n.ID()] = s.walks
 		for i := range n.NumIn() {
 			if reaches(n.In(i).Node()) {
 				return true
@@ -380,7 +382,7 @@ func (s *site) convex(m *Match, lowest int) error {
 		return false
 	}
 	for _, v := range m.pat.p.vars {
-		if b, ok := m.val[m.pat.now[v]]; ok && reaches(b.g.Node()) {
+		if b := m.bound(v); b.bound() && reaches(b.g.Node()) {
 			return fmt.Errorf("operand %q depends on a result", v.Node().Name())
 		}
 	}

@@ -19,8 +19,7 @@ func below(from []int, root graph.Value, yield func(*index.Map) bool) {
 		v  graph.Value
 		at *index.Map // from root's elements to v's
 	}
-	whole, _ := index.Identity(root.Shape().Dims()).Solve()
-	todo := []place{{root, whole}}
+	todo := []place{{root, index.Identity(root.Shape().Dims())}}
 	seen := map[graph.Value]bool{root: true}
 	var tried []*index.Map
 	for i := 0; i < len(todo) && i < maxBelow; i++ {

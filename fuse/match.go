@@ -23,17 +23,43 @@ type binding struct {
 type Match struct {
 	pat   *pattern
 	site  *site
-	val   map[graph.Value]binding
-	node  map[*graph.Node]*graph.Node // pattern -> graph
-	rev   map[*graph.Node]*graph.Node // graph -> pattern
+	val   []binding     // by the number of a pattern value
+	node  []*graph.Node // by the number of the first result of a pattern node
+	pairs []pair        // of nodes, in the order they were found
 	out   []binding
 	fresh func(graph.Value) graph.Value // graph value -> value of the rewritten graph
+	res   []graph.Value                 // the replacement, once it is written
+}
+
+// pair is a node of a pattern and what it stands for.
+type pair struct{ pattern, graph *graph.Node }
+
+func (b *binding) bound() bool { return b.g.Node() != nil }
+
+// value is what pattern value pv stands for.
+func (m *Match) value(pv graph.Value) *binding { return &m.val[m.pat.number(pv)] }
+
+// paired is the node that pattern node pn stands for, nil if there is none yet.
+func (m *Match) paired(pn *graph.Node) *graph.Node { return m.node[m.pat.number(pn.Out(0))] }
+
+// bound is what v, as the rule wrote it, stands for: nothing where v is neither
+// operand, output nor marked.
+func (m *Match) bound(v graph.Value) *binding {
+	now := m.pat.now[v]
+	if now.Node() == nil {
+		return &binding{}
+	}
+	return m.value(now)
 }
 
 // Get returns the rewritten graph's value that pattern value v stands for, in
 // the shape it has in the pattern.
 func (m *Match) Get(v graph.Value) graph.Value {
-	b := m.val[m.pat.now[v]]
+	b := m.bound(v)
+	if !b.bound() {
+		m.site.g.Builder().Fail(fmt.Errorf("%s: %s is no operand of the pattern", m.pat.rule.Name, graph.Label(v.Node())))
+		return graph.Value{}
+	}
 	if b.direct.Node() != nil {
 		return m.fresh(b.direct)
 	}
@@ -46,8 +72,10 @@ func (m *Match) Get(v graph.Value) graph.Value {
 
 // Attrs returns the attributes of the graph's node that v's node stands for.
 func (m *Match) Attrs(v graph.Value) graph.Attrs {
-	if n := m.node[m.pat.now[v].Node()]; n != nil {
-		return n.Attrs()
+	if now := m.pat.now[v]; now.Node() != nil {
+		if n := m.paired(now.Node()); n != nil {
+			return n.Attrs()
+		}
 	}
 	return v.Node().Attrs()
 }
@@ -69,7 +97,7 @@ func (m *Match) Small(v graph.Value) graph.Value {
 
 // dependsOn reports whether the elements of v differ along an axis.
 func (m *Match) dependsOn(v graph.Value, axis int) bool {
-	at := m.val[m.pat.now[v]].at
+	at := m.bound(v).at
 	for _, t := range at.Forms[index.From][axis].Terms {
 		for _, f := range at.Forms[index.To] {
 			if slices.ContainsFunc(f.Terms, func(u index.Term) bool { return u.Digit == t.Digit }) {
@@ -100,12 +128,12 @@ type noteFunc func(matched int, m mismatch)
 func (m *matcher) fail(why reason, pv, gv graph.Value) bool {
 	if m.note != nil {
 		x := mismatch{edge: m.edge, why: why, want: pv, found: gv, pat: m.pat}
-		if had, ok := m.val[pv]; ok {
+		if had := m.value(pv); had.bound() {
 			x.elsewhere = had.g
-		} else if n := m.node[pv.Node()]; n != nil {
+		} else if n := m.paired(pv.Node()); n != nil {
 			x.elsewhere = n.Out(pv.Index())
 		}
-		m.note(len(m.node), x)
+		m.note(len(m.pairs), x)
 	}
 	return false
 }
@@ -117,11 +145,11 @@ func back(v graph.Value, at *index.Map, side index.Side) (graph.Value, *index.Ma
 	if n.Op().Back == nil {
 		return v, at, false
 	}
-	next := at.Clone()
-	if !n.Op().Back(next, side, n.Attrs(), n.In(0).Shape(), v.Shape()) {
+	next := *at
+	if !n.Op().Back(&next, side, n.Attrs(), n.In(0).Shape(), v.Shape()) {
 		return v, at, false
 	}
-	return n.In(0), next, true
+	return n.In(0), &next, true
 }
 
 // match goes on with k once pattern value pv is found to be graph value gv, with
@@ -130,10 +158,10 @@ func (m *matcher) match(pv, gv graph.Value, at *index.Map, k func() bool) bool {
 	if m.steps++; m.steps > maxSteps {
 		return m.fail(gaveUp, pv, gv)
 	}
-	for through := true; through && !m.pat.isVar[pv]; {
+	for through := true; through && !m.pat.isVar(pv); {
 		pv, at, through = back(pv, at, index.From)
 	}
-	if m.pat.isVar[pv] {
+	if m.pat.isVar(pv) {
 		return m.matchVar(pv, gv, at, k)
 	}
 	for through := true; through; {
@@ -147,25 +175,25 @@ func (m *matcher) match(pv, gv graph.Value, at *index.Map, k func() bool) bool {
 		return m.fail(otherOp, pv, gv)
 	}
 	if pn.Op() == graph.ConstOp {
-		if !m.pat.wild[pn] && pn.Attrs() != gn.Attrs() {
+		if !m.pat.isWild(pn) && pn.Attrs() != gn.Attrs() {
 			return m.fail(otherAttrs, pv, gv)
 		}
 		return m.bindNode(pn, gn, k)
 	}
-	if had, ok := m.node[pn]; ok {
+	if had := m.paired(pn); had != nil {
 		if had != gn {
 			return m.fail(otherNode, pv, gv)
 		}
-		b, ok := m.val[pv]
-		if !ok { // another result of a node that is matched as it lies
-			b.at = index.Identity(pv.Shape().Dims())
+		lies := m.value(pv).at
+		if lies == nil { // another result of a node that is matched as it lies
+			lies = index.Identity(pv.Shape().Dims())
 		}
-		if !b.at.Agrees(at) {
+		if !lies.Agrees(at) {
 			return m.fail(otherElements, pv, gv)
 		}
 		return k()
 	}
-	if _, taken := m.rev[gn]; taken && !gn.Fixed() {
+	if m.site.taken[gn.ID()] != nil && !gn.Fixed() {
 		return m.fail(takenNode, pv, gv)
 	}
 	solved, ok := complete(at)
@@ -177,21 +205,18 @@ func (m *matcher) match(pv, gv graph.Value, at *index.Map, k func() bool) bool {
 
 // bindNode goes on with k with the two nodes paired.
 func (m *matcher) bindNode(pn, gn *graph.Node, k func() bool) bool {
-	if had, ok := m.node[pn]; ok {
+	num := m.pat.number(pn.Out(0))
+	if had := m.node[num]; had != nil {
 		return had == gn && k()
 	}
-	_, taken := m.rev[gn]
-	m.node[pn] = gn
-	if !taken {
-		m.rev[gn] = pn
-	}
+	was := m.site.taken[gn.ID()]
+	m.node[num], m.site.taken[gn.ID()] = gn, pn
+	m.pairs = append(m.pairs, pair{pn, gn})
 	if k() {
 		return true
 	}
-	delete(m.node, pn)
-	if !taken {
-		delete(m.rev, gn)
-	}
+	m.pairs = m.pairs[:len(m.pairs)-1]
+	m.node[num], m.site.taken[gn.ID()] = nil, was
 	return false
 }
 
@@ -203,7 +228,8 @@ func (m *matcher) matchVar(pv, gv graph.Value, at *index.Map, k func() bool) boo
 	var room [8]place
 	chain := room[:0] // what gv shows, from gv down
 	var direct graph.Value
-	had, bound := m.val[pv]
+	had, role := m.value(pv), m.pat.roles[m.pat.number(pv)]
+	bound := had.bound()
 	for through := true; through; {
 		if bound && gv == had.g {
 			if !had.at.Agrees(at) {
@@ -212,8 +238,8 @@ func (m *matcher) matchVar(pv, gv graph.Value, at *index.Map, k func() bool) boo
 			return k()
 		}
 		chain = append(chain, place{gv, at})
-		if through = gv.Node().Op().View || !m.pat.viewsOnly[pv]; through {
-			if direct.Node() == nil && !m.pat.viewsOnly[pv] && gv != m.out[0].g && at.IsIdentity() {
+		if through = gv.Node().Op().View || !role.viewsOnly; through {
+			if direct.Node() == nil && !role.viewsOnly && gv != m.out[0].g && at.IsIdentity() {
 				direct = gv
 			}
 			gv, at, through = back(gv, at, index.To)
@@ -222,7 +248,7 @@ func (m *matcher) matchVar(pv, gv graph.Value, at *index.Map, k func() bool) boo
 	if bound {
 		return m.fail(otherOperand, pv, gv)
 	}
-	if gv.Shape().DType != pv.Shape().DType && !m.pat.anyType[pv] {
+	if gv.Shape().DType != pv.Shape().DType && !role.anyType {
 		return m.fail(otherType, pv, gv)
 	}
 	if pv.Node().Op() == graph.WeightOp && !gv.Node().Static() {
@@ -237,11 +263,11 @@ func (m *matcher) matchVar(pv, gv graph.Value, at *index.Map, k func() bool) boo
 		if !ok {
 			continue
 		}
-		m.val[pv] = binding{p.v, solved, direct}
+		*had = binding{p.v, solved, direct}
 		if k() {
 			return true
 		}
-		delete(m.val, pv)
+		*had = binding{}
 		return false
 	}
 	return m.fail(moreElements, pv, gv)
@@ -258,7 +284,7 @@ func (m *matcher) matchNode(pv, gv graph.Value, at *index.Map, k func() bool) bo
 		paxes, pa = op.Axes(pa, pv.Shape().Rank())
 		gaxes, ga = op.Axes(ga, gv.Shape().Rank())
 	}
-	if pa != ga && !m.pat.wild[pn] {
+	if pa != ga && !m.pat.isWild(pn) {
 		return m.fail(otherAttrs, pv, gv)
 	}
 	switch {
@@ -271,10 +297,10 @@ func (m *matcher) matchNode(pv, gv graph.Value, at *index.Map, k func() bool) bo
 		return m.fail(otherAxes, pv, gv)
 	}
 	operands := func(swap bool) bool {
-		m.val[pv] = binding{g: gv, at: at}
+		*m.value(pv) = binding{g: gv, at: at}
 		ok := m.bindNode(pn, gn, func() bool { return m.matchOperands(pv, gv, at, swap, 0, k) })
 		if !ok {
-			delete(m.val, pv)
+			*m.value(pv) = binding{}
 		}
 		return ok
 	}
@@ -299,29 +325,28 @@ func (m *matcher) matchOperands(pv, gv graph.Value, at *index.Map, swap bool, i 
 	op := pn.Op()
 	pin, gin := pn.In(i), gn.In(j)
 	m.edge = edge{gn, j}
-	var next *index.Map
+	next := *at
 	switch {
 	case op.Contract:
-		next = at.Clone()
 		size := pin.Shape().Dim(-1)
 		if gin.Shape().Dim(-1) != size {
 			return m.fail(otherExtents, pin, gin)
 		}
 		digit := next.Fresh(size)
-		contractSide(next, index.From, i, pin.Shape(), digit)
-		contractSide(next, index.To, j, gin.Shape(), digit)
+		contractSide(&next, index.From, i, pin.Shape(), digit)
+		contractSide(&next, index.To, j, gin.Shape(), digit)
 	case op.Axes == nil:
-		if pin.Shape().Rank() != gin.Shape().Rank() || !slices.Equal(pin.Shape().Dims(), gin.Shape().Dims()) {
+		dims := pin.Shape().Dims()
+		if !slices.Equal(dims, gin.Shape().Dims()) {
 			return m.fail(otherExtents, pin, gin)
 		}
-		next = index.Identity(pin.Shape().Dims())
+		next = *index.Identity(dims)
 	default:
-		next = at.Clone()
-		if !batchSides(next, op, pn, gn, pv.Shape(), gv.Shape(), pin.Shape(), gin.Shape()) {
+		if !batchSides(&next, op, pn, gn, pv.Shape(), gv.Shape(), pin.Shape(), gin.Shape()) {
 			return m.fail(otherExtents, pin, gin)
 		}
 	}
-	return m.match(pin, gin, next, func() bool { return m.matchOperands(pv, gv, at, swap, i+1, k) })
+	return m.match(pin, gin, &next, func() bool { return m.matchOperands(pv, gv, at, swap, i+1, k) })
 }
 
 // sameAxes reports that the axes an op works along are the same in the pattern
@@ -362,7 +387,7 @@ func contractSide(at *index.Map, side index.Side, i int, in graph.Shape, digit i
 		}
 	}
 	forms[r-2] = out[len(out)-2+i]
-	forms[r-1] = index.Form{Terms: slices.Clone(digit.Terms)}
+	forms[r-1] = digit
 	at.Set(side, dims, forms)
 }
 
@@ -389,7 +414,7 @@ func batchSides(at *index.Map, op *graph.Op, pn, gn *graph.Node, pout, gout, pin
 		o := out.Rank()
 		for a := len(dims) - 1; a >= 0; a-- {
 			if i := slices.Index(axes, a); i >= 0 {
-				forms[a] = index.Form{Terms: slices.Clone(whole[i].Terms)}
+				forms[a] = whole[i]
 				continue
 			}
 			for o--; slices.Contains(outAxes, o); o-- {

@@ -204,7 +204,7 @@ func (c *pattern) words(v graph.Value) string {
 
 // bare is a value of the pattern without the views and copies around it.
 func (c *pattern) bare(v graph.Value) graph.Value {
-	for !c.isVar[v] && looksThrough(v) {
+	for !c.isVar(v) && looksThrough(v) {
 		v = v.Node().In(0)
 	}
 	return v

@@ -14,21 +14,23 @@ type work struct {
 	// made holds the nodes that rewrites made. Views that a model wrote itself
 	// stay as they are, so that node counts do not hang on which extents happen
 	// to be 1.
-	made   map[*graph.Node]bool
+	made   nodeSet
 	groups []*group
+	room   scratch
+	byOp   map[*graph.Op][]*graph.Node
 }
 
 // group is rules that are tried together.
 type group struct {
 	rules []*compiled
 	// seeds are the nodes at which something has changed since these rules were
-	// tried: a rule can only fire anew where its pattern reaches one. nil stands
-	// for a graph they have not seen.
-	seeds map[*graph.Node]bool
+	// tried: a rule can only fire anew where its pattern reaches one.
+	seeds []*graph.Node
+	tried bool // else they have not seen the graph
 }
 
 func newWork(g *graph.Graph, groups ...*group) *work {
-	return &work{g: g, made: map[*graph.Node]bool{}, groups: groups}
+	return &work{g: g, groups: groups, byOp: map[*graph.Op][]*graph.Node{}}
 }
 
 // far is a distance beyond every pattern's reach.
@@ -36,20 +38,23 @@ const far = 1 << 30
 
 // distances gives, by node ID, how many computing nodes stand between a node and
 // the nearest seed below it; nil where all are to be tried.
-func (gr *group) distances(g *graph.Graph) []int {
-	if gr.seeds == nil {
+func (gr *group) distances(g *graph.Graph, room *scratch) []int32 {
+	if !gr.tried {
 		return nil
 	}
-	d := make([]int, g.MaxID())
+	d := sized(&room.near, g.MaxID())
+	for _, n := range gr.seeds {
+		d[n.ID()] = -1
+	}
 	for _, n := range g.Nodes() {
-		near := far
+		near := int32(far)
 		for i := range n.NumIn() {
 			near = min(near, d[n.In(i).Node().ID()])
 		}
 		if n.Op().Back == nil {
 			near++
 		}
-		if gr.seeds[n] {
+		if d[n.ID()] < 0 {
 			near = 0
 		}
 		d[n.ID()] = near
@@ -60,29 +65,31 @@ func (gr *group) distances(g *graph.Graph) []int {
 // pass finds every match of a group's rules, rewrites them at once, and returns
 // the number of matches.
 func (w *work) pass(gr *group) (int, error) {
-	if gr.seeds != nil && len(gr.seeds) == 0 {
+	if gr.tried && len(gr.seeds) == 0 {
 		return 0, nil
 	}
 	g := w.g
-	byOp := map[*graph.Op][]*graph.Node{}
-	near := gr.distances(g)
-	gr.seeds = map[*graph.Node]bool{}
+	near := gr.distances(g, &w.room)
+	gr.seeds, gr.tried = gr.seeds[:0], true
+	for op, nodes := range w.byOp {
+		w.byOp[op] = nodes[:0]
+	}
 	for _, n := range g.Nodes() {
 		if !n.Fixed() {
-			byOp[n.Op()] = append(byOp[n.Op()], n)
+			w.byOp[n.Op()] = append(w.byOp[n.Op()], n)
 		}
 	}
 	var s *site // what matching needs to know of the graph, once a rule may match
-	claimed := make([]bool, g.MaxID())
+	claimed := sized(&w.room.claimed, g.MaxID())
 	var found []*Match
 	for _, r := range gr.rules {
 		for _, op := range r.roots() {
-			for _, n := range slices.Backward(byOp[op]) { // the last of a chain first: the largest match wins
-				if claimed[n.ID()] || near != nil && near[n.ID()] > r.depth() || !r.resembles(n) {
+			for _, n := range slices.Backward(w.byOp[op]) { // the last of a chain first: the largest match wins
+				if claimed[n.ID()] || near != nil && int(near[n.ID()]) > r.depth() || !r.resembles(n) {
 					continue
 				}
 				if s == nil {
-					s = newSite(g)
+					s = newSite(g, &w.room)
 					s.made = w.made
 				}
 				for i := range n.NumOut() {
@@ -110,9 +117,9 @@ func (w *work) pass(gr *group) (int, error) {
 
 // claim marks what the match removes, so that no other match counts on it.
 func (m *Match) claim(claimed []bool) {
-	for gn := range m.rev {
-		if m.inside(gn) {
-			claimed[gn.ID()] = true
+	for _, p := range m.pairs {
+		if m.removes(p) {
+			claimed[p.graph.ID()] = true
 		}
 	}
 	for _, b := range m.out {
@@ -130,13 +137,14 @@ func (w *work) rebuild(found []*Match) (*graph.Graph, error) {
 		i int
 	}
 	replaced := map[graph.Value]source{}
+	touched := sized(&w.room.touched, g.MaxID()) // nodes of replaced values: most have none
 	for _, m := range found {
 		for i, o := range m.out {
 			replaced[o.g] = source{m, i}
+			touched.add(o.g.Node())
 		}
 	}
-	done := map[*Match][]graph.Value{}
-	memo := make([]*graph.Node, g.MaxID())
+	memo := sized(&w.room.memo, g.MaxID())
 	var made []*graph.Node
 	var value func(graph.Value) graph.Value
 	node := func(n *graph.Node) *graph.Node {
@@ -144,39 +152,42 @@ func (w *work) rebuild(found []*Match) (*graph.Graph, error) {
 			return had
 		}
 		same := true
-		in := make([]graph.Value, n.NumIn())
-		for i := range in {
-			in[i] = value(n.In(i))
+		var room [8]graph.Value
+		in := room[:0]
+		for i := range n.NumIn() {
+			in = append(in, value(n.In(i)))
 			same = same && in[i] == n.In(i)
 		}
 		nn := n
 		if !same {
 			nn = b.Clone(n, in...)
-			if w.made[n] {
-				w.made[nn] = true
+			if w.made.has(n) {
+				w.made.add(nn)
 			}
 		}
 		memo[n.ID()] = nn
 		return nn
 	}
 	value = func(v graph.Value) graph.Value {
+		if !touched.has(v.Node()) {
+			return node(v.Node()).Out(v.Index())
+		}
 		src, ok := replaced[v]
 		if !ok {
 			return node(v.Node()).Out(v.Index())
 		}
-		res, ok := done[src.m]
-		if !ok {
+		m := src.m
+		if m.res == nil {
 			// Operands first: what comes after them is made by the rewrite.
-			src.m.fresh = value
-			src.m.operands()
+			m.fresh = value
+			m.operands()
 			first := b.Len()
-			res = src.m.replace(b)
-			for _, r := range res {
+			m.res = m.replace(b)
+			for _, r := range m.res {
 				made = w.mark(r.Node(), first, made)
 			}
-			done[src.m] = res
 		}
-		return res[src.i]
+		return m.res[src.i]
 	}
 	outs, states := g.Outputs(), g.States()
 	newOuts := make([]graph.Output, len(outs))
@@ -187,41 +198,42 @@ func (w *work) rebuild(found []*Match) (*graph.Graph, error) {
 	for i, s := range states {
 		newStates[i] = graph.StateNext{State: s.State, Next: value(s.Next)}
 	}
-	for _, gr := range w.groups {
-		if gr.seeds == nil {
-			continue
-		}
-		seeds := map[*graph.Node]bool{}
-		for n := range gr.seeds {
-			if nn := memo[n.ID()]; nn != nil {
-				seeds[nn] = true
+	for _, m := range found { // what lost a reader
+		m.lostReader(func(v graph.Value) {
+			if nn := memo[v.Node().ID()]; nn != nil {
+				made = append(made, nn)
 			}
+		})
+	}
+	for _, gr := range w.groups {
+		if gr.tried {
+			gr.seeds = append(renewed(gr.seeds, memo), made...)
 		}
-		for _, n := range made {
-			seeds[n] = true
-		}
-		for _, m := range found { // what lost a reader
-			m.lostReader(func(v graph.Value) {
-				if nn := memo[v.Node().ID()]; nn != nil {
-					seeds[nn] = true
-				}
-			})
-		}
-		gr.seeds = seeds
 	}
 	return b.With(newOuts, newStates)
+}
+
+// renewed returns what the nodes have become, without those that are gone.
+func renewed(nodes, memo []*graph.Node) []*graph.Node {
+	kept := nodes[:0]
+	for _, n := range nodes {
+		if nn := memo[n.ID()]; nn != nil {
+			kept = append(kept, nn)
+		}
+	}
+	return kept
 }
 
 // lostReader yields the values of the graph that the match reads and leaves.
 func (m *Match) lostReader(yield func(graph.Value)) {
 	for _, v := range m.pat.p.vars {
-		if b, ok := m.val[m.pat.now[v]]; ok {
+		if b := m.bound(v); b.bound() {
 			yield(b.g)
 		}
 	}
-	for pn, gn := range m.node {
-		if m.pat.kept[pn] {
-			yield(gn.Out(0))
+	for _, p := range m.pairs {
+		if m.pat.isKept(p.pattern) {
+			yield(p.graph.Out(0))
 		}
 	}
 }
@@ -229,9 +241,9 @@ func (m *Match) lostReader(yield func(graph.Value)) {
 // operands writes what the match's operands need.
 func (m *Match) operands() {
 	for _, v := range m.pat.p.vars {
-		if b, ok := m.val[m.pat.now[v]]; ok && b.direct.Node() != nil {
+		if b := m.bound(v); b.direct.Node() != nil {
 			m.fresh(b.direct)
-		} else if ok {
+		} else if b.bound() {
 			m.fresh(b.g)
 		}
 	}
@@ -240,10 +252,10 @@ func (m *Match) operands() {
 // mark records the nodes that a rewrite made, whose IDs begin at first, and
 // appends them to list.
 func (w *work) mark(n *graph.Node, first int, list []*graph.Node) []*graph.Node {
-	if n == nil || n.ID() < first || w.made[n] {
+	if n == nil || n.ID() < first || w.made.has(n) {
 		return list
 	}
-	w.made[n] = true
+	w.made.add(n)
 	for i := range n.NumIn() {
 		list = w.mark(n.In(i).Node(), first, list)
 	}

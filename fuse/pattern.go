@@ -2,6 +2,7 @@ package fuse
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/graph/index"
@@ -77,22 +78,39 @@ type Rewrite func(m *Match) []graph.Value
 
 // pattern is a rule's pattern at one size, ready to be matched.
 type pattern struct {
-	rule      *Rule
-	p         *P
-	rewrite   Rewrite
-	now       map[graph.Value]graph.Value // value as the rule wrote it -> as matched
-	out       []graph.Value
-	shows     []shown     // what each output is a view of
-	root      graph.Value // where a match begins: what the first output shows
-	isVar     map[graph.Value]bool
-	anyType   map[graph.Value]bool
-	viewsOnly map[graph.Value]bool
-	nodes     int // those that a match pairs
-	depth     int // of them on the longest way through
-	wild      map[*graph.Node]bool
-	kept      map[*graph.Node]bool
-	err       error
+	rule    *Rule
+	p       *P
+	rewrite Rewrite
+	now     map[graph.Value]graph.Value // value as the rule wrote it -> as matched
+	out     []graph.Value
+	shows   []shown     // what each output is a view of
+	root    graph.Value // where a match begins: what the first output shows
+	first   []int       // by node ID: number of the node's first result, see number
+	roles   []role      // by number
+	nodes   int         // those that a match pairs
+	depth   int         // of them on the longest way through
+	err     error
+
+	wild   []graph.Value // what may have any attributes, as the rule wrote it
+	bodies []written     // see Match.bodyOnce
 }
+
+// role is what is special about a value of a pattern.
+type role struct {
+	isVar     bool
+	anyType   bool
+	viewsOnly bool
+	wild      bool // of the node, at its first result
+	kept      bool // of the node, at its first result
+}
+
+// number numbers the values of the pattern as matched, for slices that hold
+// something for each.
+func (c *pattern) number(v graph.Value) int { return c.first[v.Node().ID()] + v.Index() }
+
+func (c *pattern) isVar(v graph.Value) bool  { return c.roles[c.number(v)].isVar }
+func (c *pattern) isWild(n *graph.Node) bool { return c.roles[c.number(n.Out(0))].wild }
+func (c *pattern) isKept(n *graph.Node) bool { return c.roles[c.number(n.Out(0))].kept }
 
 // write runs the rule's Pattern function.
 func (r *Rule) write(d Dims) (*P, Rewrite, error) {
@@ -112,22 +130,19 @@ func (r *Rule) write(d Dims) (*P, Rewrite, error) {
 // rules before this one bring every graph into.
 func (r *Rule) compile(d Dims, canon []*compiled) *pattern {
 	p, rewrite, err := r.write(d)
-	c := &pattern{rule: r, p: p, rewrite: rewrite, now: map[graph.Value]graph.Value{}, isVar: map[graph.Value]bool{},
-		anyType: map[graph.Value]bool{}, viewsOnly: map[graph.Value]bool{}, wild: map[*graph.Node]bool{}, kept: map[*graph.Node]bool{}, err: err}
+	c := &pattern{rule: r, p: p, rewrite: rewrite, now: map[graph.Value]graph.Value{}, err: err}
 	if err != nil {
 		return c
 	}
 	// Marked values ride along as outputs, so that they can be found again.
-	var keep []graph.Value
-	keep = append(keep, p.out...)
 	for _, n := range nodesOf(p) { // in order: maps have none
 		for i := range n.NumOut() {
 			if _, ok := p.wild[n.Out(i)]; ok {
-				keep = append(keep, n.Out(i))
+				c.wild = append(c.wild, n.Out(i))
 			}
 		}
 	}
-	keep = append(append(keep, p.vars...), p.kept...)
+	keep := slices.Concat(p.out, c.wild, p.vars, p.kept)
 	for i, v := range keep {
 		p.b.Output(fmt.Sprint(i), v)
 	}
@@ -148,19 +163,25 @@ func (r *Rule) compile(d Dims, canon []*compiled) *pattern {
 	for _, v := range p.out {
 		c.out = append(c.out, c.now[v])
 	}
-	for _, v := range p.vars {
-		c.isVar[c.now[v]] = true
-		c.anyType[c.now[v]] = p.types[v]
-		c.viewsOnly[c.now[v]] = p.plain[v]
+	c.first = make([]int, g.MaxID())
+	count := 0
+	for _, n := range g.Nodes() {
+		c.first[n.ID()] = count
+		count += n.NumOut()
 	}
-	for v := range p.wild {
-		if c.now[v].Node().Op() != v.Node().Op() {
+	c.roles = make([]role, count)
+	for _, v := range p.vars {
+		c.roles[c.number(c.now[v])] = role{isVar: true, anyType: p.types[v], viewsOnly: p.plain[v]}
+	}
+	for _, v := range c.wild {
+		n := c.now[v].Node()
+		if n.Op() != v.Node().Op() {
 			c.err = fmt.Errorf("%s: %s, which may have any attributes, has another canonical form", r.Name, v.Node().Op().Name)
 		}
-		c.wild[c.now[v].Node()] = true
+		c.roles[c.number(n.Out(0))].wild = true
 	}
 	for _, v := range p.kept {
-		c.kept[c.now[v].Node()] = true
+		c.roles[c.number(c.now[v].Node().Out(0))].kept = true
 	}
 	c.depth = 1
 	depth := make([]int, g.MaxID())
@@ -193,7 +214,7 @@ type shown struct {
 
 func (c *pattern) base(v graph.Value) shown {
 	at := index.Identity(v.Shape().Dims())
-	for through := true; through && !c.isVar[v]; {
+	for through := true; through && !c.isVar(v); {
 		v, at, through = back(v, at, index.To)
 	}
 	solved, ok := at.Solve()

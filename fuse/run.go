@@ -27,35 +27,39 @@ const maxPasses = 256
 // maxNodes bounds the depth of what passes walk; a model of 200 layers has a tenth.
 const maxNodes = 1 << 19
 
-// compiled is a rule with its patterns by size and what it has done.
-type compiled struct {
+// patterns is a rule with its patterns by size.
+type patterns struct {
 	*Rule
-	canon    []*compiled // what its patterns are brought into form with
-	patterns map[Dims]*pattern
-	stat     RuleReport
-	refused  map[string]int // reason -> index in stat.Refused
+	canon    []*compiled // what they are brought into form with
+	bySize   map[Dims]*pattern
 	rootOps  []*graph.Op
 	reach    int // see depth
 	sketches []*pattern
-	trace    func(Attempt)
+}
+
+// compiled is a rule with its patterns and what it has done.
+type compiled struct {
+	*patterns
+	stat    RuleReport
+	refused map[string]int // reason -> index in stat.Refused
+	trace   func(Attempt)
 }
 
 func compileRules(rules []*Rule, disable map[string]bool) []*compiled {
-	fresh := func(r *Rule) *compiled {
-		return &compiled{Rule: r, patterns: map[Dims]*pattern{}, refused: map[string]int{}}
-	}
+	fresh := func(p *patterns) *compiled { return &compiled{patterns: p, refused: map[string]int{}} }
 	var all, canon, raw []*compiled // canon is for patterns, so that the report counts the graph alone
 	for _, r := range rules {
 		if disable[r.Name] {
 			continue
 		}
-		all = append(all, fresh(r))
+		p := &patterns{Rule: r, bySize: map[Dims]*pattern{}}
+		all = append(all, fresh(p))
 		if r.Stage == Canon {
-			canon = append(canon, fresh(r))
-			raw = append(raw, fresh(r))
+			canon = append(canon, fresh(p))
+			raw = append(raw, fresh(&patterns{Rule: r, bySize: map[Dims]*pattern{}}))
 		}
 	}
-	for _, c := range append(slices.Clone(all), canon...) {
+	for _, c := range all {
 		c.canon = canon
 		if c.Stage == Canon { // what the other canonical rules leave of its pattern
 			c.canon = slices.DeleteFunc(slices.Clone(raw), func(o *compiled) bool { return o.Rule == c.Rule })
@@ -64,17 +68,17 @@ func compileRules(rules []*Rule, disable map[string]bool) []*compiled {
 	return all
 }
 
-func (c *compiled) pattern(d Dims) *pattern {
-	p, ok := c.patterns[d]
+func (c *patterns) pattern(d Dims) *pattern {
+	p, ok := c.bySize[d]
 	if !ok {
 		p = c.Rule.compile(d, c.canon)
-		c.patterns[d] = p
+		c.bySize[d] = p
 	}
 	return p
 }
 
 // roots returns the ops that a match can begin at.
-func (c *compiled) roots() []*graph.Op {
+func (c *patterns) roots() []*graph.Op {
 	if c.rootOps == nil {
 		c.rootOps = c.Roots
 		if len(c.Roots) == 0 {
@@ -89,7 +93,7 @@ func (c *compiled) roots() []*graph.Op {
 // depth returns how many computing nodes lie on the longest way through the
 // pattern. Core patterns grow with their sizes, so they are taken to reach
 // everything.
-func (c *compiled) depth() int {
+func (c *patterns) depth() int {
 	if c.Stage == Core {
 		return far
 	}
@@ -126,48 +130,61 @@ func (c *compiled) resembles(n *graph.Node) bool {
 }
 
 // try matches the rule at v.
-func (c *compiled) try(s *site, v graph.Value, claimed []bool) (m *Match) {
-	var at *Attempt
-	var note noteFunc
+func (c *compiled) try(s *site, v graph.Value, claimed []bool) *Match {
+	t := trial{compiled: c, site: s, root: v, claimed: claimed}
 	if c.trace != nil {
-		at = &Attempt{Rule: c.Rule, Node: v.Node(), site: s, root: v}
+		t.at = &Attempt{Rule: c.Rule, Node: v.Node(), site: s, root: v}
 	}
-	tried := false
-	c.sizes(At{v, s}, func(d Dims) bool {
-		if m != nil { // a Sizes that goes on all the same
-			return false
-		}
-		pat := c.pattern(d)
-		if pat.err != nil {
-			c.refuse(pat.err.Error(), v.Node())
-			return true
-		}
-		if at != nil {
-			note = at.noted(pat)
-		}
-		if !tried && couldMatch(pat.root, v, pat, 2, true) {
-			tried = true
-			c.stat.Tried++
-		}
-		found, why := s.find(pat, v, claimed, note)
-		if found != nil {
-			m = found
-			c.stat.Fired++
-			return false
-		}
-		if why != errNoMatch {
-			c.refuse(why.Error(), v.Node())
-			if at != nil {
-				at.refuse(pat, why)
-			}
-		}
+	c.sizes(At{v, s}, t.size)
+	if t.at != nil && (t.match != nil || t.at.Of > 0) {
+		t.at.Fired = t.match != nil
+		c.trace(*t.at)
+	}
+	return t.match
+}
+
+// trial is a rule that is tried at one value, size after size.
+type trial struct {
+	*compiled
+	site    *site
+	root    graph.Value
+	claimed []bool
+	at      *Attempt // nil where nobody asks
+	counted bool
+	match   *Match
+}
+
+// size tries one size and reports whether to go on.
+func (t *trial) size(d Dims) bool {
+	if t.match != nil { // a Sizes that goes on all the same
+		return false
+	}
+	pat := t.pattern(d)
+	if pat.err != nil {
+		t.refuse(pat.err.Error(), t.root.Node())
 		return true
-	})
-	if at != nil && (m != nil || at.Of > 0) {
-		at.Fired = m != nil
-		c.trace(*at)
 	}
-	return m
+	var note noteFunc
+	if t.at != nil {
+		note = t.at.noted(pat)
+	}
+	if !t.counted && couldMatch(pat.root, t.root, pat, 2, true) {
+		t.counted = true
+		t.stat.Tried++
+	}
+	found, why := t.site.find(pat, t.root, t.claimed, note)
+	if found != nil {
+		t.match = found
+		t.stat.Fired++
+		return false
+	}
+	if why != errNoMatch {
+		t.refuse(why.Error(), t.root.Node())
+		if t.at != nil {
+			t.at.refuse(pat, why)
+		}
+	}
+	return true
 }
 
 // Run fuses g: canonical rules first, then each stage until none of its rules

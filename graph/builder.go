@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -14,8 +15,7 @@ import (
 // use.
 type Builder struct {
 	nodes   []*Node
-	table   map[key]*Node
-	lists   map[list]*list
+	table   table
 	names   map[string]leafKey
 	scope   []string
 	outputs []Output
@@ -25,23 +25,9 @@ type Builder struct {
 	err     error
 }
 
-// key is the identity of a node; Go hashes it for us.
-type key struct {
-	op    *Op
-	attrs Attrs
-	in    [3]Value
-	rest  *list // operands beyond the third
-}
-
-// list interns long operand lists, so that key stays small and comparable.
-type list struct {
-	head Value
-	next *list
-}
-
 // NewBuilder returns an empty builder.
 func NewBuilder() *Builder {
-	return &Builder{table: map[key]*Node{}, lists: map[list]*list{}, names: map[string]leafKey{}}
+	return &Builder{names: map[string]leafKey{}}
 }
 
 // Scope names the nodes made until the returned function is called; scopes nest
@@ -49,8 +35,8 @@ func NewBuilder() *Builder {
 //
 //	defer b.Scope("blk.3")()
 func (b *Builder) Scope(name string) (end func()) {
-	if n := len(b.scope); n > 0 && b.scope[n-1] != "" {
-		name = strings.TrimSuffix(b.scope[n-1]+"."+name, ".")
+	if scope := b.within(); scope != "" {
+		name = strings.TrimSuffix(scope+"."+name, ".")
 	}
 	return b.Within(name)
 }
@@ -60,6 +46,14 @@ func (b *Builder) Within(path string) (end func()) {
 	depth := len(b.scope)
 	b.scope = append(b.scope, path)
 	return func() { b.scope = b.scope[:min(depth, len(b.scope))] } // harmless when called twice
+}
+
+// within returns the scope in force.
+func (b *Builder) within() string {
+	if n := len(b.scope); n > 0 {
+		return b.scope[n-1]
+	}
+	return ""
 }
 
 // Apply adds op(in...) to the builder of its operands, or returns the node that
@@ -112,7 +106,7 @@ func (b *Builder) apply(op *Op, a Attrs, in []Value) *Node {
 		b.fail(op, err)
 		return &Node{op: op, b: b}
 	}
-	return b.intern(op, a, in, out)
+	return b.intern(Node{op: op, attrs: a, out: out, kind: kind(op, a), scope: b.within(), from: b.origin}, in)
 }
 
 // Clone applies the op of n to other operands; n may belong to another builder.
@@ -121,15 +115,15 @@ func (b *Builder) Clone(n *Node, in ...Value) *Node {
 		b.fail(nil, errors.New("no node to clone"))
 		return &Node{b: b}
 	}
-	defer b.From(n)()
 	same := b.err == nil && !isLeaf(n.op) && len(n.out) > 0 && len(in) == len(n.in)
 	for i, v := range in {
 		same = same && v.Builder() == b && v.Shape() == n.in[i].Shape()
 	}
 	if !same {
+		defer b.From(n)()
 		return b.apply(n.op, n.attrs, in)
 	}
-	return b.intern(n.op, n.attrs, in, n.out)
+	return b.intern(Node{op: n.op, attrs: n.attrs, out: n.out, kind: n.kind, scope: n.scope, from: n.from}, in)
 }
 
 func (b *Builder) check(op *Op, a Attrs, in []Value) ([]Shape, error) {
@@ -169,38 +163,30 @@ func arity(op *Op) string {
 	return fmt.Sprint(op.Arity)
 }
 
-func (b *Builder) intern(op *Op, a Attrs, in []Value, out []Shape) *Node {
-	if op.Commutative && len(in) == 2 && in[0].after(in[1]) {
-		in = []Value{in[1], in[0]}
+// intern returns the node with n's op and attributes and these operands: the one
+// that is there already, or n.
+func (b *Builder) intern(n Node, in []Value) *Node {
+	var swapped [2]Value
+	if n.op.Commutative && len(in) == 2 && in[0].after(in[1]) {
+		swapped = [2]Value{in[1], in[0]}
+		in = swapped[:]
 	}
-	k := key{op: op, attrs: a}
-	n := copy(k.in[:], in)
-	for i := len(in) - 1; i >= n; i-- {
-		k.rest = b.cons(in[i], k.rest)
-	}
-	if had, ok := b.table[k]; ok {
+	n.hash = hashOf(n.kind, in)
+	if had := b.table.find(n.hash, n.op, n.attrs, in); had != nil {
 		return had
 	}
-	node := &Node{id: len(b.nodes), op: op, attrs: a, in: append([]Value(nil), in...), out: out, b: b, from: b.origin,
-		fixed: op == ConstOp || len(in) > 0, static: op == ConstOp || op == WeightOp || len(in) > 0}
-	if n := len(b.scope); n > 0 {
-		node.scope = b.scope[n-1]
-	}
+	made := new(Node) // not n itself, which needs no memory where it is not kept
+	*made = n
+	made.id, made.b, made.in = len(b.nodes), b, slices.Clone(in)
+	made.fixed = n.op == ConstOp || len(in) > 0
+	made.static = made.fixed || n.op == WeightOp
 	for _, v := range in {
-		node.fixed = node.fixed && v.n.fixed
-		node.static = node.static && v.n.static
+		made.fixed = made.fixed && v.n.fixed
+		made.static = made.static && v.n.static
 	}
-	b.nodes = append(b.nodes, node)
-	b.table[k] = node
-	return node
-}
-
-func (b *Builder) cons(head Value, next *list) *list {
-	l := list{head, next}
-	if b.lists[l] == nil {
-		b.lists[l] = &list{head, next}
-	}
-	return b.lists[l]
+	b.nodes = append(b.nodes, made)
+	b.table.add(made)
+	return made
 }
 
 func (v Value) after(w Value) bool { return v.n.id > w.n.id || v.n.id == w.n.id && v.i > w.i }
@@ -225,8 +211,8 @@ func (b *Builder) fail(op *Op, err error) {
 	if op != nil {
 		err = fmt.Errorf("%s: %w", op.Name, err)
 	}
-	if n := len(b.scope); n > 0 && b.scope[n-1] != "" {
-		err = fmt.Errorf("%s: %w", b.scope[n-1], err)
+	if scope := b.within(); scope != "" {
+		err = fmt.Errorf("%s: %w", scope, err)
 	}
 	if at := caller(); at != "" {
 		err = fmt.Errorf("%s: %w", at, err)

@@ -11,8 +11,10 @@ type Node struct {
 	scope  string
 	b      *Builder
 	from   origin
-	fixed  bool // depends on constants alone
-	static bool // depends on constants and weights alone
+	kind   uint64 // hash of op and attributes
+	hash   uint64 // hash of those and the operands
+	fixed  bool   // depends on constants alone
+	static bool   // depends on constants and weights alone
 }
 
 // Value is one result of a node: an edge of the graph. It is comparable.

@@ -27,24 +27,30 @@ type Form struct {
 	Terms []Term
 }
 
-// Map relates two arrays by one form an axis over digits 0..Size-1.
+// Map relates two arrays by one form an axis over digits 0..Size-1. Methods that
+// change a map replace its slices and leave their elements alone: a map may be
+// copied by assignment, and maps share what they have in common.
 type Map struct {
 	Size  []int
 	Dims  [2][]int
 	Forms [2][]Form
 }
 
-// Identity relates an array of these extents to itself.
+// Identity relates an array of these extents to itself. It is solved.
 func Identity(dims []int) *Map {
-	m := &Map{}
-	a := make([]Form, len(dims))
-	b := make([]Form, len(dims))
+	n := len(dims)
+	ints, forms, terms := make([]int, 2*n), make([]Form, n), make([]Term, n)
+	copy(ints, dims)
+	m := &Map{Size: ints[n:n]}
 	for i, d := range dims {
-		a[i] = m.Fresh(d)
-		b[i] = a[i].clone()
+		if d > 1 {
+			terms[i] = Term{len(m.Size), 1}
+			forms[i].Terms = terms[i : i+1 : i+1]
+			m.Size = append(m.Size, d)
+		}
 	}
-	m.Dims = [2][]int{slices.Clone(dims), slices.Clone(dims)}
-	m.Forms = [2][]Form{a, b}
+	dims = ints[:n:n]
+	m.Dims, m.Forms = [2][]int{dims, dims}, [2][]Form{forms, forms}
 	return m
 }
 
@@ -53,35 +59,21 @@ func (m *Map) Fresh(size int) Form {
 	if size == 1 {
 		return Form{}
 	}
-	m.Size = append(m.Size, size)
+	m.Size = append(slices.Clip(m.Size), size)
 	return Form{Terms: []Term{{len(m.Size) - 1, 1}}}
 }
 
-// Clone returns a copy that can change without the original. Extents are never
-// changed in place, so they are shared; a matcher makes many copies.
+// Clone returns a copy whose forms can be changed in place.
 func (m *Map) Clone() *Map {
-	n := 0
-	for s := range m.Forms {
-		for _, f := range m.Forms[s] {
-			n += len(f.Terms)
-		}
-	}
-	terms := make([]Term, 0, n)
-	forms := make([]Form, 0, len(m.Forms[From])+len(m.Forms[To]))
 	c := &Map{Size: slices.Clone(m.Size), Dims: m.Dims}
 	for s := range m.Forms {
-		start := len(forms)
-		for _, f := range m.Forms[s] {
-			t := len(terms)
-			terms = append(terms, f.Terms...)
-			forms = append(forms, Form{f.Off, terms[t:len(terms):len(terms)]})
+		c.Forms[s] = slices.Clone(m.Forms[s])
+		for a := range c.Forms[s] {
+			c.Forms[s][a].Terms = slices.Clone(c.Forms[s][a].Terms)
 		}
-		c.Forms[s] = forms[start:len(forms):len(forms)]
 	}
 	return c
 }
-
-func (f Form) clone() Form { return Form{f.Off, slices.Clone(f.Terms)} }
 
 // Equal reports the same form, term by term.
 func (f Form) Equal(g Form) bool {
@@ -123,6 +115,7 @@ func (m *Map) Permute(s Side, perm []int) {
 // Slice goes from a window of an axis, beginning at start, to the axis of
 // extent dim.
 func (m *Map) Slice(s Side, axis, start, dim int) {
+	m.Forms[s] = slices.Clone(m.Forms[s])
 	m.Forms[s][axis].Off += start
 	m.Dims[s] = slices.Clone(m.Dims[s])
 	m.Dims[s][axis] = dim
@@ -145,40 +138,56 @@ func (m *Map) Broadcast(s Side, dims []int) {
 // false where an index of the operand is not a form over digits; the map is of
 // no use then.
 func (m *Map) Reshape(s Side, dims []int) bool {
-	lin := Form{}
+	was, forms := m.Dims[s], m.Forms[s]
+	first, last := 0, 0 // axes before and behind those that change
+	for first < min(len(was), len(dims)) && was[first] == dims[first] {
+		first++
+	}
+	for last < min(len(was), len(dims))-first && was[len(was)-1-last] == dims[len(dims)-1-last] {
+		last++
+	}
+	end := len(was) - last
+	n := 0
+	for _, f := range forms[first:end] {
+		n += len(f.Terms)
+	}
+	lin := Form{Terms: make([]Term, 0, n)}
 	stride := 1
-	for i := len(m.Dims[s]) - 1; i >= 0; i-- {
-		f := m.Forms[s][i]
+	for i := end - 1; i >= first; i-- {
+		f := forms[i]
 		lin.Off += f.Off * stride
 		for _, t := range f.Terms {
 			lin.Terms = append(lin.Terms, Term{t.Digit, t.Coef * stride})
 		}
-		stride *= m.Dims[s][i]
+		stride *= was[i]
 	}
-	// The linear form takes part in splits while it is taken apart.
-	m.Set(s, []int{stride}, []Form{lin})
-	for i := len(dims) - 1; i >= 0; i-- {
-		lo, ok := m.cut(s, dims[i])
+	// The linear form stands in the place of the axes while it is taken apart, with
+	// what is taken off it right behind: where splits reach them.
+	next := append(make([]Form, 0, len(dims)+1), forms[:first]...)
+	m.Forms[s] = append(append(next, lin), forms[end:]...)
+	for i := len(dims) - last - 1; i >= first; i-- {
+		lo, ok := m.cut(s, first, dims[i])
 		if !ok {
 			return false
 		}
-		m.Forms[s] = slices.Insert(m.Forms[s], 1, lo) // where later splits reach it
+		m.Forms[s] = slices.Insert(m.Forms[s], first+1, lo)
 	}
-	if rest := m.Forms[s][0]; rest.Off != 0 || len(rest.Terms) != 0 {
+	if rest := m.Forms[s][first]; rest.Off != 0 || len(rest.Terms) != 0 {
 		return false
 	}
-	m.Set(s, slices.Clone(dims), m.Forms[s][1:])
+	m.Set(s, slices.Clone(dims), slices.Delete(m.Forms[s], first, first+1))
 	return true
 }
 
-// cut takes the form of index mod n off the first form of side s and leaves
-// index div n there, splitting digits that straddle n.
-func (m *Map) cut(s Side, n int) (Form, bool) {
+// cut takes the form of index mod n off form a of side s and leaves index div n
+// there, splitting digits that straddle n. The forms of that side are the caller's
+// own.
+func (m *Map) cut(s Side, a, n int) (Form, bool) {
 	if n == 1 {
 		return Form{}, true
 	}
-	for i := 0; i < len(m.Forms[s][0].Terms); i++ {
-		t := m.Forms[s][0].Terms[i]
+	for i := 0; i < len(m.Forms[s][a].Terms); i++ {
+		t := m.Forms[s][a].Terms[i]
 		if t.Coef%n == 0 || t.Coef*(m.Size[t.Digit]-1) < n {
 			continue
 		}
@@ -186,19 +195,26 @@ func (m *Map) cut(s Side, n int) (Form, bool) {
 			return Form{}, false
 		}
 	}
-	f := m.Forms[s][0]
-	lo, hi := Form{Off: f.Off % n}, Form{Off: f.Off / n}
-	top := lo.Off
+	f := m.Forms[s][a]
+	// The low part stands at the front of a new list, the high part behind it.
+	terms := make([]Term, len(f.Terms))
+	lo, hi := 0, 0
+	top := f.Off % n
 	for _, t := range f.Terms {
-		if t.Coef%n == 0 {
-			hi.Terms = append(hi.Terms, Term{t.Digit, t.Coef / n})
-		} else {
-			lo.Terms = append(lo.Terms, t)
+		if t.Coef%n != 0 {
+			terms[lo] = t
+			lo++
 			top += t.Coef * (m.Size[t.Digit] - 1)
 		}
 	}
-	m.Forms[s][0] = hi
-	return lo, top < n
+	for _, t := range f.Terms {
+		if t.Coef%n == 0 {
+			terms[lo+hi] = Term{t.Digit, t.Coef / n}
+			hi++
+		}
+	}
+	m.Forms[s][a] = Form{f.Off / n, terms[lo:]}
+	return Form{f.Off % n, terms[:lo:lo]}, top < n
 }
 
 // split replaces digit d by lo + n·hi, the high part keeping the number d.
@@ -206,57 +222,61 @@ func (m *Map) split(d, n int) bool {
 	if n <= 1 || m.Size[d]%n != 0 {
 		return false
 	}
+	m.Size = append(slices.Clip(m.Size), n)
 	m.Size[d] /= n
-	m.Size = append(m.Size, n)
 	lo := len(m.Size) - 1
 	for s := range m.Forms {
-		for i := range m.Forms[s] {
-			f := &m.Forms[s][i]
-			for j := range f.Terms {
-				if t := f.Terms[j]; t.Digit == d {
-					f.Terms = append(f.Terms, Term{lo, t.Coef})
-					f.Terms[j].Coef = t.Coef * n
+		forms := slices.Clone(m.Forms[s])
+		for i, f := range forms {
+			for j, t := range f.Terms {
+				if t.Digit == d {
+					terms := append(slices.Clip(f.Terms), Term{lo, t.Coef})
+					terms[j].Coef = t.Coef * n
+					f.Terms = terms
 				}
 			}
+			forms[i] = f
 		}
+		m.Forms[s] = forms
 	}
 	return true
 }
-
-// Solve brings the map into its one normal form as a function: every index of
-// the From side is named exactly once, digits stand in its order, and digits
-// that run together are one. It reports false where the To side depends on
-// something that the From side does not name, or the From side is not covered.
-func (m *Map) Solve() (*Map, bool) { return m.solve() }
 
 // Complete is Solve for a map known only in a window of some axes of the From
 // side (a slice): it extends it to the whole axes where the To side leaves just
 // one place for that. What it assumes holds in the window; for the rest it is a
 // guess, to be verified.
 func (m *Map) Complete() (*Map, bool) {
+	if r, ok := m.Solve(); ok {
+		return r, true
+	}
 	n := m.Clone()
 	if !n.extend() {
 		return nil, false
 	}
-	return n.solve()
+	return n.Solve()
 }
 
 // place is where a digit stands in the From side.
 type place struct{ digit, axis, coef int }
 
-func (n *Map) solve() (*Map, bool) {
+// Solve brings the map into its one normal form as a function: every index of
+// the From side is named exactly once, digits stand in its order, and digits
+// that run together are one. It reports false where the To side depends on
+// something that the From side does not name, or the From side is not covered.
+func (m *Map) Solve() (*Map, bool) {
 	var buf [16]place
-	order, ok := n.order(buf[:0])
+	order, ok := m.order(buf[:0])
 	if !ok {
 		return nil, false
 	}
 	// coef[a·len(order) + i] is how far step i moves in axis a of the To side.
 	var small [96]int
 	coef := small[:]
-	if k := len(order) * len(n.Forms[To]); k > len(small) {
+	if k := len(order) * len(m.Forms[To]); k > len(small) {
 		coef = make([]int, k)
 	}
-	for a, f := range n.Forms[To] {
+	for a, f := range m.Forms[To] {
 		for _, t := range f.Terms {
 			i := slices.IndexFunc(order, func(p place) bool { return p.digit == t.Digit })
 			if i < 0 {
@@ -265,24 +285,15 @@ func (n *Map) solve() (*Map, bool) {
 			coef[a*len(order)+i] += t.Coef
 		}
 	}
-	from, to := len(n.Dims[From]), len(n.Dims[To])
-	dims := append(append(make([]int, 0, from+to), n.Dims[From]...), n.Dims[To]...)
-	r := &Map{Size: make([]int, 0, len(order)), Dims: [2][]int{dims[:from:from], dims[from:]}}
-	forms := make([]Form, from+to)
-	terms := make([]Term, 0, len(order)*(1+to))
-	add := func(f *Form, t Term) { // keeps the terms of all forms in one piece of memory
-		if f.Terms == nil {
-			f.Terms = terms[len(terms):]
-		}
-		f.Terms = append(f.Terms, t)
-	}
+	from, to := len(m.Dims[From]), len(m.Dims[To])
 	// Digits that run together are one: one step of the high digit moves as far
 	// as all steps of the low one, in every axis of the To side.
-	last := make([]int, 0, len(order)) // the lowest digit of each run
+	var lastBuf, sizeBuf [16]int
+	last, sizes := lastBuf[:0], sizeBuf[:0] // the lowest digit of each run, and its extent
 	for i := 0; i < len(order); i++ {
-		size := n.Size[order[i].digit]
+		size := m.Size[order[i].digit]
 		for ; i+1 < len(order) && order[i+1].axis == order[i].axis; i++ {
-			next := n.Size[order[i+1].digit]
+			next := m.Size[order[i+1].digit]
 			together := true
 			for a := range to {
 				together = together && coef[a*len(order)+i] == coef[a*len(order)+i+1]*next
@@ -292,8 +303,21 @@ func (n *Map) solve() (*Map, bool) {
 			}
 			size *= next
 		}
-		r.Size = append(r.Size, size)
+		sizes = append(sizes, size)
 		last = append(last, i)
+	}
+	if len(last) == len(m.Size) && m.inOrder(order) {
+		same := *m
+		return &same, true
+	}
+	r := &Map{Size: slices.Clone(sizes), Dims: m.Dims}
+	forms := make([]Form, from+to)
+	terms := make([]Term, 0, len(order)*(1+to))
+	add := func(f *Form, t Term) { // keeps the terms of all forms in one piece of memory
+		if f.Terms == nil {
+			f.Terms = terms[len(terms):]
+		}
+		f.Terms = append(f.Terms, t)
 	}
 	for a := range from {
 		f := &forms[a]
@@ -307,7 +331,7 @@ func (n *Map) solve() (*Map, bool) {
 	}
 	for a := range to {
 		f := &forms[from+a]
-		f.Off = n.Forms[To][a].Off
+		f.Off = m.Forms[To][a].Off
 		for d, i := range last {
 			if c := coef[a*len(order)+i]; c != 0 {
 				add(f, Term{d, c})
@@ -318,6 +342,26 @@ func (n *Map) solve() (*Map, bool) {
 	}
 	r.Forms = [2][]Form{forms[:from:from], forms[from:]}
 	return r, true
+}
+
+// inOrder reports that digits are numbered in this order, in which every form
+// has them.
+func (n *Map) inOrder(order []place) bool {
+	for i, p := range order {
+		if p.digit != i {
+			return false
+		}
+	}
+	for _, forms := range n.Forms {
+		for _, f := range forms {
+			for i, t := range f.Terms {
+				if t.Coef == 0 || i > 0 && t.Digit <= f.Terms[i-1].Digit {
+					return false
+				}
+			}
+		}
+	}
+	return true
 }
 
 // order lists the digits of the From side, outermost first, and reports whether
@@ -466,18 +510,18 @@ func (m *Map) through(o *Map, side Side) ([]Form, bool) {
 	if len(o.Forms[side]) != len(m.Forms[From]) {
 		return nil, false
 	}
+	o.Forms[side] = slices.Clone(o.Forms[side])
+	o.Forms[1-side] = append(make([]Form, 0, n+len(m.Size)), o.Forms[1-side]...)
 	for a, f := range m.Forms[From] {
-		o.Forms[side] = slices.Insert(o.Forms[side], 0, o.Forms[side][a].clone())
 		for i := len(f.Terms) - 1; i >= 0; i-- { // innermost first
 			d := f.Terms[i].Digit
-			lo, ok := o.cut(side, m.Size[d])
+			lo, ok := o.cut(side, a, m.Size[d])
 			if !ok {
 				return nil, false
 			}
 			digit[d] = len(o.Forms[1-side])
 			o.Forms[1-side] = append(o.Forms[1-side], lo)
 		}
-		o.Forms[side] = o.Forms[side][1:]
 	}
 	found := make([]Form, len(m.Forms[To]))
 	for a, f := range m.Forms[To] {
@@ -497,8 +541,11 @@ func (m *Map) through(o *Map, side Side) ([]Form, bool) {
 // Agrees reports whether other, which may name only a part of the From side,
 // finds its elements where the solved map m finds them.
 func (m *Map) Agrees(other *Map) bool {
-	o := other.Clone()
-	found, ok := m.through(o, From)
+	if m.IsIdentity() && other.IsIdentity() && slices.Equal(m.Dims[From], other.Dims[From]) {
+		return true
+	}
+	o := *other
+	found, ok := m.through(&o, From)
 	if !ok || len(found) != len(o.Forms[To]) {
 		return false
 	}
@@ -512,8 +559,17 @@ func (m *Map) Agrees(other *Map) bool {
 
 // Then follows a map to an array by the solved map m from that array on.
 func (m *Map) Then(first *Map) (*Map, bool) {
-	o := first.Clone()
-	found, ok := m.through(o, To)
+	if slices.Equal(first.Dims[To], m.Dims[From]) {
+		var buf [16]place
+		if m.IsIdentity() {
+			return first.Solve()
+		} else if _, whole := first.order(buf[:0]); whole && first.IsIdentity() {
+			same := *m
+			return &same, true
+		}
+	}
+	o := *first
+	found, ok := m.through(&o, To)
 	if !ok {
 		return nil, false
 	}
@@ -523,9 +579,7 @@ func (m *Map) Then(first *Map) (*Map, bool) {
 
 // Inverse returns the solved map the other way round, where there is one.
 func (m *Map) Inverse() (*Map, bool) {
-	n := m.Clone()
-	n.Dims[From], n.Dims[To] = n.Dims[To], n.Dims[From]
-	n.Forms[From], n.Forms[To] = n.Forms[To], n.Forms[From]
+	n := &Map{Size: m.Size, Dims: [2][]int{m.Dims[To], m.Dims[From]}, Forms: [2][]Form{m.Forms[To], m.Forms[From]}}
 	for _, f := range n.Forms[To] {
 		if f.Off != 0 {
 			return nil, false

@@ -1,9 +1,6 @@
 package index
 
-import (
-	"slices"
-	"sort"
-)
+import "slices"
 
 // Kind is the kind of a Move.
 type Kind int
@@ -25,57 +22,56 @@ type Move struct {
 // From array. It reports false where no such sequence of rank at most maxRank is
 // known. Moves that change nothing are left out.
 func (m *Map) Plan(maxRank int) ([]Move, bool) {
+	if len(m.Dims[From]) <= maxRank && m.IsIdentity() {
+		return nil, true
+	}
 	if len(m.Size) > maxRank {
 		m = m.joined()
 	}
-	p := planner{dims: slices.Clone(m.Dims[To])}
-	where := make([]int, len(m.Size)) // digit -> axis of the factored array
-	for i := range where {
-		where[i] = -1
-	}
-	var factors []int
-	type window struct{ axis, start, n int }
-	var windows []window
+	var room [16]factor // of all axes
+	factors := room[:0]
+	p := planner{dims: m.Dims[To]}
 	for a, f := range m.Forms[To] {
-		fs, ok := p.factor(a, f, m.Size)
-		if !ok {
+		var ok bool
+		if factors, ok = p.factor(a, f, m.Size, factors); !ok {
 			return nil, false
 		}
-		for _, x := range fs {
-			if x.digit >= 0 {
-				if where[x.digit] >= 0 {
-					return nil, false
-				}
-				where[x.digit] = len(factors)
-			} else if x.size == 1 {
-				continue
-			}
-			if x.n != x.size {
-				windows = append(windows, window{len(factors), x.start, x.n})
-			}
-			factors = append(factors, x.size)
-		}
 	}
-	if len(factors) > maxRank {
+	factors = slices.DeleteFunc(factors, func(x factor) bool { return x.digit < 0 && x.size == 1 })
+	if len(factors) > maxRank || len(m.Size) > maxRank {
 		return nil, false
 	}
-	p.reshape(factors)
-	for _, w := range windows {
-		p.slice(w.axis, w.start, w.n)
+	var sizes, places [16]int
+	dims := sizes[:0]
+	where := append(places[:0], m.Size...) // digit -> axis of the factored array, or -1
+	for d := range where {
+		where[d] = -1
+	}
+	for axis, x := range factors {
+		dims = append(dims, x.size)
+		if x.digit >= 0 {
+			if where[x.digit] >= 0 {
+				return nil, false
+			}
+			where[x.digit] = axis
+		}
+	}
+	p.reshape(dims)
+	for axis, x := range factors {
+		if x.n != x.size {
+			p.slice(axis, x.start, x.n)
+		}
 	}
 	// Axes in the order of the From side; then the ones that only repeat.
-	var perm, ones, full []int
+	var order, extents [16]int
+	perm, ones := order[:0], extents[:0]
 	for d, size := range m.Size {
-		full = append(full, size)
-		if where[d] >= 0 {
-			perm = append(perm, where[d])
-			ones = append(ones, size)
+		if where[d] < 0 {
+			size = 1
 		} else {
-			ones = append(ones, 1)
+			perm = append(perm, where[d])
 		}
-	}
-	if len(full) > maxRank {
-		return nil, false
+		ones = append(ones, size)
 	}
 	for a, size := range p.dims {
 		if !slices.Contains(where, a) {
@@ -87,11 +83,11 @@ func (m *Map) Plan(maxRank int) ([]Move, bool) {
 	}
 	p.permute(perm)
 	// A broadcast adds leading axes by itself.
-	for len(ones) > 0 && ones[0] == 1 && !slices.Equal(ones, full) {
+	for len(ones) > 0 && ones[0] == 1 && !slices.Equal(ones, m.Size) {
 		ones = ones[1:]
 	}
 	p.reshape(ones)
-	p.broadcast(full)
+	p.broadcast(m.Size)
 	p.reshape(m.Dims[From])
 	return p.moves, true
 }
@@ -103,7 +99,7 @@ func (m *Map) joined() *Map {
 	r := &Map{Size: slices.Clone(m.Size), Dims: m.Dims}
 	to := make([]Form, len(m.Forms[To]))
 	for a, f := range m.Forms[To] {
-		to[a] = f.clone()
+		to[a] = Form{f.Off, slices.Clone(f.Terms)}
 	}
 	coef := func(a, d int) (c int) {
 		for _, t := range to[a].Terms {
@@ -143,9 +139,10 @@ type planner struct {
 	moves  []Move
 }
 
-func (p *planner) add(k Kind, dims []int, args ...int) {
+// add appends a move that gives an array of extents dims. Both lists are its own.
+func (p *planner) add(k Kind, dims, args []int) {
 	p.moves = append(p.moves, Move{k, args})
-	p.dims = slices.Clone(dims)
+	p.dims = dims
 }
 
 func (p *planner) reshape(dims []int) {
@@ -154,41 +151,45 @@ func (p *planner) reshape(dims []int) {
 	}
 	if !slices.Equal(p.dims, dims) {
 		p.before = p.dims
-		p.add(Reshape, dims, dims...)
+		dims = slices.Clone(dims)
+		p.add(Reshape, dims, dims)
 	}
 }
 
 func (p *planner) broadcast(dims []int) {
 	if !slices.Equal(p.dims, dims) {
-		p.add(Broadcast, dims, dims...)
+		dims = slices.Clone(dims)
+		p.add(Broadcast, dims, dims)
 	}
 }
 
 func (p *planner) permute(perm []int) {
-	if sort.IntsAreSorted(perm) {
+	if slices.IsSorted(perm) {
 		return
 	}
 	dims := make([]int, len(perm))
 	for i, a := range perm {
 		dims[i] = p.dims[a]
 	}
-	p.add(Permute, dims, perm...)
+	p.add(Permute, dims, slices.Clone(perm))
 }
 
 func (p *planner) slice(axis, start, n int) {
 	dims := slices.Clone(p.dims)
 	dims[axis] = n
-	p.add(Slice, dims, axis, start, n)
+	p.add(Slice, dims, []int{axis, start, n})
 }
 
 // factor is one piece of an axis: size elements, of which a digit (or -1) runs
 // over n from start.
 type factor struct{ size, start, n, digit int }
 
-// factor splits axis a so that each digit of f runs over a piece of its own.
-func (p *planner) factor(a int, f Form, size []int) ([]factor, bool) {
-	ts := slices.Clone(f.Terms)
-	sort.Slice(ts, func(i, j int) bool { return ts[i].Coef > ts[j].Coef })
+// factor splits axis a so that each digit of f runs over a piece of its own, and
+// appends the pieces to fs.
+func (p *planner) factor(a int, f Form, size []int, fs []factor) ([]factor, bool) {
+	var room [16]Term
+	ts := append(room[:0], f.Terms...)
+	slices.SortStableFunc(ts, func(x, y Term) int { return y.Coef - x.Coef })
 	if dense(ts, size) { // a plain window: no need to reshape around it
 		n := size[ts[0].Digit] * ts[0].Coef
 		if f.Off+n > p.dims[a] {
@@ -197,11 +198,10 @@ func (p *planner) factor(a int, f Form, size []int) ([]factor, bool) {
 		if n < p.dims[a] {
 			p.slice(a, f.Off, n)
 		}
-		return split(n, 0, ts, size)
+		return split(n, 0, ts, size, fs)
 	}
-	fs, ok := split(p.dims[a], f.Off, ts, size)
-	if ok || len(ts) == 0 {
-		return fs, ok
+	if all, ok := split(p.dims[a], f.Off, ts, size, fs); ok || len(ts) == 0 {
+		return all, ok
 	}
 	// The axis is no whole number of the largest steps, or the offset reaches
 	// over one: cut a window of whole steps out first.
@@ -210,15 +210,16 @@ func (p *planner) factor(a int, f Form, size []int) ([]factor, bool) {
 	if start < 0 {
 		return nil, false
 	}
-	if fs, ok = split(n, f.Off-start, ts, size); ok {
+	fs, ok := split(n, f.Off-start, ts, size, fs)
+	if ok {
 		p.slice(a, start, n)
 	}
 	return fs, ok
 }
 
-// split takes an axis of extent dim apart by terms of falling coefficient.
-func split(dim, off int, ts []Term, size []int) ([]factor, bool) {
-	var fs []factor
+// split takes an axis of extent dim apart by terms of falling coefficient and
+// appends the pieces to fs.
+func split(dim, off int, ts []Term, size []int, fs []factor) ([]factor, bool) {
 	for _, t := range ts {
 		if dim%t.Coef != 0 {
 			return nil, false
