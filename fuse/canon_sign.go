@@ -13,8 +13,8 @@ var _ = unary("canon/neg-out", "(-a) - b → -(a + b)", func(p *P, x func(string
 	a, b := x("a"), x("b")
 	p.Out(ops.Sub(ops.Neg(a), b))
 	p.Where(func(m *Match) error {
-		for n := range m.rev { // one of the two is the sign
-			if n.Out(0).Shape().Len() < m.out[0].g.Shape().Len() {
+		for _, p := range m.pairs { // one of them is the sign
+			if p.graph.Out(0).Shape().Len() < m.out[0].g.Shape().Len() {
 				return errors.New("the negated term is smaller than the difference")
 			}
 		}
