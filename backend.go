@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/deltaloom/deltaloom/ops"
+	"github.com/deltaloom/deltaloom/quant"
 	"github.com/deltaloom/deltaloom/runtime/interp"
 	"github.com/deltaloom/deltaloom/runtime/sched"
 )
@@ -22,22 +23,24 @@ type Activations string
 const (
 	FloatActivations Activations = "float" // nothing; so does ""
 	GGMLActivations  Activations = "ggml"  // rounded as llama.cpp rounds it on a CPU
+	CPUActivations   Activations = "cpu"   // rounded as our own CPU backend rounds it
 )
+
+// roundings are what the backend interp makes of them.
+var roundings = map[Activations]quant.Rounding{
+	"": quant.Float, FloatActivations: quant.Float, GGMLActivations: quant.GGML, CPUActivations: quant.Int8,
+}
 
 // NewBackend returns the backend of that name. A name that is known and not
 // there gives an error that wraps errors.ErrUnsupported.
 func NewBackend(name string, a Activations) (sched.Backend, error) {
-	var opts []ops.Option
-	switch a {
-	case FloatActivations, "":
-	case GGMLActivations:
-		opts = append(opts, ops.RoundActivations())
-	default:
-		return nil, fmt.Errorf("activations %q: want %s or %s", a, FloatActivations, GGMLActivations)
+	rounding, ok := roundings[a]
+	if !ok {
+		return nil, fmt.Errorf("activations %q: want %s, %s or %s", a, FloatActivations, GGMLActivations, CPUActivations)
 	}
 	switch name {
 	case "auto", "", "interp":
-		return interp.New(opts...), nil
+		return interp.New(ops.RoundActivations(rounding)), nil
 	}
 	if slices.Contains(Backends(), name) {
 		return nil, fmt.Errorf("backend %s: %w (this build has: interp)", name, errors.ErrUnsupported)

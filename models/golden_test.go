@@ -9,6 +9,7 @@ import (
 
 	"github.com/deltaloom/deltaloom/gguf"
 	"github.com/deltaloom/deltaloom/ops"
+	"github.com/deltaloom/deltaloom/quant"
 )
 
 // reference is the logits that llama.cpp computed, [T][vocab].
@@ -67,7 +68,7 @@ func readReference(t testing.TB, path string) reference {
 // files llama.cpp rounds activations to 8 bits: with the same rounding we are
 // closer to it than without.
 func TestLlamaCpp(t *testing.T) {
-	rounded := []ops.Option{ops.RoundActivations()}
+	rounded := []ops.Option{ops.RoundActivations(quant.GGML)}
 	for _, c := range []struct {
 		test, file string
 		opts       []ops.Option
