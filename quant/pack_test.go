@@ -6,8 +6,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
-
-	"github.com/deltaloom/deltaloom/graph"
 )
 
 func squared(x, y []float32) (diff, sum float64) {
@@ -167,10 +165,7 @@ func BenchmarkUnpack(b *testing.B) { benchmark(b, false) }
 
 func benchmark(b *testing.B, pack bool) {
 	x := normals(rand.New(rand.NewPCG(5, 7)), 256*16)
-	for dt := graph.F32; dt <= graph.MXFP4; dt++ {
-		if _, ok := codecs[dt]; !ok {
-			continue
-		}
+	for _, dt := range Types() {
 		b.Run(dt.String(), func(b *testing.B) {
 			packed := make([]byte, dt.Bytes(len(x)))
 			Pack(dt, packed, x)

@@ -12,7 +12,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 
 	"github.com/deltaloom/deltaloom/graph"
 )
@@ -28,6 +30,10 @@ type codec struct {
 }
 
 var codecs = map[graph.DType]codec{}
+
+// Types returns the types that can be packed and unpacked, in the order of their
+// numbers.
+func Types() []graph.DType { return slices.Sorted(maps.Keys(codecs)) }
 
 // register is called from the init of the file that holds the format.
 func register(dt graph.DType, c codec) { codecs[dt] = c }
