@@ -201,5 +201,5 @@ func TestOpenErrors(t *testing.T) {
 		t.Error("an unknown name is not a backend to come")
 	}
 	_, err = deltaloom.Synthetic("qwen3.5-tiny", 1, deltaloom.Options{Activations: "int8"})
-	want(t, err, "want float or ggml")
+	want(t, err, "want float, ggml or cpu")
 }

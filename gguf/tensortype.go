@@ -66,6 +66,16 @@ var tensorTypeOf = func() map[graph.DType]TensorType {
 	return m
 }()
 
+// ParseTensorType is the inverse of String for the ids of the format.
+func ParseTensorType(name string) (TensorType, error) {
+	for id := range tensorTypes {
+		if id.String() == name {
+			return id, nil
+		}
+	}
+	return 0, fmt.Errorf("unknown tensor type %q", name)
+}
+
 // Known says whether the id is one of the format.
 func (t TensorType) Known() bool { _, ok := tensorTypes[t]; return ok }
 

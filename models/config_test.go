@@ -1,11 +1,13 @@
 package models
 
 import (
+	"bytes"
 	"errors"
 	"reflect"
 	"strings"
 	"testing"
 
+	"github.com/deltaloom/deltaloom/gguf"
 	"github.com/deltaloom/deltaloom/graph"
 )
 
@@ -224,6 +226,47 @@ func TestBadTensors(t *testing.T) {
 		_, err := FromGGUF(f.parse(t))
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s as %v: error %v, want one with %q", c.name, c.shape, err, c.want)
+		}
+	}
+}
+
+// A type that files may have and graphs do not is named with its tensor.
+func TestUnsupportedType(t *testing.T) {
+	const name = "blk.0.ssm_out.weight"
+	f := fileOf(builtIn(t, "qwen3.5-tiny"))
+	for i, w := range f.tensors {
+		if w.Name == name {
+			f.tensors[i].Shape = graph.ShapeOf(graph.Q4_0, w.Shape.Dims()...)
+		}
+	}
+	b := f.bytes(t)
+	// Behind the name: the number of extents, two extents, the type.
+	at := bytes.Index(b, []byte(name)) + len(name) + 4 + 2*8
+	if b[at] != 2 {
+		t.Fatalf("type %d, want that of q4_0", b[at])
+	}
+	b[at] = 40 // of as many bytes
+	parsed, err := gguf.Parse(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = FromGGUF(parsed)
+	_, errData := FileWeights(parsed).Tensor(name)
+	for _, err := range []error{err, errData} {
+		if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), `tensor "`+name+`": type nvfp4: unsupported`) {
+			t.Errorf("error %v", err)
+		}
+	}
+}
+
+func TestMini(t *testing.T) {
+	c := builtIn(t, "qwen3-next-mini")
+	if have := c.RecurrentLayers(); have != 9 {
+		t.Errorf("%d delta nets, want 9", have)
+	}
+	for _, w := range c.Weights() {
+		if w.Kind.Quantisable() && w.Shape.Dim(-1)%256 != 0 {
+			t.Errorf("%s: rows of %d elements are no blocks of 256", w.Name, w.Shape.Dim(-1))
 		}
 	}
 }

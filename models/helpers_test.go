@@ -87,6 +87,15 @@ func (f *file) drop(key string) {
 
 func (f *file) parse(t testing.TB) *gguf.File {
 	t.Helper()
+	parsed, err := gguf.Parse(f.bytes(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed
+}
+
+func (f *file) bytes(t testing.TB) []byte {
+	t.Helper()
 	var w gguf.Writer
 	for _, kv := range f.kvs {
 		w.KV(kv.Key, kv.Value)
@@ -113,9 +122,5 @@ func (f *file) parse(t testing.TB) *gguf.File {
 	if _, err := w.WriteTo(&buf); err != nil {
 		t.Fatal(err)
 	}
-	parsed, err := gguf.Parse(buf.Bytes())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return parsed
+	return buf.Bytes()
 }

@@ -19,7 +19,7 @@ var _ = register(&architecture{
 		qwenWeights(c, l, func() { l.qwen3NextProjections(c) }, func() { l.qwenMoE(c) })
 	},
 	logits: func(n *net) graph.Value { return qwenLogits(n, layer.qwen3NextDeltaNet, layer.qwenMoE) },
-	sizes:  []Config{qwen3NextTiny(), qwen3Next80B()},
+	sizes:  []Config{qwen3NextTiny(), qwen3NextMini(), qwen3Next80B()},
 })
 
 func qwen3Next80B() Config {
@@ -30,6 +30,19 @@ func qwen3Next80B() Config {
 		Rope:      Rope{Dims: 64, Base: 1e7},
 		DeltaNet:  DeltaNet{Conv: 4, KeyHeads: 16, ValueHeads: 32, StateSize: 128},
 		MoE:       MoE{Experts: 512, Used: 10, Hidden: 512, Shared: 512, Normalise: true},
+	}
+}
+
+// qwen3NextMini has the proportions of the real size, rows that all block formats
+// fit, and weights that take some hundred megabytes: for measurements.
+func qwen3NextMini() Config {
+	return Config{
+		Name: "qwen3-next-mini", Vocab: 32000, Context: 32768, Layers: 12, Width: 1024, Eps: 1e-6,
+		Recurrent: everyNth(12, 4),
+		Attention: Attention{Heads: 8, KVHeads: 2, HeadDim: 128},
+		Rope:      Rope{Dims: 32, Base: 1e7},
+		DeltaNet:  DeltaNet{Conv: 4, KeyHeads: 8, ValueHeads: 16, StateSize: 128},
+		MoE:       MoE{Experts: 64, Used: 8, Hidden: 256, Shared: 256, Normalise: true},
 	}
 }
 

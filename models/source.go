@@ -2,6 +2,7 @@ package models
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"unsafe"
@@ -30,7 +31,9 @@ func (w fileWeights) Tensor(name string) (graph.Tensor, error) {
 	out := graph.Tensor{Shape: t.Shape}
 	data := t.Data()
 	switch {
-	case !t.Shape.Valid() || t.Shape.DType == graph.I32:
+	case !t.Shape.Valid():
+		return graph.Tensor{}, fmt.Errorf("models: tensor %q: type %v: %w", name, t.Type, errors.ErrUnsupported)
+	case t.Shape.DType == graph.I32:
 		return graph.Tensor{}, fmt.Errorf("models: tensor %q: type %v holds no weights", name, t.Type)
 	case t.Shape.DType == graph.F32:
 		out.F = floats(data)

@@ -3,6 +3,7 @@ package models
 import (
 	"math"
 	"reflect"
+	"slices"
 	"testing"
 )
 
@@ -58,5 +59,35 @@ func TestSyntheticDecay(t *testing.T) {
 	}
 	if low < 0.5 || low > 0.7 || high < 0.99 || high > 0.999 {
 		t.Errorf("a token keeps %.3f to %.4f of the state", low, high)
+	}
+}
+
+// A weight can be drawn in parts, in any order.
+func TestSyntheticFill(t *testing.T) {
+	s := Synthetic(builtIn(t, "qwen3.5-0.8b"), 5)
+	const name, n = "blk.3.attn_k.weight", 512 * 1024
+	whole, err := s.Tensor(name)
+	if err != nil || len(whole.F) != n {
+		t.Fatalf("%d elements, %v", len(whole.F), err)
+	}
+	for from := n - SyntheticStretch; from >= 0; from -= SyntheticStretch {
+		part := make([]float32, SyntheticStretch)
+		if err := s.Fill(name, from, part); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(part, whole.F[from:from+len(part)]) {
+			t.Errorf("elements from %d on differ", from)
+		}
+		if from > 0 && slices.Equal(part, whole.F[:len(part)]) {
+			t.Errorf("elements from %d on are those from 0 on", from)
+		}
+	}
+	for _, bad := range []struct {
+		name    string
+		from, n int
+	}{{"none", 0, 1}, {name, 1, 1}, {name, -SyntheticStretch, 1}, {name, n, 1}, {name, n - SyntheticStretch, SyntheticStretch + 1}} {
+		if s.Fill(bad.name, bad.from, make([]float32, bad.n)) == nil {
+			t.Errorf("%v: no error", bad)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/deltaloom/deltaloom/graph"
+	"github.com/deltaloom/deltaloom/quant"
 )
 
 var ExpertMatMulOp = graph.Register(&graph.Op{
@@ -34,7 +35,7 @@ y [T U N].`,
 		return result(graph.F32, t, u, w.Dim(1))
 	},
 	Eval: func(in []graph.Tensor, _ graph.Attrs, out []graph.Tensor) {
-		evalExpertMatMul(in[0], in[1], in[2], out[0], false)
+		evalExpertMatMul(in[0], in[1], in[2], out[0], quant.Float)
 	},
 	Cases: expertMatMulCases,
 })
@@ -43,7 +44,7 @@ y [T U N].`,
 // slot: x [T U K] or [T 1 K], w [E N K], idx i32 [T U] -> [T U N].
 func ExpertMatMul(x, w, idx graph.Value) graph.Value { return one(ExpertMatMulOp, nil, x, w, idx) }
 
-func evalExpertMatMul(x, w, idx, y graph.Tensor, round bool) {
+func evalExpertMatMul(x, w, idx, y graph.Tensor, round quant.Rounding) {
 	E, N, K := w.Shape.Dim(0), w.Shape.Dim(1), w.Shape.Dim(2)
 	each := idx.Shape.Len() / (x.Shape.Len() / K) // choices for one row of x
 	xs, rows := activations(x, K, w.Shape.DType, round), newWeightRows(w, K)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/deltaloom/deltaloom/graph"
+	"github.com/deltaloom/deltaloom/quant"
 )
 
 var MatMulOp = graph.Register(&graph.Op{
@@ -30,7 +31,7 @@ broadcast; y [... M N].`,
 		return result(graph.F32, append(dims, a.Dim(-2), b.Dim(-2))...)
 	},
 	Eval: func(in []graph.Tensor, _ graph.Attrs, out []graph.Tensor) {
-		evalMatMul(in[0], in[1], out[0], false)
+		evalMatMul(in[0], in[1], out[0], quant.Float)
 	},
 	Cases: matMulCases,
 })
@@ -46,7 +47,7 @@ func Linear(x, w graph.Value) graph.Value {
 	return MatMul(x, w)
 }
 
-func evalMatMul(a, b, y graph.Tensor, round bool) {
+func evalMatMul(a, b, y graph.Tensor, round quant.Rounding) {
 	K, M, N := a.Shape.Dim(-1), a.Shape.Dim(-2), b.Shape.Dim(-2)
 	dims, da, db := lead(y.Shape, 2), lead(a.Shape, 2), lead(b.Shape, 2)
 	if product(db) == 1 { // one matrix for all rows of a: read it once
@@ -65,8 +66,7 @@ func evalMatMul(a, b, y graph.Tensor, round bool) {
 }
 
 // weightTypes are the types a weight may have, with the limit of a product. A
-// backend may round activations to the partner of the weight's type, as
-// quant.RoundActivations does. A number rounded to p bits has a squared error of
+// backend may round activations as quant.RoundActivations does. A number rounded to p bits has a squared error of
 // about 4^-p/6 of its square: 4e-8 for f16 and 3e-6 for bf16. In a block of
 // 8-bit numbers the step is 1/127 of the largest of 32 or 256, some three
 // deviations: about 5e-5.

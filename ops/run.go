@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/deltaloom/deltaloom/graph"
+	"github.com/deltaloom/deltaloom/quant"
 )
 
 // Results are the named tensors that a run has computed. They may share memory
@@ -21,7 +22,7 @@ type Option func(*options)
 
 type options struct {
 	ctx   context.Context
-	round bool
+	round quant.Rounding
 	limit int64
 }
 
@@ -29,10 +30,9 @@ type options struct {
 func WithContext(ctx context.Context) Option { return func(o *options) { o.ctx = ctx } }
 
 // RoundActivations makes the products with a weight that is not f32 round the
-// other operand as quant.RoundActivations does, which is what llama.cpp computes
-// on a CPU. An op that has both an Eval and a Decompose and takes such a weight
-// is then evaluated through its Decompose.
-func RoundActivations() Option { return func(o *options) { o.round = true } }
+// other operand as quant.RoundActivations does. An op that has both an Eval and a
+// Decompose and takes such a weight is then evaluated through its Decompose.
+func RoundActivations(mode quant.Rounding) Option { return func(o *options) { o.round = mode } }
 
 // MaxBytes bounds the memory that a run's own values take at any one time; a run
 // that would need more fails. The bound is 64 GiB where the option is not given.
@@ -190,9 +190,9 @@ func evalNode(n *graph.Node, in, out []graph.Tensor, o *options) (err error) {
 	op := n.Op()
 	product := rounded[op]
 	switch {
-	case o.round && product != nil:
-		product(in, out)
-	case op.Eval != nil && !(o.round && op.Decompose != nil && hasWeight(in)):
+	case product != nil:
+		product(in, out, o.round)
+	case op.Eval != nil && !(o.round != quant.Float && op.Decompose != nil && hasWeight(in)):
 		op.Eval(in, n.Attrs(), out)
 	case op.Decompose != nil:
 		return evalDecomposed(n, in, out, o)
@@ -203,9 +203,11 @@ func evalNode(n *graph.Node, in, out []graph.Tensor, o *options) (err error) {
 }
 
 // rounded are the products under RoundActivations.
-var rounded = map[*graph.Op]func(in, out []graph.Tensor){
-	MatMulOp:       func(in, out []graph.Tensor) { evalMatMul(in[0], in[1], out[0], true) },
-	ExpertMatMulOp: func(in, out []graph.Tensor) { evalExpertMatMul(in[0], in[1], in[2], out[0], true) },
+var rounded = map[*graph.Op]func(in, out []graph.Tensor, mode quant.Rounding){
+	MatMulOp: func(in, out []graph.Tensor, mode quant.Rounding) { evalMatMul(in[0], in[1], out[0], mode) },
+	ExpertMatMulOp: func(in, out []graph.Tensor, mode quant.Rounding) {
+		evalExpertMatMul(in[0], in[1], in[2], out[0], mode)
+	},
 }
 
 func hasWeight(in []graph.Tensor) bool {

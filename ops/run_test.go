@@ -198,42 +198,54 @@ func TestPanicBecomesError(t *testing.T) {
 // activations, also inside of a decomposed op, and leaves f32 weights alone.
 func TestRoundActivations(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	for _, dt := range []graph.DType{graph.F32, graph.F16, graph.BF16, graph.Q8_0} {
-		for _, op := range []*graph.Op{MatMulOp, ExpertMatMulOp, decomposed} {
-			c := graph.Case{In: shapes(f32(3, 64), graph.ShapeOf(dt, 5, 64))}
-			if op == ExpertMatMulOp {
-				c = graph.Case{In: shapes(f32(3, 1, 64), graph.ShapeOf(dt, 4, 5, 64), i32(3, 2)), Fill: indices(4)}
-			}
-			in, err := Operands(c, r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			n := caseNode(t, op, c)
-			got, want, plain := results(n), results(n), results(n)
-			if err := EvalNode(n, in, got, RoundActivations()); err != nil {
-				t.Fatal(err)
-			}
-			if err := EvalNode(n, in, plain); err != nil {
-				t.Fatal(err)
-			}
-			rounded := append([]graph.Tensor(nil), in...)
-			rounded[0] = graph.NewTensor(in[0].Shape)
-			copy(rounded[0].F, in[0].F)
-			for i := 0; i < len(rounded[0].F); i += 64 {
-				if err := quant.RoundActivations(dt, rounded[0].F[i:i+64]); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if err := EvalNode(n, rounded, want); err != nil {
-				t.Fatal(err)
-			}
-			if err := sameBits(got[0], want[0]); err != nil {
-				t.Errorf("%s %v: %v", op.Name, dt, err)
-			}
-			if same := sameBits(got[0], plain[0]) == nil; same != (dt == graph.F32) {
-				t.Errorf("%s %v: rounding changes nothing: %v", op.Name, dt, same)
+	types := []graph.DType{graph.F32}
+	for _, w := range weightTypes {
+		types = append(types, w.dt)
+	}
+	for _, mode := range []quant.Rounding{quant.GGML, quant.Int8} {
+		for _, dt := range types {
+			for _, op := range []*graph.Op{MatMulOp, ExpertMatMulOp, decomposed} {
+				testRoundActivations(t, mode, dt, op, r)
 			}
 		}
+	}
+}
+
+func testRoundActivations(t *testing.T, mode quant.Rounding, dt graph.DType, op *graph.Op, r *rand.Rand) {
+	const K = 256
+	c := graph.Case{In: shapes(f32(3, K), graph.ShapeOf(dt, 5, K))}
+	if op == ExpertMatMulOp {
+		c = graph.Case{In: shapes(f32(3, 1, K), graph.ShapeOf(dt, 4, 5, K), i32(3, 2)), Fill: indices(4)}
+	}
+	in, err := Operands(c, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := caseNode(t, op, c)
+	got, want, plain := results(n), results(n), results(n)
+	if err := EvalNode(n, in, got, RoundActivations(mode)); err != nil {
+		t.Fatal(err)
+	}
+	if err := EvalNode(n, in, plain); err != nil {
+		t.Fatal(err)
+	}
+	rounded := append([]graph.Tensor(nil), in...)
+	rounded[0] = graph.NewTensor(in[0].Shape)
+	copy(rounded[0].F, in[0].F)
+	for i := 0; i < len(rounded[0].F); i += K {
+		if err := quant.RoundActivations(mode, dt, rounded[0].F[i:i+K]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := EvalNode(n, rounded, want); err != nil {
+		t.Fatal(err)
+	}
+	if err := sameBits(got[0], want[0]); err != nil {
+		t.Errorf("%s %v: %v", op.Name, dt, err)
+	}
+	float := dt == graph.F32 || mode == quant.Int8 && (dt == graph.F16 || dt == graph.BF16)
+	if same := sameBits(got[0], plain[0]) == nil; same != float {
+		t.Errorf("%s %v mode %d: rounding changes nothing: %v", op.Name, dt, mode, same)
 	}
 }
 
@@ -272,7 +284,7 @@ func BenchmarkMatMul(b *testing.B) {
 				}
 				y := graph.NewTensor(f32(m, 1024))
 				for b.Loop() {
-					evalMatMul(in[0], in[1], y, false)
+					evalMatMul(in[0], in[1], y, quant.Float)
 				}
 				b.ReportMetric(float64(m)*1024*1024*float64(b.N)/b.Elapsed().Seconds()/1e9, "GMAC/s")
 			})

@@ -49,10 +49,10 @@ func (w *weightRows) at(i int) []float32 {
 }
 
 // activations returns the rows of n elements of x as a product with this type of
-// weight takes them: in float64, where asked rounded to the weight's partner.
-func activations(x graph.Tensor, n int, weight graph.DType, round bool) []float64 {
+// weight takes them, rounded or not, in float64.
+func activations(x graph.Tensor, n int, weight graph.DType, round quant.Rounding) []float64 {
 	y := make([]float64, len(x.F))
-	if !round || weight == graph.F32 {
+	if round == quant.Float || weight == graph.F32 {
 		for i, v := range x.F {
 			y[i] = float64(v)
 		}
@@ -61,7 +61,7 @@ func activations(x graph.Tensor, n int, weight graph.DType, round bool) []float6
 	row := make([]float32, n)
 	for at := 0; at < len(y); at += n {
 		copy(row, x.F[at:])
-		if err := quant.RoundActivations(weight, row); err != nil {
+		if err := quant.RoundActivations(round, weight, row); err != nil {
 			fail("%w", err)
 		}
 		for i, v := range row {

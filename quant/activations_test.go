@@ -19,7 +19,7 @@ func row256(v ...float32) []float32 { return append(v, make([]float32, 256-len(v
 
 func TestRoundActivations(t *testing.T) {
 	inf, nan := float32(math.Inf(1)), float32(math.NaN())
-	d100 := half(0x3a4d) // f16(100/127)
+	d100 := F16ToF32(0x3a4d) // f16(100/127)
 	d2 := float32(1) / (float32(-127) / float32(-200))
 	for _, c := range []struct {
 		name   string
@@ -46,7 +46,7 @@ func TestRoundActivations(t *testing.T) {
 		{"q8_K 1/m overflows", graph.Q6_K, row256(1e-38, -1e-38), nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if err := RoundActivations(c.weight, c.x); err != nil {
+			if err := RoundActivations(GGML, c.weight, c.x); err != nil {
 				t.Fatal(err)
 			}
 			var rest float32
@@ -75,7 +75,7 @@ func TestQ8_KEnds(t *testing.T) {
 	x := row256(3, -3)
 	scale := float32(-127) / 3
 	d := 1 / scale
-	if err := RoundActivations(graph.Q2_K, x); err != nil {
+	if err := RoundActivations(GGML, graph.Q2_K, x); err != nil {
 		t.Fatal(err)
 	}
 	if x[0] != -127*d || x[1] != 127*d {
@@ -98,7 +98,7 @@ func TestRoundActivationsProperties(t *testing.T) {
 				x[i] = float32(r.NormFloat64())
 			}
 			y := append([]float32(nil), x...)
-			if err := RoundActivations(c.weight, y); err != nil {
+			if err := RoundActivations(GGML, c.weight, y); err != nil {
 				t.Fatal(err)
 			}
 			for i := range x {
@@ -109,7 +109,7 @@ func TestRoundActivationsProperties(t *testing.T) {
 				}
 			}
 			one := append([]float32(nil), x[:c.block]...)
-			RoundActivations(c.weight, one)
+			RoundActivations(GGML, c.weight, one)
 			for i := range one {
 				if !sameBits(one[i], y[i]) {
 					t.Fatalf("%v: element %d depends on another block", c.weight, i)
@@ -130,7 +130,7 @@ func TestQ8_0ActivationsMatchPack(t *testing.T) {
 	Pack(graph.Q8_0, b, x)
 	want := make([]float32, len(x))
 	Unpack(graph.Q8_0, want, b)
-	if err := RoundActivations(graph.Q8_0, x); err != nil {
+	if err := RoundActivations(GGML, graph.Q8_0, x); err != nil {
 		t.Fatal(err)
 	}
 	for i := range x {
@@ -142,13 +142,13 @@ func TestQ8_0ActivationsMatchPack(t *testing.T) {
 
 func TestRoundActivationsErrors(t *testing.T) {
 	for _, dt := range []graph.DType{graph.Invalid, graph.I32, graph.DType(99)} {
-		err := RoundActivations(dt, make([]float32, 256))
+		err := RoundActivations(GGML, dt, make([]float32, 256))
 		if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), dt.String()) {
 			t.Errorf("%v: got %v", dt, err)
 		}
 	}
 	for dt, n := range map[graph.DType]int{graph.Q8_0: 33, graph.Q4_K: 288} {
-		if err := RoundActivations(dt, make([]float32, n)); err == nil || !strings.Contains(err.Error(), dt.String()) {
+		if err := RoundActivations(GGML, dt, make([]float32, n)); err == nil || !strings.Contains(err.Error(), dt.String()) {
 			t.Errorf("%v with %d elements: got %v", dt, n, err)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/deltaloom/deltaloom/graph"
 )
 
-func init() { register(graph.BF16, codec{unpackBF16, packBF16}) }
+func init() { register(graph.BF16, codec{unpack: unpackBF16, pack: packBF16}) }
 
 func unpackBF16(dst []float32, src []byte) {
 	for i := range dst {

@@ -7,7 +7,7 @@ import (
 	"github.com/deltaloom/deltaloom/graph"
 )
 
-func init() { register(graph.F16, codec{unpackF16, packF16}) }
+func init() { register(graph.F16, codec{unpack: unpackF16, pack: packF16}) }
 
 func unpackF16(dst []float32, src []byte) {
 	for i := range dst {

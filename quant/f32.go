@@ -7,7 +7,7 @@ import (
 	"github.com/deltaloom/deltaloom/graph"
 )
 
-func init() { register(graph.F32, codec{unpackF32, packF32}) }
+func init() { register(graph.F32, codec{unpack: unpackF32, pack: packF32}) }
 
 func unpackF32(dst []float32, src []byte) {
 	for i := range dst {

@@ -2,8 +2,24 @@ package quant
 
 import "math"
 
-// Fits of a few levels to a group of numbers, by least squares: what packing
-// the K quants is about.
+// Fits of a few levels to a group of numbers, by least squares: what packing is
+// about.
+
+// fitLine returns the scale >= 0 and the low end m for which scale·q + m with
+// whole q from 0 to top comes close to x.
+func fitLine(x []float32, top int) (scale, m float32) {
+	lo, hi := x[0], x[0]
+	for _, v := range x {
+		lo, hi = min(lo, v), max(hi, v)
+	}
+	middle := lo + (hi-lo)/2 // the low end of what is left lies below 0
+	centred := make([]float32, len(x))
+	for i, v := range x {
+		centred[i] = v - middle
+	}
+	scale, low := fitAffine(centred, top)
+	return scale, middle - low
+}
 
 // fitAffine returns the scale >= 0 and the low >= 0 for which scale·q - low with
 // whole q from 0 to top comes close to x. It tries grids somewhat coarser and
@@ -59,13 +75,13 @@ func refitAffine(x []float32, scale, low float32, top int) (s, l float32, err fl
 	return float32(a), float32(-b), err
 }
 
-// bestPair rounds scale and low to multiples of d and dmin, 0 to 63 times, and
+// bestPair rounds scale and low to multiples of d and dmin, 0 to most times, and
 // returns the multiples around them that leave the least error.
-func bestPair(x []float32, d, dmin, scale, low float32, top int) (sc, mn byte) {
+func bestPair(x []float32, d, dmin, scale, low float32, top, most int) (sc, mn byte) {
 	best := math.Inf(1)
-	s0, m0 := multiple(scale, d), multiple(low, dmin)
-	for s := max(s0-1, 0); s <= min(s0+1, 63); s++ {
-		for m := max(m0-1, 0); m <= min(m0+1, 63); m++ {
+	s0, m0 := multiple(scale, d, most), multiple(low, dmin, most)
+	for s := max(s0-1, 0); s <= min(s0+1, most); s++ {
+		for m := max(m0-1, 0); m <= min(m0+1, most); m++ {
 			scale, low := d*float32(s), dmin*float32(m)
 			inv, err := inverse(scale), 0.0
 			for _, v := range x {
@@ -80,16 +96,6 @@ func bestPair(x []float32, d, dmin, scale, low float32, top int) (sc, mn byte) {
 	return sc, mn
 }
 
-// affineLevels returns the level of each element.
-func affineLevels(x []float32, scale, low float32, top int) []byte {
-	q := make([]byte, len(x))
-	inv := inverse(scale)
-	for i, v := range x {
-		q[i] = byte(level(v, low, inv, top))
-	}
-	return q
-}
-
 // level is the q from 0 to top with q/inv - low nearest to v.
 func level(v, low, inv float32, top int) int {
 	q := (v+low)*inv + 0.5
@@ -99,9 +105,27 @@ func level(v, low, inv float32, top int) int {
 	return int(min(q, float32(top)))
 }
 
-// fitScale returns the scale for which scale·q with whole q from -top-1 to top
-// comes close to x. The element of largest magnitude is on the longer side.
-func fitScale(x []float32, top int) float32 {
+// levels are what a signed scale is multiplied by.
+type levels struct {
+	near func(v float32) float32 // the level nearest to v
+	ends []float32               // where it pays to put the element of largest magnitude
+}
+
+// wholeLevels are the whole numbers from -n to n-1.
+func wholeLevels(n int) levels {
+	low, high := float32(-n), float32(n-1)
+	l := levels{near: func(v float32) float32 {
+		return max(low, min(high, float32(math.RoundToEven(float64(v)))))
+	}}
+	for step := float32(-1); step <= 1; step += 0.25 {
+		l.ends = append(l.ends, low+step)
+	}
+	return l
+}
+
+// fitScale returns the scale, of either sign, whose products with the levels come
+// close to x.
+func fitScale(x []float32, l levels) float32 {
 	var m float32
 	for _, v := range x {
 		if math.Abs(float64(v)) > math.Abs(float64(m)) {
@@ -113,11 +137,11 @@ func fitScale(x []float32, top int) float32 {
 	}
 	var scale float32
 	best := math.Inf(-1) // of the part of Σx² that the fit explains
-	for step := -8; step <= 8; step += 2 {
-		inv := inverse(-m / (float32(top+1) + float32(step)/8))
+	for _, end := range l.ends {
+		inv := inverse(m / end)
 		var sqq, sxq float64
 		for _, v := range x {
-			q := float64(signedLevel(v, inv, top))
+			q := float64(l.near(v * inv))
 			sqq += q * q
 			sxq += float64(v) * q
 		}
@@ -128,40 +152,34 @@ func fitScale(x []float32, top int) float32 {
 	return scale
 }
 
-// bestScale returns the multiple of d, -128 to 127 times, around scale that
+// bestScale returns the multiple of d, -most to most-1 times, around scale that
 // leaves the least error.
-func bestScale(x []float32, d, scale float32, top int) int8 {
+func bestScale(x []float32, d, scale float32, l levels, most int) int {
 	if d == 0 {
 		return 0
 	}
 	best, sc := math.Inf(1), 0
-	s0 := int(min(127, max(-128, math.Round(float64(scale/d))))) // a d that lost digits may be too small
-	for s := max(s0-1, -128); s <= min(s0+1, 127); s++ {
+	s0 := int(min(float64(most-1), max(float64(-most), math.Round(float64(scale/d))))) // a d that lost digits may be too small
+	for s := max(s0-1, -most); s <= min(s0+1, most-1); s++ {
 		scale := d * float32(s)
 		inv, err := inverse(scale), 0.0
 		for _, v := range x {
-			e := float64(v) - float64(scale*float32(signedLevel(v, inv, top)))
+			e := float64(v) - float64(scale*l.near(v*inv))
 			err += e * e
 		}
 		if err < best {
 			best, sc = err, s
 		}
 	}
-	return int8(sc)
+	return sc
 }
 
-// signedLevel is the q from -top-1 to top with q/inv nearest to v.
-func signedLevel(v, inv float32, top int) int {
-	q := math.RoundToEven(float64(v * inv))
-	return int(max(min(q, float64(top)), float64(-top-1)))
-}
-
-// multiple is how often unit goes into x, to nearest.
-func multiple(x, unit float32) int {
+// multiple is how often unit goes into x, to nearest, and most times at most.
+func multiple(x, unit float32, most int) int {
 	if unit == 0 {
 		return 0
 	}
-	return int(min(x/unit+0.5, 63))
+	return int(min(x/unit+0.5, float32(most)))
 }
 
 // inverse is 1/x, and 0 where that is no number to count with.

@@ -31,8 +31,8 @@ func TestF16Values(t *testing.T) {
 	}
 }
 
-// half computes the value of a half from the definition of the format.
-func half(h uint16) float64 {
+// halfValue computes the value of a half from the definition of the format.
+func halfValue(h uint16) float64 {
 	sign := 1 - 2*float64(h>>15)
 	exp, mant := int(h>>10&31), float64(h&1023)
 	switch exp {
@@ -50,7 +50,7 @@ func half(h uint16) float64 {
 func TestF16AllBits(t *testing.T) {
 	for i := range 1 << 16 {
 		h := uint16(i)
-		f, want := F16ToF32(h), half(h)
+		f, want := F16ToF32(h), halfValue(h)
 		if math.IsNaN(want) {
 			if f == f || F32ToF16(f)&^0x200 != h&^0x200 { // the quiet bit may be set
 				t.Fatalf("%#04x: NaN became %g, back %#04x", h, f, F32ToF16(f))
@@ -70,7 +70,7 @@ func TestF16AllBits(t *testing.T) {
 // the middle itself to the even one.
 func TestF16Neighbours(t *testing.T) {
 	for h := uint16(0); h < 0x7bff; h++ {
-		mid := float32((half(h) + half(h+1)) / 2) // exact: 12 bits
+		mid := float32((halfValue(h) + halfValue(h+1)) / 2) // exact: 12 bits
 		even := h + h&1
 		for _, c := range []struct {
 			x    float32

@@ -1,86 +1,55 @@
 package quant
 
-import (
-	"encoding/binary"
+import "github.com/deltaloom/deltaloom/graph"
 
-	"github.com/deltaloom/deltaloom/graph"
-)
-
-// Q6_K: 256 elements in 210 bytes: ql[128], qh[64], scales int8[16], d f16.
-// Each half of 128 elements has 64 bytes of ql and 32 of qh. With r the place in
-// the half n, j = r/32 and l = r%32:
+// Q6_K: 256 elements in 210 bytes: ql[128], qh[64], scales int8[16], d f16. The
+// value is (d·scale)·q with q = low + 16·high - 32 and a scale for each 16
+// elements. Each half of 128 elements has 64 bytes of ql; with n the half, j and l
+// the quarter and the place in it:
 //
 //	low  = 4 bits of ql[64n + l + 32·(j&1)], those above for j >= 2
-//	high = 2 bits of qh[32n + l], from bit 2j on
-//
-// The value is (d·scale)·q, q = low + 16·high - 32, with a scale for each 16
-// elements.
+//	high = the two bits of qh where twoBits says
+func init() { register(graph.Q6_K, codec{unpackQ6_K, packQ6_K, nanAt(q6_KD)}) }
+
 const (
-	q6_KBytes = 210
-	q6_KGroup = 16
-	q6_KMax   = 31
-	q6_KHigh  = 128 // where qh begins
-	q6_KScale = 192 // where the scales begin
-	q6_KD     = 208 // where d is
+	q6_KGroup  = 16
+	q6_KQh     = 128 // where qh begins
+	q6_KScales = 192 // where the scales begin
+	q6_KD      = 208 // where d is
 )
 
-func init() { register(graph.Q6_K, codec{unpackQ6_K, packQ6_K}) }
+var q6_KLevels = wholeLevels(32)
 
-// q6_KAt says where element e of a block has its bits.
-func q6_KAt(e int) (low, lowShift, high, highShift int) {
+// q6_KLow says where element e has its lower bits.
+func q6_KLow(e int) (at, shift int) {
 	n, j, l := e/128, e%128/32, e%32
-	return 64*n + l + 32*(j&1), 4 * (j >> 1), q6_KHigh + 32*n + l, 2 * j
+	return 64*n + l + 32*(j&1), 4 * (j >> 1)
 }
 
 func unpackQ6_K(dst []float32, src []byte) {
-	for len(dst) > 0 {
-		b := src[:q6_KBytes]
-		d := F16ToF32(binary.LittleEndian.Uint16(b[q6_KD:]))
-		for k := range kBlock / q6_KGroup {
-			scale := d * float32(int8(b[q6_KScale+k]))
-			low, lowShift, high, highShift := q6_KAt(k * q6_KGroup) // a group has them side by side
-			to := dst[k*q6_KGroup : (k+1)*q6_KGroup]
-			for i := range to {
-				q := b[low+i]>>lowShift&15 | b[high+i]>>highShift&3<<4
-				to[i] = scale * float32(int(q)-32)
-			}
+	d := half(src[q6_KD:])
+	for k := range kBlock / q6_KGroup {
+		scale := d * float32(int8(src[q6_KScales+k]))
+		low, lowShift := q6_KLow(k * q6_KGroup) // a group has them side by side
+		high, highShift := twoBits(k * q6_KGroup)
+		to := dst[k*q6_KGroup : (k+1)*q6_KGroup]
+		for i := range to {
+			q := src[low+i]>>lowShift&15 | src[q6_KQh+high+i]>>highShift&3<<4
+			to[i] = scale * float32(int(q)-32)
 		}
-		dst, src = dst[kBlock:], src[q6_KBytes:]
 	}
 }
 
-// packQ6_K fits a scale to each group by least squares, rounds it to the 8 bits
-// that it has, and then tries its neighbours.
 func packQ6_K(dst []byte, src []float32) {
-	for ; len(src) > 0; dst, src = dst[q6_KBytes:], src[kBlock:] {
-		out, x := dst[:q6_KBytes], src[:kBlock]
-		clear(out)
-		if !finite(x) {
-			binary.LittleEndian.PutUint16(out[q6_KD:], f16NaN)
-			continue
-		}
-		var scales [kBlock / q6_KGroup]float32
-		var largest float32 // of the scales, by magnitude: it takes the longer side, -128
-		for k := range scales {
-			scales[k] = fitScale(x[k*q6_KGroup:(k+1)*q6_KGroup], q6_KMax)
-			if s := scales[k]; max(s, -s) > max(largest, -largest) {
-				largest = s
-			}
-		}
-		bits := F32ToF16(largest/-128 + 0) // + 0: no -0
-		d := F16ToF32(bits)
-		binary.LittleEndian.PutUint16(out[q6_KD:], bits)
-		for k := range scales {
-			group := x[k*q6_KGroup : (k+1)*q6_KGroup]
-			sc := bestScale(group, d, scales[k], q6_KMax)
-			out[q6_KScale+k] = byte(sc)
-			low, lowShift, high, highShift := q6_KAt(k * q6_KGroup)
-			inv := inverse(d * float32(sc))
-			for i, v := range group {
-				q := byte(signedLevel(v, inv, q6_KMax) + 32)
-				out[low+i] |= q & 15 << lowShift
-				out[high+i] |= q >> 4 << highShift
-			}
-		}
+	b := fitScaledBlock(src, q6_KGroup, q6_KLevels, 128, dst[q6_KD:])
+	for k := range kBlock / q6_KGroup {
+		dst[q6_KScales+k] = byte(int8(b.scale[k]))
+	}
+	for e, v := range src {
+		q := byte(q6_KLevels.near(v*b.inv[e/q6_KGroup]) + 32)
+		low, lowShift := q6_KLow(e)
+		high, highShift := twoBits(e)
+		dst[low] |= q & 15 << lowShift
+		dst[q6_KQh+high] |= q >> 4 << highShift
 	}
 }

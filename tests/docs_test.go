@@ -73,7 +73,7 @@ type column struct {
 
 func published(all []found) (columns []*column) {
 	for _, x := range all {
-		if x.Tokens != 1 || strings.Contains(x.Model, "tiny") {
+		if x.Tokens != 1 || strings.HasSuffix(x.Model, "-tiny") || strings.HasSuffix(x.Model, "-mini") {
 			continue
 		}
 		c := &column{[]string{x.Model}, map[string]int{}, x.report}

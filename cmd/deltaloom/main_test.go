@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"flag"
 	"fmt"
@@ -24,6 +26,7 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"deltaloom": 
 //
 //	exits CODE deltaloom …   runs it and wants this exit code
 //	truncate FILE N          cuts a file to N bytes
+//	retype FILE TENSOR N     makes N the type of a tensor of two axes
 //
 // and the files tiny.ir, the built-in model's graph for one token, and $GOLDEN,
 // the folder of the reference data.
@@ -52,7 +55,7 @@ func TestScripts(t *testing.T) {
 			_, err := os.Stat(filepath.Join(golden, "q35-tiny-f32-s7.gguf"))
 			return err == nil, nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "truncate": truncate},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "truncate": truncate, "retype": retype},
 	})
 }
 
@@ -92,4 +95,20 @@ func truncate(ts *testscript.TestScript, neg bool, args []string) {
 	n, err := strconv.ParseInt(args[1], 10, 64)
 	ts.Check(err)
 	ts.Check(os.Truncate(ts.MkAbs(args[0]), n))
+}
+
+func retype(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: retype FILE TENSOR N")
+	}
+	id, err := strconv.ParseUint(args[2], 10, 32)
+	ts.Check(err)
+	data := []byte(ts.ReadFile(args[0]))
+	name := bytes.Index(data, []byte(args[1]))
+	if name < 0 {
+		ts.Fatalf("no tensor %s", args[1])
+	}
+	// Behind the name: the number of extents, two extents, the type.
+	binary.LittleEndian.PutUint32(data[name+len(args[1])+4+2*8:], uint32(id))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o666))
 }

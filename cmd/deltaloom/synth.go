@@ -2,12 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/deltaloom/deltaloom/gguf"
 	"github.com/deltaloom/deltaloom/graph"
@@ -27,8 +31,9 @@ func synthCommand(c *common) *cobra.Command {
 		Use:   "synth --model NAME --type TYPE -o FILE",
 		Short: "Write a GGUF file with real shapes and random weights",
 		Long: `Writes a model in GGUF: the shapes of a built-in table, weights of seeded random
-numbers that behave like trained ones. The matrices are of the type; norms and
-the like are f32, and rows that are no whole number of the type's blocks are f16.
+numbers that behave like trained ones. All matrices are of the type, embedding and
+head included; norms, convolution taps, routers and the like are f32, and matrices
+whose rows are no whole number of the type's blocks are f16.
 
 --vocab copies the tokenizer of another file, whose vocabulary the model then
 has. Without it the file states that it has none.`,
@@ -38,7 +43,7 @@ has. Without it the file states that it has none.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&s.model, "model", "", "the built-in shape table `NAME` (see: deltaloom models)")
-	f.StringVar(&s.dtype, "type", "", "store the matrices as `TYPE`: f32, f16, bf16, q8_0, …")
+	f.StringVar(&s.dtype, "type", "", "store the matrices as `TYPE`: "+strings.Join(typeNames(), ", "))
 	f.StringVarP(&s.path, "output", "o", "", "write `FILE`")
 	f.StringVar(&s.vocab, "vocab", "", "copy the tokenizer of GGUF `FILE`")
 	return cmd
@@ -48,11 +53,8 @@ func (s *synthCall) run(cmd *cobra.Command) error {
 	if s.model == "" || s.dtype == "" || s.path == "" {
 		return misused("want --model, --type and -o")
 	}
-	dt, err := graph.ParseDType(strings.ToLower(s.dtype))
+	dt, err := packable(s.dtype)
 	if err != nil {
-		return misused("--type: %w", err)
-	}
-	if err := canPack(dt); err != nil {
 		return err
 	}
 	c, err := models.ByName(s.model)
@@ -80,7 +82,7 @@ func (s *synthCall) run(cmd *cobra.Command) error {
 			}
 		}
 		w.TensorFunc(x.Name, graph.ShapeOf(to, x.Shape.Dims()...), func(out io.Writer) error {
-			return writeTensor(cmd.Context(), out, weights, x.Name, to, bar)
+			return writeTensor(cmd.Context(), out, weights, x, to, bar)
 		})
 	}
 	if err := w.WriteFile(s.path); err != nil {
@@ -96,13 +98,23 @@ func (s *synthCall) run(cmd *cobra.Command) error {
 	return nil
 }
 
-// canPack says whether weights can be written in that type.
-func canPack(dt graph.DType) error {
-	block, bytes := dt.Block()
-	if err := quant.Pack(dt, make([]byte, bytes), make([]float32, block)); err != nil {
-		return fmt.Errorf("--type %v: %w", dt, err)
+// packable returns the type of that name, if weights can be written in it.
+func packable(name string) (graph.DType, error) {
+	t, err := gguf.ParseTensorType(strings.ToLower(name))
+	if err != nil {
+		return graph.Invalid, misused("--type: %w%s", err, didYouMean(name, typeNames()))
 	}
-	return nil
+	if !slices.Contains(quant.Types(), t.DType()) {
+		return graph.Invalid, fmt.Errorf("--type %v: %w (known: %s)", t, errors.ErrUnsupported, strings.Join(typeNames(), ", "))
+	}
+	return t.DType(), nil
+}
+
+func typeNames() (names []string) {
+	for _, dt := range quant.Types() {
+		names = append(names, dt.String())
+	}
+	return names
 }
 
 // tokenizer writes the keys of the tokenizer, and makes the vocabulary theirs.
@@ -130,28 +142,35 @@ func (s *synthCall) tokenizer(w *gguf.Writer, c *models.Config) error {
 	return nil
 }
 
-// writeTensor makes one weight and writes it packed, some rows at a time.
-func writeTensor(ctx context.Context, out io.Writer, weights models.Source, name string, to graph.DType, bar *progress) error {
-	x, err := weights.Tensor(name)
-	if err != nil {
-		return err
-	}
-	n := x.Shape.Dim(-1)
-	n *= max(1, 1<<16/n)
-	packed := make([]byte, to.Bytes(n))
-	for at := 0; at < len(x.F); at += n {
-		if err := ctx.Err(); err != nil {
+// writeTensor makes one weight and writes it packed: a batch of stretches at a
+// time, those of a batch side by side.
+func writeTensor(ctx context.Context, out io.Writer, weights *models.SyntheticWeights, x models.Weight, to graph.DType, bar *progress) error {
+	const stretch = models.SyntheticStretch // a whole number of blocks of any type
+	n, batch := x.Shape.Len(), 16*runtime.GOMAXPROCS(0)*stretch
+	packed := make([]byte, to.Bytes(min(n, batch)))
+	for at := 0; at < n; at += batch {
+		end := min(n, at+batch)
+		group, ctx := errgroup.WithContext(ctx)
+		group.SetLimit(runtime.GOMAXPROCS(0))
+		for from := at; from < end; from += stretch {
+			group.Go(func() error {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				part := make([]float32, min(stretch, end-from))
+				if err := weights.Fill(x.Name, from, part); err != nil {
+					return err
+				}
+				bar.add(len(part))
+				return quant.Pack(to, packed[to.Bytes(from-at):to.Bytes(from-at+len(part))], part)
+			})
+		}
+		if err := group.Wait(); err != nil {
 			return err
 		}
-		part := x.F[at:min(at+n, len(x.F))]
-		b := packed[:to.Bytes(len(part))]
-		if err := quant.Pack(to, b, part); err != nil {
+		if _, err := out.Write(packed[:to.Bytes(end-at)]); err != nil {
 			return err
 		}
-		if _, err := out.Write(b); err != nil {
-			return err
-		}
-		bar.add(len(part))
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ import (
 type Backend struct{ opts []ops.Option }
 
 // New returns the backend; ops.RoundActivations makes its products with
-// quantised weights those of llama.cpp on a CPU.
+// quantised weights those of llama.cpp on a CPU, or of our own CPU backend.
 func New(opts ...ops.Option) *Backend { return &Backend{opts} }
 
 func (*Backend) Name() string { return "interp" }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/ops"
+	"github.com/deltaloom/deltaloom/quant"
 	"github.com/deltaloom/deltaloom/runtime/interp"
 	"github.com/deltaloom/deltaloom/runtime/runtimetest"
 	"github.com/deltaloom/deltaloom/runtime/sched"
@@ -32,7 +33,7 @@ func TestRoundActivations(t *testing.T) {
 	for _, round := range []bool{false, true} {
 		var opts []ops.Option
 		if round {
-			opts = append(opts, ops.RoundActivations())
+			opts = append(opts, ops.RoundActivations(quant.GGML))
 		}
 		want, err := ops.Run(g, feeds, opts...)
 		if err != nil {
