@@ -1,59 +1,113 @@
-// Package gemm multiplies activations with rows of weights that stay as they lie
-// in a file.
+// Package gemm multiplies matrices of weights in GGUF block layout by rows of
+// activations.
+//
+// The weights are read where they lie, usually in a mapped file: nothing is
+// repacked. Activations are prepared once a row (see Prepare) and serve every
+// product of the same Kind and row length. All functions may run concurrently.
 package gemm
 
 import (
+	"errors"
 	"fmt"
+	"sync"
 	"unsafe"
 
 	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/quant"
 	"github.com/deltaloom/deltaloom/runtime/cpu/isa"
-	"github.com/deltaloom/deltaloom/runtime/cpu/vec"
 )
 
-// Kind is a form of prepared activations.
+// Kind is the form in which a product takes its activations.
 type Kind uint8
 
 const (
-	Float Kind = iota // as they are
-	Int8              // blocks of 32 with a scale
+	Float Kind = iota // float32, for weights that are floating-point numbers
+	Int8              // blocks of 32 int8 and a scale, for quantised weights
 )
 
-// Product is y[i][r] = Σ_k x[i][k]·W[r][k] for one type of weight.
+// Product is y[i][r] = Σ_k x[i][k]·W[r][k] for one type of weight, row length
+// and instruction set.
 type Product struct {
-	t    graph.DType
-	k    int
-	size int // bytes of a row of W
-	vec  *vec.Funcs
+	t        graph.DType
+	k        int // elements a row
+	rowBytes int // bytes a row of W
+	kind     Kind
+	kernels  *kernels // of the type, or those of F32 when rows are unpacked; nil: plain Go
+	unpack   bool     // rows are unpacked to F32 before they are multiplied
 }
 
+// New returns the product of weights of type t and k elements a row. A type that
+// the set has no kernel for is unpacked row by row to F32. A type that is no type
+// of weights, or a k that is no whole number of its blocks, gives an error that
+// wraps errors.ErrUnsupported.
 func New(set isa.Set, t graph.DType, k int) (*Product, error) {
-	s := graph.ShapeOf(t, 1, k)
-	if !s.Valid() {
-		return nil, fmt.Errorf("rows of %d elements of %v", k, t)
+	block, size := t.Block()
+	if t == graph.I32 || size == 0 {
+		return nil, fmt.Errorf("matrix product with weights of %v: %w", t, errors.ErrUnsupported)
 	}
-	return &Product{t, k, int(s.Bytes()), vec.For(set)}, nil
+	if k <= 0 || k%block != 0 {
+		return nil, fmt.Errorf("matrix product with rows of %d %v: %w: not a whole number of blocks of %d", k, t, errors.ErrUnsupported, block)
+	}
+	if err := quant.Unpack(t, make([]float32, block), make([]byte, size)); err != nil {
+		return nil, fmt.Errorf("matrix product: %w", err)
+	}
+	p := &Product{t: t, k: k, rowBytes: k / block * size}
+	if block > 1 {
+		p.kind = Int8
+	}
+	if p.kernels = kernelsOf(set, t); p.kernels == nil {
+		p.kernels, p.unpack = kernelsOf(set, graph.F32), true
+	}
+	return p, nil
 }
 
-func (p *Product) Kind() Kind { return Float }
+// Kind returns the form in which the product takes its activations: products of
+// equal kind and k share prepared activations.
+func (p *Product) Kind() Kind { return p.kind }
 
-func ActBytes(kind Kind, k int) int { return (k*4 + 63) &^ 63 }
-
-func Prepare(set isa.Set, kind Kind, dst []byte, x []float32) {
-	copy(unsafe.Slice((*float32)(unsafe.Pointer(&dst[0])), len(x)), x)
-}
-
+// Rows writes y[i*ldy+r] for 0 ≤ i < m and lo ≤ r < hi. acts are m consecutive
+// prepared rows of activations and w holds all rows of W; w needs no alignment and
+// is never read past its end. Lengths that do not fit panic as an index out of
+// range does. The bits of a result depend on neither lo nor hi.
 func (p *Product) Rows(y []float32, ldy int, w []byte, acts []byte, m, lo, hi int) {
-	row := make([]float32, p.k)
-	size := ActBytes(Float, p.k)
-	for r := lo; r < hi; r++ {
-		if err := quant.Unpack(p.t, row, w[r*p.size:(r+1)*p.size]); err != nil {
-			panic(err)
-		}
-		for i := range m {
-			x := unsafe.Slice((*float32)(unsafe.Pointer(&acts[i*size])), p.k)
-			y[i*ldy+r] = p.vec.Dot(x, row)
-		}
+	if m <= 0 || hi <= lo {
+		return
 	}
+	actBytes := ActBytes(p.kind, p.k)
+	// The third index keeps the slices within the lengths, not the capacities.
+	acts = acts[: m*actBytes : len(acts)]
+	w = w[lo*p.rowBytes : hi*p.rowBytes : len(w)]
+	y = y[lo : (m-1)*ldy+hi : len(y)]
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	switch {
+	case p.unpack:
+		p.unpacked(s, y, ldy, w, acts, m, hi-lo)
+	case m == 1:
+		p.vector(s, y, w, acts, hi-lo)
+	default:
+		p.matrix(s, y, ldy, w, acts, m, hi-lo)
+	}
+}
+
+// scratch is what one call of Rows needs.
+type scratch struct {
+	tile tile
+	row  []float32 // one unpacked row of W
+	acts []float32 // activations of kind Float
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+// grow returns a slice of n elements, *s where that is long enough.
+func grow(s *[]float32, n int) []float32 {
+	if cap(*s) < n {
+		*s = make([]float32, n)
+	}
+	return (*s)[:n]
+}
+
+// floats returns the float32 values that the bytes are.
+func floats(b []byte) []float32 {
+	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/4)
 }

@@ -1,0 +1,223 @@
+package gemm
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/deltaloom/deltaloom/graph"
+	"github.com/deltaloom/deltaloom/quant"
+	"github.com/deltaloom/deltaloom/runtime/cpu/isa"
+)
+
+var types = []graph.DType{graph.F32, graph.F16, graph.BF16, graph.Q8_0, graph.Q4_K, graph.Q6_K}
+
+// matrix returns rows of k random weights, packed, and their values.
+func matrix(t testing.TB, dt graph.DType, rows, k int, rng *rand.Rand) (packed []byte, values []float32) {
+	values = make([]float32, rows*k)
+	for i := range values {
+		values[i] = float32(rng.NormFloat64())
+	}
+	packed = make([]byte, dt.Bytes(rows*k))
+	if err := quant.Pack(dt, packed, values); err != nil {
+		t.Fatal(err)
+	}
+	if err := quant.Unpack(dt, values, packed); err != nil {
+		t.Fatal(err)
+	}
+	return packed, values
+}
+
+// prepared returns m random rows of k activations as kind takes them, and the
+// values that they stand for.
+func prepared(set isa.Set, kind Kind, m, k int, rng *rand.Rand) (acts []byte, values []float32) {
+	size := ActBytes(kind, k)
+	acts, values = make([]byte, m*size), make([]float32, m*k)
+	for i := range m {
+		row := values[i*k : (i+1)*k]
+		for j := range row {
+			row[j] = float32(rng.NormFloat64())
+		}
+		Prepare(set, kind, acts[i*size:], row)
+		if kind == Int8 {
+			dequantize(row, acts[i*size:(i+1)*size])
+		}
+	}
+	return acts, values
+}
+
+// TestRows compares with float64 sums over the same rounded weights and
+// activations. What is left is the rounding of float32 sums of up to 4352 terms,
+// which in formats with a minimum are larger than what is left of them.
+func TestRows(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, set := range isa.Available() {
+		for _, dt := range types {
+			t.Run(fmt.Sprintf("%v/%v", set, dt), func(t *testing.T) {
+				block, _ := dt.Block()
+				ks := []int{block, 2 * block, 3 * block, 1024, 2048 + block}
+				switch block {
+				case 1:
+					ks = append(ks, 5, 15, 16, 17, 100, 1025)
+				case 32:
+					ks = append(ks, 9*block, 4096, 4096+block)
+				case 256:
+					ks = append(ks, 4096, 4096+block)
+				}
+				for _, k := range ks {
+					for _, rows := range []int{1, 2, 3, 4, 5, 7, 8, 13, 37, 70} {
+						for _, m := range []int{1, 2, 3, 4, 5, 6, 7, 13} {
+							if k > 1025 && rows > 8 || rows > 37 && m != 3 {
+								continue
+							}
+							check(t, set, dt, rows, m, k, rng)
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+func check(t *testing.T, set isa.Set, dt graph.DType, rows, m, k int, rng *rand.Rand) {
+	t.Helper()
+	p, err := New(set, dt, k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	packed, weights := matrix(t, dt, rows, k, rng)
+	acts, x := prepared(set, p.Kind(), m, k, rng)
+	w := guarded(t, packed)
+	ldy := rows + 3
+	got := make([]float32, m*ldy)
+	p.Rows(got, ldy, w, acts, m, 0, rows)
+
+	var noise, signal float64
+	for i := range m {
+		for r := range rows {
+			var want, norm float64
+			for j := range k {
+				v := float64(weights[r*k+j]) * float64(x[i*k+j])
+				want += v
+				norm += v * v
+			}
+			noise += (float64(got[i*ldy+r]) - want) * (float64(got[i*ldy+r]) - want)
+			signal += norm // the expected square of a sum of random signs
+		}
+		for _, v := range got[i*ldy+rows : (i+1)*ldy] {
+			if v != 0 {
+				t.Fatalf("%d rows, m=%d, k=%d: wrote past row %d of y", rows, m, k, i)
+			}
+		}
+	}
+	if nmse := noise / signal; !(nmse <= 1e-11) {
+		t.Fatalf("%d rows, m=%d, k=%d: NMSE %.3g", rows, m, k, nmse)
+	}
+
+	// Any split of the rows gives the same bits.
+	split := make([]float32, m*ldy)
+	for lo := 0; lo < rows; {
+		hi := min(rows, lo+1+rng.IntN(9))
+		p.Rows(split, ldy, w, acts, m, lo, hi)
+		lo = hi
+	}
+	for i := range got {
+		if math.Float32bits(got[i]) != math.Float32bits(split[i]) {
+			t.Fatalf("%d rows, m=%d, k=%d: y[%d] is %v whole and %v split", rows, m, k, i, got[i], split[i])
+		}
+	}
+}
+
+func TestPrepare(t *testing.T) {
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	rng := rand.New(rand.NewPCG(3, 4))
+	x := make([]float32, 32*11)
+	for i := range x {
+		x[i] = float32(rng.NormFloat64()) * float32(math.Exp(20*rng.NormFloat64()))
+	}
+	clear(x[32:64])
+	x[70], x[100], x[130] = nan, inf, -inf
+	for i := range 32 {
+		x[160+i] = math.SmallestNonzeroFloat32 * float32(i) // no inverse of d
+		x[192+i] = float32(i) + 0.5 - 16*float32(i&1)       // ties
+		x[224+i] = math.MaxFloat32 / float32(i+2)
+	}
+	x[192] = 127
+	size := ActBytes(Int8, len(x))
+	if size%64 != 0 || ActBytes(Float, 17)%64 != 0 {
+		t.Fatal("sizes of rows are multiples of 64")
+	}
+	want := make([]byte, size)
+	Prepare(isa.Scalar, Int8, want, x)
+	values := make([]float32, len(x))
+	dequantize(values, want)
+	for i, v := range values {
+		block := x[i/32*32 : i/32*32+32]
+		top := float32(0)
+		for _, u := range block {
+			top = max(top, float32(math.Abs(float64(u))))
+		}
+		switch {
+		case math.IsNaN(float64(top)) || math.IsInf(float64(top), 0):
+			if !math.IsNaN(float64(v)) {
+				t.Errorf("x[%d] = %v became %v beside a NaN or an infinity", i, x[i], v)
+			}
+		case top < 3e-37:
+			if v != 0 {
+				t.Errorf("x[%d] = %v became %v, though 1/d is no float32", i, x[i], v)
+			}
+		case !(math.Abs(float64(v)-float64(x[i])) <= float64(top)/253):
+			t.Errorf("x[%d] = %v became %v, the block's largest is %v", i, x[i], v, top)
+		}
+	}
+	for _, set := range isa.Available() {
+		got := make([]byte, size)
+		for i := range got {
+			got[i] = 0xaa
+		}
+		Prepare(set, Int8, got, x)
+		for i := range got {
+			if got[i] != want[i] {
+				t.Fatalf("%v: byte %d is %#x, scalar %#x", set, i, got[i], want[i])
+			}
+		}
+	}
+}
+
+func TestNewErrors(t *testing.T) {
+	for _, c := range []struct {
+		t graph.DType
+		k int
+	}{{graph.I32, 32}, {graph.Invalid, 32}, {graph.DType(200), 32}, {graph.F32, 0}, {graph.F32, -4}, {graph.Q8_0, 33}, {graph.Q4_K, 128}} {
+		if _, err := New(isa.Scalar, c.t, c.k); !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("New(%v, %d): error %v", c.t, c.k, err)
+		}
+	}
+}
+
+func TestRowsBounds(t *testing.T) {
+	p, err := New(isa.Best(), graph.F32, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	y, w, acts := make([]float32, 8), make([]byte, 8*64), make([]byte, 2*ActBytes(Float, 16))
+	for name, call := range map[string]func(){
+		"w":    func() { p.Rows(y, 4, w[:3*64], acts, 2, 0, 4) },
+		"y":    func() { p.Rows(y[:7], 4, w, acts, 2, 0, 4) },
+		"acts": func() { p.Rows(y, 4, w, acts[:64], 2, 0, 4) },
+		"lo":   func() { p.Rows(y, 4, w, acts, 2, -1, 4) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("short %s: no panic", name)
+				}
+			}()
+			call()
+		}()
+	}
+	p.Rows(y, 4, w, acts, 0, 0, 4)
+	p.Rows(y, 4, w, acts, 2, 4, 4)
+}

@@ -1,0 +1,109 @@
+package gemm
+
+import "unsafe"
+
+// tile is the argument of a kernel: it computes y for a few rows of W and a few
+// rows of activations. Steps are in bytes.
+type tile struct {
+	y     unsafe.Pointer
+	yStep uintptr // between rows of W
+	yLD   uintptr // between rows of activations
+	w     unsafe.Pointer
+	wStep uintptr        // between rows of W
+	x     unsafe.Pointer // float32, or q of kind Int8
+	d, s  unsafe.Pointer // of kind Int8
+	xStep uintptr        // between rows of activations
+	n     int            // elements
+	add   int            // 1: add to y, 0: write y
+}
+
+// kernels are the kernels of one type of weight. Within a kernel the order of
+// additions of a y depends on n alone, so all of them give the same bits.
+type kernels struct {
+	tiles []tileKernels // by falling m, the last for m = 1
+	depth int           // elements that m > 1 rows take at a time, to stay in the first cache
+}
+
+// tileKernels are for 4 rows and for 1 row of W, times m rows of activations.
+type tileKernels struct {
+	m         int
+	four, one func(*tile)
+}
+
+// blockRows rows of W stay in the second cache while all activations pass by.
+const blockRows = 64
+
+// vector is Rows for one row of activations: the speed is that of memory, which
+// serves four streams, a quarter of the rows apart, faster than one.
+func (p *Product) vector(s *scratch, y []float32, w, acts []byte, rows int) {
+	k, t := p.kernels.tiles[len(p.kernels.tiles)-1], &s.tile
+	quarter := rows / 4
+	*t = tile{n: p.k, yStep: uintptr(quarter) * 4, wStep: uintptr(quarter * p.rowBytes)}
+	p.activations(t, acts, 0)
+	for r := range quarter {
+		t.y, t.w = unsafe.Pointer(&y[r]), unsafe.Pointer(&w[r*p.rowBytes])
+		k.four(t)
+	}
+	for r := quarter * 4; r < rows; r++ {
+		t.y, t.w = unsafe.Pointer(&y[r]), unsafe.Pointer(&w[r*p.rowBytes])
+		k.one(t)
+	}
+	*t = tile{}
+}
+
+// matrix is Rows for several rows of activations.
+func (p *Product) matrix(s *scratch, y []float32, ldy int, w, acts []byte, m, rows int) {
+	t := &s.tile
+	size := ActBytes(p.kind, p.k)
+	for block := 0; block < rows; block += blockRows {
+		end := min(block+blockRows, rows)
+		for from := 0; from < p.k; from += p.kernels.depth {
+			*t = tile{n: min(p.kernels.depth, p.k-from), yStep: 4, yLD: uintptr(ldy) * 4, wStep: uintptr(p.rowBytes), xStep: uintptr(size)}
+			if from > 0 {
+				t.add = 1
+			}
+			at := int(p.t.Bytes(from))
+			for i, k := 0, 0; i < m; {
+				for p.kernels.tiles[k].m > m-i {
+					k++
+				}
+				kernel := p.kernels.tiles[k]
+				p.activations(t, acts[i*size:], from)
+				r := block
+				for ; r+4 <= end; r += 4 {
+					t.y, t.w = unsafe.Pointer(&y[i*ldy+r]), unsafe.Pointer(&w[r*p.rowBytes+at])
+					kernel.four(t)
+				}
+				for ; r < end; r++ {
+					t.y, t.w = unsafe.Pointer(&y[i*ldy+r]), unsafe.Pointer(&w[r*p.rowBytes+at])
+					kernel.one(t)
+				}
+				i += kernel.m
+			}
+		}
+	}
+	*t = tile{}
+}
+
+// activations points t at the prepared rows from acts on, at element from of each.
+func (p *Product) activations(t *tile, acts []byte, from int) {
+	if p.kind == Float {
+		t.x = unsafe.Pointer(&acts[from*4])
+		return
+	}
+	d, s, _ := layout(p.k)
+	t.x, t.d, t.s = unsafe.Pointer(&acts[from]), unsafe.Pointer(&acts[d+from/32*4]), unsafe.Pointer(&acts[s+from/32*4])
+}
+
+// row multiplies one row of F32 weights with m rows of ldx activations each.
+func (k *kernels) row(t *tile, y []float32, ldy int, w, x []float32, ldx, m int) {
+	*t = tile{n: len(w), yLD: uintptr(ldy) * 4, w: unsafe.Pointer(&w[0]), xStep: uintptr(ldx) * 4}
+	for i, j := 0, 0; i < m; i += k.tiles[j].m {
+		for k.tiles[j].m > m-i {
+			j++
+		}
+		t.y, t.x = unsafe.Pointer(&y[i*ldy]), unsafe.Pointer(&x[i*ldx])
+		k.tiles[j].one(t)
+	}
+	*t = tile{}
+}
