@@ -15,6 +15,7 @@ import (
 	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/quant"
 	"github.com/deltaloom/deltaloom/runtime/cpu/isa"
+	"github.com/deltaloom/deltaloom/runtime/cpu/vec"
 )
 
 // Kind is the form in which a product takes its activations.
@@ -32,8 +33,9 @@ type Product struct {
 	k        int // elements a row
 	rowBytes int // bytes a row of W
 	kind     Kind
-	kernels  *kernels // of the type, or those of F32 when rows are unpacked; nil: plain Go
-	unpack   bool     // rows are unpacked to F32 before they are multiplied
+	kernels  *kernels // of the type, or those of F32 when rows are unpacked; nil: vec multiplies them
+	vec      *vec.Funcs
+	unpack   bool // rows are unpacked to F32 before they are multiplied
 }
 
 // New returns the product of weights of type t and k elements a row. A type that
@@ -51,7 +53,7 @@ func New(set isa.Set, t graph.DType, k int) (*Product, error) {
 	if err := quant.Unpack(t, make([]float32, block), make([]byte, size)); err != nil {
 		return nil, fmt.Errorf("matrix product: %w", err)
 	}
-	p := &Product{t: t, k: k, rowBytes: k / block * size}
+	p := &Product{t: t, k: k, rowBytes: k / block * size, vec: vec.For(set)}
 	if block > 1 {
 		p.kind = Int8
 	}

@@ -7,7 +7,7 @@ import (
 
 //go:generate go run -C ../gen ./gemm -out ../gemm/kernels_amd64.s -declarations ../gemm/declarations_amd64.go
 
-// AVX2 and the sets beyond it have kernels; what has none is unpacked.
+// AVX-512 alone has kernels so far; what has none is unpacked.
 func kernelsOf(set isa.Set, t graph.DType) *kernels {
 	if set == isa.AVX512 {
 		return avx512[t]

@@ -25,25 +25,7 @@ func (p *Product) unpacked(s *scratch, y []float32, ldy int, w, acts []byte, m, 
 			continue
 		}
 		for i := range m {
-			y[i*ldy+r] = dot(x[i*ldx:], row)
+			y[i*ldy+r] = p.vec.Dot(row, x[i*ldx:])
 		}
 	}
-}
-
-// dot returns Σ x·w over the elements of w. Four sums keep the processor from
-// waiting for each addition.
-func dot(x, w []float32) float32 {
-	x = x[:len(w)]
-	var a, b, c, d float32
-	for len(w) >= 4 {
-		a += x[0] * w[0]
-		b += x[1] * w[1]
-		c += x[2] * w[2]
-		d += x[3] * w[3]
-		x, w = x[4:], w[4:]
-	}
-	for j := range w {
-		a += x[j] * w[j]
-	}
-	return (a + b) + (c + d)
 }
