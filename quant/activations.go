@@ -21,8 +21,12 @@ const (
 	//	F32                         F32: unchanged
 	//	F16, BF16                   the same type, to nearest, ties to even
 	//	Q4_0 Q5_0 Q8_0 IQ4_NL MXFP4 Q8_0: blocks of 32, scale in f16
-	//	Q4_1 Q5_1                   Q8_1: as Q8_0 (its block sum is rounded too, which no element shows)
+	//	Q4_1 Q5_1                   Q8_1: as Q8_0
 	//	K quants, IQ4_XS            Q8_K: blocks of 256, scale in f32
+	//
+	// Q8_1 also has the sum of the block, for the minimum of the weights. That is
+	// rounded to f16, which no element shows: with these two types logits come as
+	// close as 1e-3 where others come to 1e-4.
 	GGML
 	// Int8 is what the products of our own CPU backend see: blocks of I8Block as
 	// QuantizeI8 has them for quantised weights; unchanged for F32, F16 and BF16.
