@@ -217,7 +217,7 @@ func (v *verifyCall) limit(m *deltaloom.Model) limit {
 		exact = exact && dt == graph.F32
 	}
 	kind := deltaloom.Activations(v.activations)
-	float := kind == deltaloom.FloatActivations
+	float := kind == deltaloom.FloatActivations && m.Backend() == "interp" // others round in their kernels
 	switch {
 	case v.maxGiven:
 		return limit{v.maxNMSE, 0, "--max-nmse"}
