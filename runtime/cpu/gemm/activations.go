@@ -2,6 +2,7 @@ package gemm
 
 import (
 	"math"
+	"unsafe"
 
 	"github.com/deltaloom/deltaloom/runtime/cpu/isa"
 )
@@ -13,18 +14,20 @@ import (
 // with zeros to a multiple of 64 bytes (q), 32 bytes (the others), so that kernels
 // may take 64 elements at a time and the scales of 256:
 //
-//	q  int8     a block 32   round(x/d), ties to even
-//	d  float32  a block 1    max|x|/127
-//	s  float32  a block 1    d·Σq, for formats with an offset
+//	q     int8     a block 32   round(x/d), ties to even
+//	d     float32  a block 1    max|x|/127
+//	s     float32  a block 1    d·Σq, for formats with minima
+//	sums  int32    a block 1    Σq, for weights made unsigned
 //
 // A block with a NaN or an infinity has d = NaN, so that a fault stays visible. One
 // below 4e-37, whose 1/d is no float32, is zeros.
 
-// layout returns the offsets of d and s in a prepared row of kind Int8, and the
-// size of the row in bytes.
-func layout(k int) (d, s, size int) {
-	q, scales := roundUp(k, 64), roundUp(k, 256)/32*4
-	return q, q + scales, roundUp(q+2*scales, 64)
+// layout returns the offsets of d, s and sums in a prepared row of kind Int8, and
+// the size of the row in bytes.
+func layout(k int) (d, s, sums, size int) {
+	d = roundUp(k, 64)
+	n := roundUp(k, 256) / 32 * 4
+	return d, d + n, d + 2*n, roundUp(d+3*n, 64)
 }
 
 func roundUp(n, to int) int { return (n + to - 1) / to * to }
@@ -34,7 +37,7 @@ func ActBytes(kind Kind, k int) int {
 	if kind == Float {
 		return roundUp(4*k, 64)
 	}
-	_, _, size := layout(k)
+	_, _, _, size := layout(k)
 	return size
 }
 
@@ -48,27 +51,32 @@ func Prepare(set isa.Set, kind Kind, dst []byte, x []float32) {
 		clear(row[copy(row, x):])
 		return
 	}
-	dAt, sAt, _ := layout(len(x))
+	dAt, sAt, sumsAt, _ := layout(len(x))
+	if len(x) == 0 {
+		return
+	}
 	clear(dst[len(x):])
-	q, d, s := dst[:len(x)], floats(dst[dAt:sAt]), floats(dst[sAt:])
-	if quantize := quantizer(set); quantize != nil && len(x) > 0 {
-		quantize(&q[0], &d[0], &s[0], &x[0], len(x)/32)
+	q, d, s := dst[:len(x)], floats(dst[dAt:sAt]), floats(dst[sAt:sumsAt])
+	sums := unsafe.Slice((*int32)(unsafe.Pointer(&dst[sumsAt])), len(s))
+	if quantize := quantizer(set); quantize != nil {
+		quantize(&q[0], &d[0], &s[0], &sums[0], &x[0], len(x)/32)
 		return
 	}
 	for b := range len(x) / 32 {
-		d[b], s[b] = quantizeBlock(q[b*32:b*32+32], x[b*32:b*32+32])
+		d[b], sums[b] = quantizeBlock(q[b*32:b*32+32], x[b*32:b*32+32])
+		s[b] = d[b] * float32(sums[b])
 	}
 }
 
-// quantizeBlock rounds one block and returns its d and s.
-func quantizeBlock(q []byte, x []float32) (d, s float32) {
+// quantizeBlock rounds one block and returns its d and Σq.
+func quantizeBlock(q []byte, x []float32) (d float32, sum int32) {
 	var top float32
 	for _, v := range x {
 		top = max(top, float32(math.Abs(float64(v)))) // max keeps NaNs
 	}
 	if !(top <= math.MaxFloat32) {
 		clear(q)
-		return float32(math.NaN()), float32(math.NaN())
+		return float32(math.NaN()), 0
 	}
 	d = top / 127
 	inv := 1 / d
@@ -76,18 +84,19 @@ func quantizeBlock(q []byte, x []float32) (d, s float32) {
 		clear(q)
 		return 0, 0
 	}
-	sum := 0
 	for j, v := range x {
-		n := int(math.RoundToEven(float64(v * inv)))
-		q[j] = byte(int8(n))
+		// In [2²³, 2²⁴) float32 are the integers; the conversion keeps the
+		// compiler from fusing the multiplication with the addition.
+		n := int32(math.Float32bits(float32(v*inv)+3<<22)) - 0x4b400000
+		q[j] = byte(n)
 		sum += n
 	}
-	return d, d * float32(sum)
+	return d, sum
 }
 
 // dequantize writes the values that a prepared row of kind Int8 stands for.
 func dequantize(x []float32, row []byte) {
-	dAt, _, _ := layout(len(x))
+	dAt, _, _, _ := layout(len(x))
 	d := floats(row[dAt:])
 	for j := range x {
 		x[j] = d[j/32] * float32(int8(row[j]))

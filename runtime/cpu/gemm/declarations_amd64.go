@@ -181,3 +181,113 @@ func avx512Q6_K_4x1(t *tile)
 //
 //go:noescape
 func avx512Q6_K_1x1(t *tile)
+
+// avx2F32_4x3 multiplies 4 rows of W with 3 of activations.
+//
+//go:noescape
+func avx2F32_4x3(t *tile)
+
+// avx2F32_1x3 multiplies 1 rows of W with 3 of activations.
+//
+//go:noescape
+func avx2F32_1x3(t *tile)
+
+// avx2F32_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2F32_4x2(t *tile)
+
+// avx2F32_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2F32_1x2(t *tile)
+
+// avx2F32_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2F32_4x1(t *tile)
+
+// avx2F32_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2F32_1x1(t *tile)
+
+// avx2Q8_0_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q8_0_4x2(t *tile)
+
+// avx2Q8_0_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q8_0_1x2(t *tile)
+
+// avx2Q8_0_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q8_0_4x1(t *tile)
+
+// avx2Q8_0_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q8_0_1x1(t *tile)
+
+// avx2Quantize writes q, d, s and the sums of blocks of 32 activations.
+//
+//go:noescape
+func avx2Quantize(q *byte, d, s *float32, sums *int32, x *float32, blocks int)
+
+// avx512PanelQ8_0_1x6 multiplies 1 rows of W with 6 of activations.
+//
+//go:noescape
+func avx512PanelQ8_0_1x6(t *tile)
+
+// avx512PanelQ4_K_1x6 multiplies 1 rows of W with 6 of activations.
+//
+//go:noescape
+func avx512PanelQ4_K_1x6(t *tile)
+
+// avx512PanelQ8_0_1x4 multiplies 1 rows of W with 4 of activations.
+//
+//go:noescape
+func avx512PanelQ8_0_1x4(t *tile)
+
+// avx512PanelQ4_K_1x4 multiplies 1 rows of W with 4 of activations.
+//
+//go:noescape
+func avx512PanelQ4_K_1x4(t *tile)
+
+// avx512PanelQ8_0_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func avx512PanelQ8_0_1x2(t *tile)
+
+// avx512PanelQ4_K_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func avx512PanelQ4_K_1x2(t *tile)
+
+// avx512PanelQ8_0_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func avx512PanelQ8_0_1x1(t *tile)
+
+// avx512PanelQ4_K_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func avx512PanelQ4_K_1x1(t *tile)
+
+// avx512Transpose transposes 16 rows of 16 words.
+//
+//go:noescape
+func avx512Transpose(dst *byte, step, step8 int, src *byte, srcStep int)
+
+// avx512UnpackQ8_0 makes bytes of a row of weights.
+//
+//go:noescape
+func avx512UnpackQ8_0(q *byte, scales, mins *float32, w *byte, n int)
+
+// avx512UnpackQ4_K makes bytes of a row of weights.
+//
+//go:noescape
+func avx512UnpackQ4_K(q *byte, scales, mins *float32, w *byte, n int)

@@ -33,9 +33,9 @@ type Product struct {
 	k        int // elements a row
 	rowBytes int // bytes a row of W
 	kind     Kind
-	kernels  *kernels // of the type, or those of F32 when rows are unpacked; nil: vec multiplies them
-	vec      *vec.Funcs
-	unpack   bool // rows are unpacked to F32 before they are multiplied
+	kernels  *kernels   // of the type, or those of F32 when rows are unpacked; nil: plain Go
+	vec      *vec.Funcs // multiplies unpacked rows where no kernel does
+	unpack   bool       // rows are unpacked to F32 before they are multiplied
 }
 
 // New returns the product of weights of type t and k elements a row. A type that
@@ -87,6 +87,8 @@ func (p *Product) Rows(y []float32, ldy int, w []byte, acts []byte, m, lo, hi in
 		p.unpacked(s, y, ldy, w, acts, m, hi-lo)
 	case m == 1:
 		p.vector(s, y, w, acts, hi-lo)
+	case m >= panelMin && p.kernels.panel != nil:
+		p.panels(s, y, ldy, w, acts, m, hi-lo)
 	default:
 		p.matrix(s, y, ldy, w, acts, m, hi-lo)
 	}
@@ -97,14 +99,18 @@ type scratch struct {
 	tile tile
 	row  []float32 // one unpacked row of W
 	acts []float32 // activations of kind Float
+
+	panel, q []byte
+	scales   []float32
+	y        []float32 // of a panel with fewer rows
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
 // grow returns a slice of n elements, *s where that is long enough.
-func grow(s *[]float32, n int) []float32 {
+func grow[T any](s *[]T, n int) []T {
 	if cap(*s) < n {
-		*s = make([]float32, n)
+		*s = make([]T, n)
 	}
 	return (*s)[:n]
 }

@@ -12,6 +12,7 @@ type tile struct {
 	wStep uintptr        // between rows of W
 	x     unsafe.Pointer // float32, or q of kind Int8
 	d, s  unsafe.Pointer // of kind Int8
+	sums  unsafe.Pointer // of kind Int8
 	xStep uintptr        // between rows of activations
 	n     int            // elements
 	add   int            // 1: add to y, 0: write y
@@ -22,6 +23,7 @@ type tile struct {
 type kernels struct {
 	tiles []tileKernels // by falling m, the last for m = 1
 	depth int           // elements that m > 1 rows take at a time, to stay in the first cache
+	panel *panelKernels // for many rows of activations; nil: tiles
 }
 
 // tileKernels are for 4 rows and for 1 row of W, times m rows of activations.
@@ -91,8 +93,10 @@ func (p *Product) activations(t *tile, acts []byte, from int) {
 		t.x = unsafe.Pointer(&acts[from*4])
 		return
 	}
-	d, s, _ := layout(p.k)
-	t.x, t.d, t.s = unsafe.Pointer(&acts[from]), unsafe.Pointer(&acts[d+from/32*4]), unsafe.Pointer(&acts[s+from/32*4])
+	d, s, sums, _ := layout(p.k)
+	at := from / 32 * 4
+	t.x, t.d = unsafe.Pointer(&acts[from]), unsafe.Pointer(&acts[d+at])
+	t.s, t.sums = unsafe.Pointer(&acts[s+at]), unsafe.Pointer(&acts[sums+at])
 }
 
 // row multiplies one row of F32 weights with m rows of ldx activations each.

@@ -10,10 +10,10 @@ TEXT ·avx512F32_4x6(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
+	MOVQ   80(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
-	MOVQ   64(AX), R12
+	MOVQ   72(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	LEAQ   (R11)(R13*1), DX
 	VPXORD Z0, Z0, Z0
@@ -132,7 +132,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          80(AX), DI
+	MOVQ          88(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -304,8 +304,8 @@ TEXT ·avx512F32_1x6(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
-	MOVQ   64(AX), R12
+	MOVQ   80(AX), CX
+	MOVQ   72(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	LEAQ   (R11)(R13*1), DX
 	VPXORD Z0, Z0, Z0
@@ -364,7 +364,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          80(AX), DI
+	MOVQ          88(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -458,10 +458,10 @@ TEXT ·avx512F32_4x2(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
+	MOVQ   80(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
-	MOVQ   64(AX), R12
+	MOVQ   72(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -522,7 +522,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          80(AX), DI
+	MOVQ          88(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -586,8 +586,8 @@ TEXT ·avx512F32_1x2(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
-	MOVQ   64(AX), R12
+	MOVQ   80(AX), CX
+	MOVQ   72(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	VPXORD Z0, Z0, Z0
 	VPXORD Z4, Z4, Z4
@@ -624,7 +624,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          80(AX), DI
+	MOVQ          88(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -662,7 +662,7 @@ TEXT ·avx512F32_4x1(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
+	MOVQ   80(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
 	VPXORD Z0, Z0, Z0
@@ -718,7 +718,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          80(AX), DI
+	MOVQ          88(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -755,7 +755,7 @@ TEXT ·avx512F32_1x1(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
+	MOVQ   80(AX), CX
 	VPXORD Z0, Z0, Z0
 	MOVQ   CX, AX
 	SHRQ   $0x04, AX
@@ -788,7 +788,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          80(AX), DI
+	MOVQ          88(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -812,10 +812,10 @@ TEXT ·avx512F16_4x6(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
+	MOVQ   80(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
-	MOVQ   64(AX), R12
+	MOVQ   72(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	LEAQ   (R11)(R13*1), DX
 	VPXORD Z0, Z0, Z0
@@ -934,7 +934,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          80(AX), DI
+	MOVQ          88(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -1106,8 +1106,8 @@ TEXT ·avx512F16_1x6(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
-	MOVQ   64(AX), R12
+	MOVQ   80(AX), CX
+	MOVQ   72(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	LEAQ   (R11)(R13*1), DX
 	VPXORD Z0, Z0, Z0
@@ -1166,7 +1166,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          80(AX), DI
+	MOVQ          88(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -1260,10 +1260,10 @@ TEXT ·avx512F16_4x2(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
+	MOVQ   80(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
-	MOVQ   64(AX), R12
+	MOVQ   72(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -1324,7 +1324,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          80(AX), DI
+	MOVQ          88(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -1388,8 +1388,8 @@ TEXT ·avx512F16_1x2(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
-	MOVQ   64(AX), R12
+	MOVQ   80(AX), CX
+	MOVQ   72(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	VPXORD Z0, Z0, Z0
 	VPXORD Z4, Z4, Z4
@@ -1426,7 +1426,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          80(AX), DI
+	MOVQ          88(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -1464,7 +1464,7 @@ TEXT ·avx512F16_4x1(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
+	MOVQ   80(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
 	VPXORD Z0, Z0, Z0
@@ -1520,7 +1520,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          80(AX), DI
+	MOVQ          88(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -1557,7 +1557,7 @@ TEXT ·avx512F16_1x1(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
+	MOVQ   80(AX), CX
 	VPXORD Z0, Z0, Z0
 	MOVQ   CX, AX
 	SHRQ   $0x04, AX
@@ -1590,7 +1590,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          80(AX), DI
+	MOVQ          88(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -1614,10 +1614,10 @@ TEXT ·avx512BF16_4x6(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
+	MOVQ   80(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
-	MOVQ   64(AX), R12
+	MOVQ   72(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	LEAQ   (R11)(R13*1), DX
 	VPXORD Z0, Z0, Z0
@@ -1744,7 +1744,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          80(AX), DI
+	MOVQ          88(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -1916,8 +1916,8 @@ TEXT ·avx512BF16_1x6(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
-	MOVQ   64(AX), R12
+	MOVQ   80(AX), CX
+	MOVQ   72(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	LEAQ   (R11)(R13*1), DX
 	VPXORD Z0, Z0, Z0
@@ -1978,7 +1978,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          80(AX), DI
+	MOVQ          88(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -2072,10 +2072,10 @@ TEXT ·avx512BF16_4x2(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
+	MOVQ   80(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
-	MOVQ   64(AX), R12
+	MOVQ   72(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -2144,7 +2144,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          80(AX), DI
+	MOVQ          88(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -2208,8 +2208,8 @@ TEXT ·avx512BF16_1x2(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
-	MOVQ   64(AX), R12
+	MOVQ   80(AX), CX
+	MOVQ   72(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	VPXORD Z0, Z0, Z0
 	VPXORD Z4, Z4, Z4
@@ -2248,7 +2248,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          80(AX), DI
+	MOVQ          88(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -2286,7 +2286,7 @@ TEXT ·avx512BF16_4x1(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
+	MOVQ   80(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
 	VPXORD Z0, Z0, Z0
@@ -2350,7 +2350,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          80(AX), DI
+	MOVQ          88(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -2387,7 +2387,7 @@ TEXT ·avx512BF16_1x1(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
+	MOVQ   80(AX), CX
 	VPXORD Z0, Z0, Z0
 	MOVQ   CX, AX
 	SHRQ   $0x04, AX
@@ -2422,7 +2422,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          80(AX), DI
+	MOVQ          88(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -2659,10 +2659,10 @@ TEXT ·avx512Q8_0_4x4(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
+	MOVQ   80(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
-	MOVQ   64(AX), R12
+	MOVQ   72(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	MOVQ   48(AX), DI
 	MOVL   $0x0000ff00, AX
@@ -2959,7 +2959,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          80(AX), DI
+	MOVQ          88(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -3077,8 +3077,8 @@ TEXT ·avx512Q8_0_1x4(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
-	MOVQ   64(AX), R12
+	MOVQ   80(AX), CX
+	MOVQ   72(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	MOVQ   48(AX), DI
 	MOVL   $0x0000ff00, AX
@@ -3213,7 +3213,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          80(AX), DI
+	MOVQ          88(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -3279,10 +3279,10 @@ TEXT ·avx512Q8_0_4x2(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
+	MOVQ   80(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
-	MOVQ   64(AX), R12
+	MOVQ   72(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	MOVQ   48(AX), DI
 	MOVL   $0x0000ff00, AX
@@ -3463,7 +3463,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          80(AX), DI
+	MOVQ          88(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -3527,8 +3527,8 @@ TEXT ·avx512Q8_0_1x2(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
-	MOVQ   64(AX), R12
+	MOVQ   80(AX), CX
+	MOVQ   72(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	MOVQ   48(AX), DI
 	MOVL   $0x0000ff00, AX
@@ -3613,7 +3613,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          80(AX), DI
+	MOVQ          88(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -3651,7 +3651,7 @@ TEXT ·avx512Q8_0_4x1(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
+	MOVQ   80(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
 	MOVQ   48(AX), DI
@@ -3783,7 +3783,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          80(AX), DI
+	MOVQ          88(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -3820,7 +3820,7 @@ TEXT ·avx512Q8_0_1x1(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
+	MOVQ   80(AX), CX
 	MOVQ   48(AX), DI
 	MOVL   $0x0000ff00, AX
 	KMOVW  AX, K1
@@ -3881,7 +3881,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          80(AX), DI
+	MOVQ          88(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -3905,10 +3905,10 @@ TEXT ·avx512Q4_K_4x4(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
+	MOVQ   80(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
-	MOVQ   64(AX), R12
+	MOVQ   72(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	MOVQ   48(AX), DI
 	MOVQ   56(AX), SI
@@ -4482,7 +4482,7 @@ loop:
 	MOVQ            (AX), BX
 	MOVQ            8(AX), DX
 	MOVQ            16(AX), CX
-	MOVQ            80(AX), DI
+	MOVQ            88(AX), DI
 	LEAQ            (DX)(DX*2), SI
 	VEXTRACTF64X4   $0x01, Z0, Y31
 	VADDPS          Y31, Y0, Y0
@@ -4600,8 +4600,8 @@ TEXT ·avx512Q4_K_1x4(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
-	MOVQ   64(AX), R12
+	MOVQ   80(AX), CX
+	MOVQ   72(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	MOVQ   48(AX), DI
 	MOVQ   56(AX), SI
@@ -4785,7 +4785,7 @@ loop:
 	MOVQ            (AX), BX
 	MOVQ            8(AX), DX
 	MOVQ            16(AX), CX
-	MOVQ            80(AX), DI
+	MOVQ            88(AX), DI
 	LEAQ            (DX)(DX*2), SI
 	VEXTRACTF64X4   $0x01, Z0, Y31
 	VADDPS          Y31, Y0, Y0
@@ -4851,10 +4851,10 @@ TEXT ·avx512Q4_K_4x2(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
+	MOVQ   80(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
-	MOVQ   64(AX), R12
+	MOVQ   72(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	MOVQ   48(AX), DI
 	MOVQ   56(AX), SI
@@ -5234,7 +5234,7 @@ loop:
 	MOVQ            (AX), BX
 	MOVQ            8(AX), DX
 	MOVQ            16(AX), CX
-	MOVQ            80(AX), DI
+	MOVQ            88(AX), DI
 	LEAQ            (DX)(DX*2), SI
 	VEXTRACTF64X4   $0x01, Z0, Y31
 	VADDPS          Y31, Y0, Y0
@@ -5298,8 +5298,8 @@ TEXT ·avx512Q4_K_1x2(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
-	MOVQ   64(AX), R12
+	MOVQ   80(AX), CX
+	MOVQ   72(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	MOVQ   48(AX), DI
 	MOVQ   56(AX), SI
@@ -5421,7 +5421,7 @@ loop:
 	MOVQ            (AX), BX
 	MOVQ            8(AX), DX
 	MOVQ            16(AX), CX
-	MOVQ            80(AX), DI
+	MOVQ            88(AX), DI
 	LEAQ            (DX)(DX*2), SI
 	VEXTRACTF64X4   $0x01, Z0, Y31
 	VADDPS          Y31, Y0, Y0
@@ -5459,7 +5459,7 @@ TEXT ·avx512Q4_K_4x1(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
+	MOVQ   80(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
 	MOVQ   48(AX), DI
@@ -5755,7 +5755,7 @@ loop:
 	MOVQ            (AX), BX
 	MOVQ            8(AX), DX
 	MOVQ            16(AX), CX
-	MOVQ            80(AX), DI
+	MOVQ            88(AX), DI
 	LEAQ            (DX)(DX*2), SI
 	VEXTRACTF64X4   $0x01, Z0, Y31
 	VADDPS          Y31, Y0, Y0
@@ -5792,7 +5792,7 @@ TEXT ·avx512Q4_K_1x1(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
+	MOVQ   80(AX), CX
 	MOVQ   48(AX), DI
 	MOVQ   56(AX), SI
 	MOVL   $0x0000ff00, AX
@@ -5885,7 +5885,7 @@ loop:
 	MOVQ            (AX), BX
 	MOVQ            8(AX), DX
 	MOVQ            16(AX), CX
-	MOVQ            80(AX), DI
+	MOVQ            88(AX), DI
 	LEAQ            (DX)(DX*2), SI
 	VEXTRACTF64X4   $0x01, Z0, Y31
 	VADDPS          Y31, Y0, Y0
@@ -5909,10 +5909,10 @@ TEXT ·avx512Q6_K_4x4(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
+	MOVQ   80(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
-	MOVQ   64(AX), R12
+	MOVQ   72(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	MOVQ   48(AX), DI
 	MOVL   $0x0000ff00, AX
@@ -6516,7 +6516,7 @@ loop:
 	MOVQ            (AX), BX
 	MOVQ            8(AX), DX
 	MOVQ            16(AX), CX
-	MOVQ            80(AX), DI
+	MOVQ            88(AX), DI
 	LEAQ            (DX)(DX*2), SI
 	VEXTRACTF64X4   $0x01, Z0, Y31
 	VADDPS          Y31, Y0, Y0
@@ -6634,8 +6634,8 @@ TEXT ·avx512Q6_K_1x4(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
-	MOVQ   64(AX), R12
+	MOVQ   80(AX), CX
+	MOVQ   72(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	MOVQ   48(AX), DI
 	MOVL   $0x0000ff00, AX
@@ -6882,7 +6882,7 @@ loop:
 	MOVQ            (AX), BX
 	MOVQ            8(AX), DX
 	MOVQ            16(AX), CX
-	MOVQ            80(AX), DI
+	MOVQ            88(AX), DI
 	LEAQ            (DX)(DX*2), SI
 	VEXTRACTF64X4   $0x01, Z0, Y31
 	VADDPS          Y31, Y0, Y0
@@ -6948,10 +6948,10 @@ TEXT ·avx512Q6_K_4x2(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
+	MOVQ   80(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
-	MOVQ   64(AX), R12
+	MOVQ   72(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	MOVQ   48(AX), DI
 	MOVL   $0x0000ff00, AX
@@ -7331,7 +7331,7 @@ loop:
 	MOVQ            (AX), BX
 	MOVQ            8(AX), DX
 	MOVQ            16(AX), CX
-	MOVQ            80(AX), DI
+	MOVQ            88(AX), DI
 	LEAQ            (DX)(DX*2), SI
 	VEXTRACTF64X4   $0x01, Z0, Y31
 	VADDPS          Y31, Y0, Y0
@@ -7395,8 +7395,8 @@ TEXT ·avx512Q6_K_1x2(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
-	MOVQ   64(AX), R12
+	MOVQ   80(AX), CX
+	MOVQ   72(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	MOVQ   48(AX), DI
 	MOVL   $0x0000ff00, AX
@@ -7545,7 +7545,7 @@ loop:
 	MOVQ            (AX), BX
 	MOVQ            8(AX), DX
 	MOVQ            16(AX), CX
-	MOVQ            80(AX), DI
+	MOVQ            88(AX), DI
 	LEAQ            (DX)(DX*2), SI
 	VEXTRACTF64X4   $0x01, Z0, Y31
 	VADDPS          Y31, Y0, Y0
@@ -7583,7 +7583,7 @@ TEXT ·avx512Q6_K_4x1(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
+	MOVQ   80(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
 	MOVQ   48(AX), DI
@@ -7868,7 +7868,7 @@ loop:
 	MOVQ            (AX), BX
 	MOVQ            8(AX), DX
 	MOVQ            16(AX), CX
-	MOVQ            80(AX), DI
+	MOVQ            88(AX), DI
 	LEAQ            (DX)(DX*2), SI
 	VEXTRACTF64X4   $0x01, Z0, Y31
 	VADDPS          Y31, Y0, Y0
@@ -7905,7 +7905,7 @@ TEXT ·avx512Q6_K_1x1(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   72(AX), CX
+	MOVQ   80(AX), CX
 	MOVQ   48(AX), DI
 	MOVL   $0x0000ff00, AX
 	KMOVW  AX, K1
@@ -8008,7 +8008,7 @@ loop:
 	MOVQ            (AX), BX
 	MOVQ            8(AX), DX
 	MOVQ            16(AX), CX
-	MOVQ            80(AX), DI
+	MOVQ            88(AX), DI
 	LEAQ            (DX)(DX*2), SI
 	VEXTRACTF64X4   $0x01, Z0, Y31
 	VADDPS          Y31, Y0, Y0
@@ -8023,5 +8023,2901 @@ loop:
 
 store0:
 	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+DATA masks<>+0(SB)/4, $0xffffffff
+DATA masks<>+4(SB)/4, $0xffffffff
+DATA masks<>+8(SB)/4, $0xffffffff
+DATA masks<>+12(SB)/4, $0xffffffff
+DATA masks<>+16(SB)/4, $0xffffffff
+DATA masks<>+20(SB)/4, $0xffffffff
+DATA masks<>+24(SB)/4, $0xffffffff
+DATA masks<>+28(SB)/4, $0x00000000
+DATA masks<>+32(SB)/4, $0x00000000
+DATA masks<>+36(SB)/4, $0x00000000
+DATA masks<>+40(SB)/4, $0x00000000
+DATA masks<>+44(SB)/4, $0x00000000
+DATA masks<>+48(SB)/4, $0x00000000
+DATA masks<>+52(SB)/4, $0x00000000
+GLOBL masks<>(SB), RODATA|NOPTR, $56
+
+// func avx2F32_4x3(t *byte)
+// Requires: AVX, AVX2, FMA3
+TEXT ·avx2F32_4x3(SB), NOSPLIT, $0-8
+	MOVQ  t+0(FP), AX
+	MOVQ  24(AX), R8
+	MOVQ  40(AX), R11
+	MOVQ  80(AX), CX
+	MOVQ  32(AX), R9
+	LEAQ  (R9)(R9*2), R10
+	MOVQ  72(AX), R12
+	LEAQ  (R12)(R12*2), R13
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	VPXOR Y11, Y11, Y11
+	MOVQ  CX, AX
+	SHRQ  $0x03, AX
+	JZ    tail
+
+loop:
+	VMOVUPS     (R11), Y12
+	VMOVUPS     (R11)(R12*1), Y13
+	VMOVUPS     (R11)(R12*2), Y14
+	VMOVUPS     (R8), Y15
+	VFMADD231PS Y12, Y15, Y0
+	VFMADD231PS Y13, Y15, Y4
+	VFMADD231PS Y14, Y15, Y8
+	VMOVUPS     (R8)(R9*1), Y15
+	VFMADD231PS Y12, Y15, Y1
+	VFMADD231PS Y13, Y15, Y5
+	VFMADD231PS Y14, Y15, Y9
+	VMOVUPS     (R8)(R9*2), Y15
+	VFMADD231PS Y12, Y15, Y2
+	VFMADD231PS Y13, Y15, Y6
+	VFMADD231PS Y14, Y15, Y10
+	VMOVUPS     (R8)(R10*1), Y15
+	VFMADD231PS Y12, Y15, Y3
+	VFMADD231PS Y13, Y15, Y7
+	VFMADD231PS Y14, Y15, Y11
+	ADDQ        $0x20, R8
+	ADDQ        $0x20, R11
+	DECQ        AX
+	JNZ         loop
+
+tail:
+	ANDQ        $0x07, CX
+	JZ          done
+	LEAQ        masks<>+28(SB), AX
+	SHLQ        $0x02, CX
+	SUBQ        CX, AX
+	VMOVUPS     (R11), Y12
+	VMOVUPS     (R11)(R12*1), Y13
+	VMOVUPS     (R11)(R12*2), Y14
+	VMOVDQU     (AX), Y15
+	VMASKMOVPS  (R8), Y15, Y15
+	VFMADD231PS Y12, Y15, Y0
+	VFMADD231PS Y13, Y15, Y4
+	VFMADD231PS Y14, Y15, Y8
+	VMOVDQU     (AX), Y15
+	VMASKMOVPS  (R8)(R9*1), Y15, Y15
+	VFMADD231PS Y12, Y15, Y1
+	VFMADD231PS Y13, Y15, Y5
+	VFMADD231PS Y14, Y15, Y9
+	VMOVDQU     (AX), Y15
+	VMASKMOVPS  (R8)(R9*2), Y15, Y15
+	VFMADD231PS Y12, Y15, Y2
+	VFMADD231PS Y13, Y15, Y6
+	VFMADD231PS Y14, Y15, Y10
+	VMOVDQU     (AX), Y15
+	VMASKMOVPS  (R8)(R10*1), Y15, Y15
+	VFMADD231PS Y12, Y15, Y3
+	VFMADD231PS Y13, Y15, Y7
+	VFMADD231PS Y14, Y15, Y11
+
+done:
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), BX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), CX
+	MOVQ         88(AX), DI
+	LEAQ         (DX)(DX*2), SI
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store0
+	VMOVSS       (BX), X1
+	VINSERTPS    $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS    $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS    $0x30, (BX)(SI*1), X1, X1
+	VADDPS       X1, X0, X0
+
+store0:
+	VMOVSS       X0, (BX)
+	VEXTRACTPS   $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS   $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS   $0x03, X0, (BX)(SI*1)
+	ADDQ         CX, BX
+	VMOVAPS      Y4, Y0
+	VMOVAPS      Y5, Y1
+	VMOVAPS      Y6, Y2
+	VMOVAPS      Y7, Y3
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store1
+	VMOVSS       (BX), X1
+	VINSERTPS    $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS    $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS    $0x30, (BX)(SI*1), X1, X1
+	VADDPS       X1, X0, X0
+
+store1:
+	VMOVSS       X0, (BX)
+	VEXTRACTPS   $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS   $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS   $0x03, X0, (BX)(SI*1)
+	ADDQ         CX, BX
+	VMOVAPS      Y8, Y0
+	VMOVAPS      Y9, Y1
+	VMOVAPS      Y10, Y2
+	VMOVAPS      Y11, Y3
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store2
+	VMOVSS       (BX), X1
+	VINSERTPS    $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS    $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS    $0x30, (BX)(SI*1), X1, X1
+	VADDPS       X1, X0, X0
+
+store2:
+	VMOVSS     X0, (BX)
+	VEXTRACTPS $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS $0x03, X0, (BX)(SI*1)
+	VZEROUPPER
+	RET
+
+// func avx2F32_1x3(t *byte)
+// Requires: AVX, AVX2, FMA3
+TEXT ·avx2F32_1x3(SB), NOSPLIT, $0-8
+	MOVQ  t+0(FP), AX
+	MOVQ  24(AX), R8
+	MOVQ  40(AX), R11
+	MOVQ  80(AX), CX
+	MOVQ  72(AX), R12
+	LEAQ  (R12)(R12*2), R13
+	VPXOR Y0, Y0, Y0
+	VPXOR Y4, Y4, Y4
+	VPXOR Y8, Y8, Y8
+	MOVQ  CX, AX
+	SHRQ  $0x03, AX
+	JZ    tail
+
+loop:
+	VMOVUPS     (R11), Y12
+	VMOVUPS     (R11)(R12*1), Y13
+	VMOVUPS     (R11)(R12*2), Y14
+	VMOVUPS     (R8), Y15
+	VFMADD231PS Y12, Y15, Y0
+	VFMADD231PS Y13, Y15, Y4
+	VFMADD231PS Y14, Y15, Y8
+	ADDQ        $0x20, R8
+	ADDQ        $0x20, R11
+	DECQ        AX
+	JNZ         loop
+
+tail:
+	ANDQ        $0x07, CX
+	JZ          done
+	LEAQ        masks<>+28(SB), AX
+	SHLQ        $0x02, CX
+	SUBQ        CX, AX
+	VMOVUPS     (R11), Y12
+	VMOVUPS     (R11)(R12*1), Y13
+	VMOVUPS     (R11)(R12*2), Y14
+	VMOVDQU     (AX), Y15
+	VMASKMOVPS  (R8), Y15, Y15
+	VFMADD231PS Y12, Y15, Y0
+	VFMADD231PS Y13, Y15, Y4
+	VFMADD231PS Y14, Y15, Y8
+
+done:
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), BX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), CX
+	MOVQ         88(AX), DI
+	LEAQ         (DX)(DX*2), SI
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store0
+	VMOVSS       (BX), X1
+	VADDPS       X1, X0, X0
+
+store0:
+	VMOVSS       X0, (BX)
+	ADDQ         CX, BX
+	VMOVAPS      Y4, Y0
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store1
+	VMOVSS       (BX), X1
+	VADDPS       X1, X0, X0
+
+store1:
+	VMOVSS       X0, (BX)
+	ADDQ         CX, BX
+	VMOVAPS      Y8, Y0
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store2
+	VMOVSS       (BX), X1
+	VADDPS       X1, X0, X0
+
+store2:
+	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+// func avx2F32_4x2(t *byte)
+// Requires: AVX, AVX2, FMA3
+TEXT ·avx2F32_4x2(SB), NOSPLIT, $0-8
+	MOVQ  t+0(FP), AX
+	MOVQ  24(AX), R8
+	MOVQ  40(AX), R11
+	MOVQ  80(AX), CX
+	MOVQ  32(AX), R9
+	LEAQ  (R9)(R9*2), R10
+	MOVQ  72(AX), R12
+	LEAQ  (R12)(R12*2), R13
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	MOVQ  CX, AX
+	SHRQ  $0x03, AX
+	JZ    tail
+
+loop:
+	VMOVUPS     (R11), Y12
+	VMOVUPS     (R11)(R12*1), Y13
+	VMOVUPS     (R8), Y15
+	VFMADD231PS Y12, Y15, Y0
+	VFMADD231PS Y13, Y15, Y4
+	VMOVUPS     (R8)(R9*1), Y15
+	VFMADD231PS Y12, Y15, Y1
+	VFMADD231PS Y13, Y15, Y5
+	VMOVUPS     (R8)(R9*2), Y15
+	VFMADD231PS Y12, Y15, Y2
+	VFMADD231PS Y13, Y15, Y6
+	VMOVUPS     (R8)(R10*1), Y15
+	VFMADD231PS Y12, Y15, Y3
+	VFMADD231PS Y13, Y15, Y7
+	ADDQ        $0x20, R8
+	ADDQ        $0x20, R11
+	DECQ        AX
+	JNZ         loop
+
+tail:
+	ANDQ        $0x07, CX
+	JZ          done
+	LEAQ        masks<>+28(SB), AX
+	SHLQ        $0x02, CX
+	SUBQ        CX, AX
+	VMOVUPS     (R11), Y12
+	VMOVUPS     (R11)(R12*1), Y13
+	VMOVDQU     (AX), Y15
+	VMASKMOVPS  (R8), Y15, Y15
+	VFMADD231PS Y12, Y15, Y0
+	VFMADD231PS Y13, Y15, Y4
+	VMOVDQU     (AX), Y15
+	VMASKMOVPS  (R8)(R9*1), Y15, Y15
+	VFMADD231PS Y12, Y15, Y1
+	VFMADD231PS Y13, Y15, Y5
+	VMOVDQU     (AX), Y15
+	VMASKMOVPS  (R8)(R9*2), Y15, Y15
+	VFMADD231PS Y12, Y15, Y2
+	VFMADD231PS Y13, Y15, Y6
+	VMOVDQU     (AX), Y15
+	VMASKMOVPS  (R8)(R10*1), Y15, Y15
+	VFMADD231PS Y12, Y15, Y3
+	VFMADD231PS Y13, Y15, Y7
+
+done:
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), BX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), CX
+	MOVQ         88(AX), DI
+	LEAQ         (DX)(DX*2), SI
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store0
+	VMOVSS       (BX), X1
+	VINSERTPS    $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS    $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS    $0x30, (BX)(SI*1), X1, X1
+	VADDPS       X1, X0, X0
+
+store0:
+	VMOVSS       X0, (BX)
+	VEXTRACTPS   $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS   $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS   $0x03, X0, (BX)(SI*1)
+	ADDQ         CX, BX
+	VMOVAPS      Y4, Y0
+	VMOVAPS      Y5, Y1
+	VMOVAPS      Y6, Y2
+	VMOVAPS      Y7, Y3
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store1
+	VMOVSS       (BX), X1
+	VINSERTPS    $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS    $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS    $0x30, (BX)(SI*1), X1, X1
+	VADDPS       X1, X0, X0
+
+store1:
+	VMOVSS     X0, (BX)
+	VEXTRACTPS $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS $0x03, X0, (BX)(SI*1)
+	VZEROUPPER
+	RET
+
+// func avx2F32_1x2(t *byte)
+// Requires: AVX, AVX2, FMA3
+TEXT ·avx2F32_1x2(SB), NOSPLIT, $0-8
+	MOVQ  t+0(FP), AX
+	MOVQ  24(AX), R8
+	MOVQ  40(AX), R11
+	MOVQ  80(AX), CX
+	MOVQ  72(AX), R12
+	LEAQ  (R12)(R12*2), R13
+	VPXOR Y0, Y0, Y0
+	VPXOR Y4, Y4, Y4
+	MOVQ  CX, AX
+	SHRQ  $0x03, AX
+	JZ    tail
+
+loop:
+	VMOVUPS     (R11), Y12
+	VMOVUPS     (R11)(R12*1), Y13
+	VMOVUPS     (R8), Y15
+	VFMADD231PS Y12, Y15, Y0
+	VFMADD231PS Y13, Y15, Y4
+	ADDQ        $0x20, R8
+	ADDQ        $0x20, R11
+	DECQ        AX
+	JNZ         loop
+
+tail:
+	ANDQ        $0x07, CX
+	JZ          done
+	LEAQ        masks<>+28(SB), AX
+	SHLQ        $0x02, CX
+	SUBQ        CX, AX
+	VMOVUPS     (R11), Y12
+	VMOVUPS     (R11)(R12*1), Y13
+	VMOVDQU     (AX), Y15
+	VMASKMOVPS  (R8), Y15, Y15
+	VFMADD231PS Y12, Y15, Y0
+	VFMADD231PS Y13, Y15, Y4
+
+done:
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), BX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), CX
+	MOVQ         88(AX), DI
+	LEAQ         (DX)(DX*2), SI
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store0
+	VMOVSS       (BX), X1
+	VADDPS       X1, X0, X0
+
+store0:
+	VMOVSS       X0, (BX)
+	ADDQ         CX, BX
+	VMOVAPS      Y4, Y0
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store1
+	VMOVSS       (BX), X1
+	VADDPS       X1, X0, X0
+
+store1:
+	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+// func avx2F32_4x1(t *byte)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·avx2F32_4x1(SB), NOSPLIT, $0-8
+	MOVQ  t+0(FP), AX
+	MOVQ  24(AX), R8
+	MOVQ  40(AX), R11
+	MOVQ  80(AX), CX
+	MOVQ  32(AX), R9
+	LEAQ  (R9)(R9*2), R10
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	MOVQ  CX, AX
+	SHRQ  $0x03, AX
+	JZ    tail
+
+loop:
+	VMOVUPS     (R11), Y12
+	PREFETCHT0  2048(R8)
+	VMOVUPS     (R8), Y15
+	VFMADD231PS Y12, Y15, Y0
+	PREFETCHT0  2048(R8)(R9*1)
+	VMOVUPS     (R8)(R9*1), Y15
+	VFMADD231PS Y12, Y15, Y1
+	PREFETCHT0  2048(R8)(R9*2)
+	VMOVUPS     (R8)(R9*2), Y15
+	VFMADD231PS Y12, Y15, Y2
+	PREFETCHT0  2048(R8)(R10*1)
+	VMOVUPS     (R8)(R10*1), Y15
+	VFMADD231PS Y12, Y15, Y3
+	ADDQ        $0x20, R8
+	ADDQ        $0x20, R11
+	DECQ        AX
+	JNZ         loop
+
+tail:
+	ANDQ        $0x07, CX
+	JZ          done
+	LEAQ        masks<>+28(SB), AX
+	SHLQ        $0x02, CX
+	SUBQ        CX, AX
+	VMOVUPS     (R11), Y12
+	PREFETCHT0  2048(R8)
+	VMOVDQU     (AX), Y15
+	VMASKMOVPS  (R8), Y15, Y15
+	VFMADD231PS Y12, Y15, Y0
+	PREFETCHT0  2048(R8)(R9*1)
+	VMOVDQU     (AX), Y15
+	VMASKMOVPS  (R8)(R9*1), Y15, Y15
+	VFMADD231PS Y12, Y15, Y1
+	PREFETCHT0  2048(R8)(R9*2)
+	VMOVDQU     (AX), Y15
+	VMASKMOVPS  (R8)(R9*2), Y15, Y15
+	VFMADD231PS Y12, Y15, Y2
+	PREFETCHT0  2048(R8)(R10*1)
+	VMOVDQU     (AX), Y15
+	VMASKMOVPS  (R8)(R10*1), Y15, Y15
+	VFMADD231PS Y12, Y15, Y3
+
+done:
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), BX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), CX
+	MOVQ         88(AX), DI
+	LEAQ         (DX)(DX*2), SI
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store0
+	VMOVSS       (BX), X1
+	VINSERTPS    $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS    $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS    $0x30, (BX)(SI*1), X1, X1
+	VADDPS       X1, X0, X0
+
+store0:
+	VMOVSS     X0, (BX)
+	VEXTRACTPS $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS $0x03, X0, (BX)(SI*1)
+	VZEROUPPER
+	RET
+
+// func avx2F32_1x1(t *byte)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·avx2F32_1x1(SB), NOSPLIT, $0-8
+	MOVQ  t+0(FP), AX
+	MOVQ  24(AX), R8
+	MOVQ  40(AX), R11
+	MOVQ  80(AX), CX
+	VPXOR Y0, Y0, Y0
+	MOVQ  CX, AX
+	SHRQ  $0x03, AX
+	JZ    tail
+
+loop:
+	VMOVUPS     (R11), Y12
+	PREFETCHT0  2048(R8)
+	VMOVUPS     (R8), Y15
+	VFMADD231PS Y12, Y15, Y0
+	ADDQ        $0x20, R8
+	ADDQ        $0x20, R11
+	DECQ        AX
+	JNZ         loop
+
+tail:
+	ANDQ        $0x07, CX
+	JZ          done
+	LEAQ        masks<>+28(SB), AX
+	SHLQ        $0x02, CX
+	SUBQ        CX, AX
+	VMOVUPS     (R11), Y12
+	PREFETCHT0  2048(R8)
+	VMOVDQU     (AX), Y15
+	VMASKMOVPS  (R8), Y15, Y15
+	VFMADD231PS Y12, Y15, Y0
+
+done:
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), BX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), CX
+	MOVQ         88(AX), DI
+	LEAQ         (DX)(DX*2), SI
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store0
+	VMOVSS       (BX), X1
+	VADDPS       X1, X0, X0
+
+store0:
+	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+// func avx2Q8_0_4x2(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·avx2Q8_0_4x2(SB), NOSPLIT, $0-8
+	MOVQ     t+0(FP), AX
+	MOVQ     24(AX), R8
+	MOVQ     40(AX), R11
+	MOVQ     80(AX), CX
+	MOVQ     32(AX), R9
+	LEAQ     (R9)(R9*2), R10
+	MOVQ     72(AX), R12
+	LEAQ     (R12)(R12*2), R13
+	MOVQ     48(AX), DI
+	VPXOR    Y0, Y0, Y0
+	VPXOR    Y1, Y1, Y1
+	VPXOR    Y2, Y2, Y2
+	VPXOR    Y3, Y3, Y3
+	VPXOR    Y4, Y4, Y4
+	VPXOR    Y5, Y5, Y5
+	VPXOR    Y6, Y6, Y6
+	VPXOR    Y7, Y7, Y7
+	VPCMPEQW Y15, Y15, Y15
+	VPSRLW   $0x0f, Y15, Y15
+	SHRQ     $0x05, CX
+
+loop:
+	VMOVDQU      2(R8), Y13
+	VPBROADCASTW (R8), X14
+	VCVTPH2PS    X14, Y14
+	VPABSB       Y13, Y10
+	VMOVDQU      (R11), Y12
+	VPSIGNB      Y13, Y12, Y12
+	VPMADDUBSW   Y12, Y10, Y12
+	VPMADDWD     Y15, Y12, Y12
+	VCVTDQ2PS    Y12, Y12
+	VBROADCASTSS (DI), Y11
+	VMULPS       Y14, Y11, Y11
+	VFMADD231PS  Y12, Y11, Y0
+	VMOVDQU      (R11)(R12*1), Y12
+	VPSIGNB      Y13, Y12, Y12
+	VPMADDUBSW   Y12, Y10, Y12
+	VPMADDWD     Y15, Y12, Y12
+	VCVTDQ2PS    Y12, Y12
+	VBROADCASTSS (DI)(R12*1), Y11
+	VMULPS       Y14, Y11, Y11
+	VFMADD231PS  Y12, Y11, Y4
+	VMOVDQU      2(R8)(R9*1), Y13
+	VPBROADCASTW (R8)(R9*1), X14
+	VCVTPH2PS    X14, Y14
+	VPABSB       Y13, Y10
+	VMOVDQU      (R11), Y12
+	VPSIGNB      Y13, Y12, Y12
+	VPMADDUBSW   Y12, Y10, Y12
+	VPMADDWD     Y15, Y12, Y12
+	VCVTDQ2PS    Y12, Y12
+	VBROADCASTSS (DI), Y11
+	VMULPS       Y14, Y11, Y11
+	VFMADD231PS  Y12, Y11, Y1
+	VMOVDQU      (R11)(R12*1), Y12
+	VPSIGNB      Y13, Y12, Y12
+	VPMADDUBSW   Y12, Y10, Y12
+	VPMADDWD     Y15, Y12, Y12
+	VCVTDQ2PS    Y12, Y12
+	VBROADCASTSS (DI)(R12*1), Y11
+	VMULPS       Y14, Y11, Y11
+	VFMADD231PS  Y12, Y11, Y5
+	VMOVDQU      2(R8)(R9*2), Y13
+	VPBROADCASTW (R8)(R9*2), X14
+	VCVTPH2PS    X14, Y14
+	VPABSB       Y13, Y10
+	VMOVDQU      (R11), Y12
+	VPSIGNB      Y13, Y12, Y12
+	VPMADDUBSW   Y12, Y10, Y12
+	VPMADDWD     Y15, Y12, Y12
+	VCVTDQ2PS    Y12, Y12
+	VBROADCASTSS (DI), Y11
+	VMULPS       Y14, Y11, Y11
+	VFMADD231PS  Y12, Y11, Y2
+	VMOVDQU      (R11)(R12*1), Y12
+	VPSIGNB      Y13, Y12, Y12
+	VPMADDUBSW   Y12, Y10, Y12
+	VPMADDWD     Y15, Y12, Y12
+	VCVTDQ2PS    Y12, Y12
+	VBROADCASTSS (DI)(R12*1), Y11
+	VMULPS       Y14, Y11, Y11
+	VFMADD231PS  Y12, Y11, Y6
+	VMOVDQU      2(R8)(R10*1), Y13
+	VPBROADCASTW (R8)(R10*1), X14
+	VCVTPH2PS    X14, Y14
+	VPABSB       Y13, Y10
+	VMOVDQU      (R11), Y12
+	VPSIGNB      Y13, Y12, Y12
+	VPMADDUBSW   Y12, Y10, Y12
+	VPMADDWD     Y15, Y12, Y12
+	VCVTDQ2PS    Y12, Y12
+	VBROADCASTSS (DI), Y11
+	VMULPS       Y14, Y11, Y11
+	VFMADD231PS  Y12, Y11, Y3
+	VMOVDQU      (R11)(R12*1), Y12
+	VPSIGNB      Y13, Y12, Y12
+	VPMADDUBSW   Y12, Y10, Y12
+	VPMADDWD     Y15, Y12, Y12
+	VCVTDQ2PS    Y12, Y12
+	VBROADCASTSS (DI)(R12*1), Y11
+	VMULPS       Y14, Y11, Y11
+	VFMADD231PS  Y12, Y11, Y7
+	ADDQ         $0x22, R8
+	ADDQ         $0x20, R11
+	ADDQ         $0x04, DI
+	DECQ         CX
+	JNZ          loop
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), BX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), CX
+	MOVQ         88(AX), DI
+	LEAQ         (DX)(DX*2), SI
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store0
+	VMOVSS       (BX), X1
+	VINSERTPS    $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS    $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS    $0x30, (BX)(SI*1), X1, X1
+	VADDPS       X1, X0, X0
+
+store0:
+	VMOVSS       X0, (BX)
+	VEXTRACTPS   $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS   $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS   $0x03, X0, (BX)(SI*1)
+	ADDQ         CX, BX
+	VMOVAPS      Y4, Y0
+	VMOVAPS      Y5, Y1
+	VMOVAPS      Y6, Y2
+	VMOVAPS      Y7, Y3
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store1
+	VMOVSS       (BX), X1
+	VINSERTPS    $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS    $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS    $0x30, (BX)(SI*1), X1, X1
+	VADDPS       X1, X0, X0
+
+store1:
+	VMOVSS     X0, (BX)
+	VEXTRACTPS $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS $0x03, X0, (BX)(SI*1)
+	VZEROUPPER
+	RET
+
+// func avx2Q8_0_1x2(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·avx2Q8_0_1x2(SB), NOSPLIT, $0-8
+	MOVQ     t+0(FP), AX
+	MOVQ     24(AX), R8
+	MOVQ     40(AX), R11
+	MOVQ     80(AX), CX
+	MOVQ     72(AX), R12
+	LEAQ     (R12)(R12*2), R13
+	MOVQ     48(AX), DI
+	VPXOR    Y0, Y0, Y0
+	VPXOR    Y4, Y4, Y4
+	VPCMPEQW Y15, Y15, Y15
+	VPSRLW   $0x0f, Y15, Y15
+	SHRQ     $0x05, CX
+
+loop:
+	VMOVDQU      2(R8), Y13
+	VPBROADCASTW (R8), X14
+	VCVTPH2PS    X14, Y14
+	VPABSB       Y13, Y10
+	VMOVDQU      (R11), Y12
+	VPSIGNB      Y13, Y12, Y12
+	VPMADDUBSW   Y12, Y10, Y12
+	VPMADDWD     Y15, Y12, Y12
+	VCVTDQ2PS    Y12, Y12
+	VBROADCASTSS (DI), Y11
+	VMULPS       Y14, Y11, Y11
+	VFMADD231PS  Y12, Y11, Y0
+	VMOVDQU      (R11)(R12*1), Y12
+	VPSIGNB      Y13, Y12, Y12
+	VPMADDUBSW   Y12, Y10, Y12
+	VPMADDWD     Y15, Y12, Y12
+	VCVTDQ2PS    Y12, Y12
+	VBROADCASTSS (DI)(R12*1), Y11
+	VMULPS       Y14, Y11, Y11
+	VFMADD231PS  Y12, Y11, Y4
+	ADDQ         $0x22, R8
+	ADDQ         $0x20, R11
+	ADDQ         $0x04, DI
+	DECQ         CX
+	JNZ          loop
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), BX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), CX
+	MOVQ         88(AX), DI
+	LEAQ         (DX)(DX*2), SI
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store0
+	VMOVSS       (BX), X1
+	VADDPS       X1, X0, X0
+
+store0:
+	VMOVSS       X0, (BX)
+	ADDQ         CX, BX
+	VMOVAPS      Y4, Y0
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store1
+	VMOVSS       (BX), X1
+	VADDPS       X1, X0, X0
+
+store1:
+	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+// func avx2Q8_0_4x1(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·avx2Q8_0_4x1(SB), NOSPLIT, $0-8
+	MOVQ     t+0(FP), AX
+	MOVQ     24(AX), R8
+	MOVQ     40(AX), R11
+	MOVQ     80(AX), CX
+	MOVQ     32(AX), R9
+	LEAQ     (R9)(R9*2), R10
+	MOVQ     48(AX), DI
+	VPXOR    Y0, Y0, Y0
+	VPXOR    Y1, Y1, Y1
+	VPXOR    Y2, Y2, Y2
+	VPXOR    Y3, Y3, Y3
+	VPCMPEQW Y15, Y15, Y15
+	VPSRLW   $0x0f, Y15, Y15
+	SHRQ     $0x05, CX
+
+loop:
+	PREFETCHT0   2048(R8)
+	VMOVDQU      2(R8), Y13
+	VPBROADCASTW (R8), X14
+	VCVTPH2PS    X14, Y14
+	VPABSB       Y13, Y10
+	VMOVDQU      (R11), Y12
+	VPSIGNB      Y13, Y12, Y12
+	VPMADDUBSW   Y12, Y10, Y12
+	VPMADDWD     Y15, Y12, Y12
+	VCVTDQ2PS    Y12, Y12
+	VBROADCASTSS (DI), Y11
+	VMULPS       Y14, Y11, Y11
+	VFMADD231PS  Y12, Y11, Y0
+	PREFETCHT0   2048(R8)(R9*1)
+	VMOVDQU      2(R8)(R9*1), Y13
+	VPBROADCASTW (R8)(R9*1), X14
+	VCVTPH2PS    X14, Y14
+	VPABSB       Y13, Y10
+	VMOVDQU      (R11), Y12
+	VPSIGNB      Y13, Y12, Y12
+	VPMADDUBSW   Y12, Y10, Y12
+	VPMADDWD     Y15, Y12, Y12
+	VCVTDQ2PS    Y12, Y12
+	VBROADCASTSS (DI), Y11
+	VMULPS       Y14, Y11, Y11
+	VFMADD231PS  Y12, Y11, Y1
+	PREFETCHT0   2048(R8)(R9*2)
+	VMOVDQU      2(R8)(R9*2), Y13
+	VPBROADCASTW (R8)(R9*2), X14
+	VCVTPH2PS    X14, Y14
+	VPABSB       Y13, Y10
+	VMOVDQU      (R11), Y12
+	VPSIGNB      Y13, Y12, Y12
+	VPMADDUBSW   Y12, Y10, Y12
+	VPMADDWD     Y15, Y12, Y12
+	VCVTDQ2PS    Y12, Y12
+	VBROADCASTSS (DI), Y11
+	VMULPS       Y14, Y11, Y11
+	VFMADD231PS  Y12, Y11, Y2
+	PREFETCHT0   2048(R8)(R10*1)
+	VMOVDQU      2(R8)(R10*1), Y13
+	VPBROADCASTW (R8)(R10*1), X14
+	VCVTPH2PS    X14, Y14
+	VPABSB       Y13, Y10
+	VMOVDQU      (R11), Y12
+	VPSIGNB      Y13, Y12, Y12
+	VPMADDUBSW   Y12, Y10, Y12
+	VPMADDWD     Y15, Y12, Y12
+	VCVTDQ2PS    Y12, Y12
+	VBROADCASTSS (DI), Y11
+	VMULPS       Y14, Y11, Y11
+	VFMADD231PS  Y12, Y11, Y3
+	ADDQ         $0x22, R8
+	ADDQ         $0x20, R11
+	ADDQ         $0x04, DI
+	DECQ         CX
+	JNZ          loop
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), BX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), CX
+	MOVQ         88(AX), DI
+	LEAQ         (DX)(DX*2), SI
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store0
+	VMOVSS       (BX), X1
+	VINSERTPS    $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS    $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS    $0x30, (BX)(SI*1), X1, X1
+	VADDPS       X1, X0, X0
+
+store0:
+	VMOVSS     X0, (BX)
+	VEXTRACTPS $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS $0x03, X0, (BX)(SI*1)
+	VZEROUPPER
+	RET
+
+// func avx2Q8_0_1x1(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·avx2Q8_0_1x1(SB), NOSPLIT, $0-8
+	MOVQ     t+0(FP), AX
+	MOVQ     24(AX), R8
+	MOVQ     40(AX), R11
+	MOVQ     80(AX), CX
+	MOVQ     48(AX), DI
+	VPXOR    Y0, Y0, Y0
+	VPCMPEQW Y15, Y15, Y15
+	VPSRLW   $0x0f, Y15, Y15
+	SHRQ     $0x05, CX
+
+loop:
+	PREFETCHT0   2048(R8)
+	VMOVDQU      2(R8), Y13
+	VPBROADCASTW (R8), X14
+	VCVTPH2PS    X14, Y14
+	VPABSB       Y13, Y10
+	VMOVDQU      (R11), Y12
+	VPSIGNB      Y13, Y12, Y12
+	VPMADDUBSW   Y12, Y10, Y12
+	VPMADDWD     Y15, Y12, Y12
+	VCVTDQ2PS    Y12, Y12
+	VBROADCASTSS (DI), Y11
+	VMULPS       Y14, Y11, Y11
+	VFMADD231PS  Y12, Y11, Y0
+	ADDQ         $0x22, R8
+	ADDQ         $0x20, R11
+	ADDQ         $0x04, DI
+	DECQ         CX
+	JNZ          loop
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), BX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), CX
+	MOVQ         88(AX), DI
+	LEAQ         (DX)(DX*2), SI
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store0
+	VMOVSS       (BX), X1
+	VADDPS       X1, X0, X0
+
+store0:
+	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+// func avx2Quantize(q *byte, d *float32, s *float32, sums *int32, x *float32, blocks int)
+// Requires: AVX, AVX2
+TEXT ·avx2Quantize(SB), NOSPLIT, $0-48
+	MOVQ         q+0(FP), DI
+	MOVQ         d+8(FP), SI
+	MOVQ         s+16(FP), DX
+	MOVQ         sums+24(FP), R8
+	MOVQ         x+32(FP), BX
+	MOVQ         blocks+40(FP), CX
+	VBROADCASTSS magnitude<>+0(SB), Y15
+	VMOVDQU      packedOrder<>+0(SB), Y14
+
+loop:
+	VMOVUPS      (BX), Y0
+	VANDPS       Y15, Y0, Y4
+	VMOVUPS      32(BX), Y1
+	VANDPS       Y15, Y1, Y5
+	VMOVUPS      64(BX), Y2
+	VANDPS       Y15, Y2, Y6
+	VMOVUPS      96(BX), Y3
+	VANDPS       Y15, Y3, Y7
+	VPMAXUD      Y5, Y4, Y4
+	VPMAXUD      Y7, Y6, Y6
+	VPMAXUD      Y6, Y4, Y4
+	VEXTRACTI128 $0x01, Y4, X5
+	VPMAXUD      X5, X4, X4
+	VPSHUFD      $0x4e, X4, X5
+	VPMAXUD      X5, X4, X4
+	VPSHUFD      $0xb1, X4, X5
+	VPMAXUD      X5, X4, X4
+	VMOVD        X4, AX
+	CMPL         AX, $0x7f800000
+	JAE          invalid
+	VDIVSS       constants127and1<>+0(SB), X4, X8
+	VMOVSS       constants127and1<>+4(SB), X9
+	VDIVSS       X8, X9, X9
+	VMOVD        X9, AX
+	CMPL         AX, $0x7f800000
+	JAE          zero
+	VBROADCASTSS X9, Y9
+	VMULPS       Y9, Y0, Y0
+	VCVTPS2DQ    Y0, Y0
+	VMULPS       Y9, Y1, Y1
+	VCVTPS2DQ    Y1, Y1
+	VMULPS       Y9, Y2, Y2
+	VCVTPS2DQ    Y2, Y2
+	VMULPS       Y9, Y3, Y3
+	VCVTPS2DQ    Y3, Y3
+	VPADDD       Y1, Y0, Y4
+	VPADDD       Y3, Y2, Y5
+	VPADDD       Y5, Y4, Y4
+	VPACKSSDW    Y1, Y0, Y0
+	VPACKSSDW    Y3, Y2, Y2
+	VPACKSSWB    Y2, Y0, Y0
+	VPERMD       Y0, Y14, Y0
+	VEXTRACTI128 $0x01, Y4, X5
+	VPADDD       X5, X4, X4
+	VPSHUFD      $0x4e, X4, X5
+	VPADDD       X5, X4, X4
+	VPSHUFD      $0xb1, X4, X5
+	VPADDD       X5, X4, X4
+	VMOVD        X4, (R8)
+	VCVTDQ2PS    X4, X4
+	VMULSS       X8, X4, X4
+
+store:
+	VMOVDQU Y0, (DI)
+	VMOVSS  X8, (SI)
+	VMOVSS  X4, (DX)
+	SUBQ    $-128, BX
+	ADDQ    $0x20, DI
+	ADDQ    $0x04, SI
+	ADDQ    $0x04, DX
+	ADDQ    $0x04, R8
+	DECQ    CX
+	JNZ     loop
+	VZEROUPPER
+	RET
+
+zero:
+	VPXOR X8, X8, X8
+	JMP   same
+
+invalid:
+	MOVL  $0x7fc00000, AX
+	VMOVD AX, X8
+
+same:
+	VPXOR   Y0, Y0, Y0
+	VMOVAPS X8, X4
+	VMOVD   X0, (R8)
+	JMP     store
+
+DATA magnitude<>+0(SB)/4, $0x7fffffff
+GLOBL magnitude<>(SB), RODATA|NOPTR, $4
+
+DATA constants127and1<>+0(SB)/4, $0x42fe0000
+DATA constants127and1<>+4(SB)/4, $0x3f800000
+GLOBL constants127and1<>(SB), RODATA|NOPTR, $8
+
+DATA packedOrder<>+0(SB)/4, $0x00000000
+DATA packedOrder<>+4(SB)/4, $0x00000004
+DATA packedOrder<>+8(SB)/4, $0x00000001
+DATA packedOrder<>+12(SB)/4, $0x00000005
+DATA packedOrder<>+16(SB)/4, $0x00000002
+DATA packedOrder<>+20(SB)/4, $0x00000006
+DATA packedOrder<>+24(SB)/4, $0x00000003
+DATA packedOrder<>+28(SB)/4, $0x00000007
+GLOBL packedOrder<>(SB), RODATA|NOPTR, $32
+
+// func avx512PanelQ8_0_1x6(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI
+TEXT ·avx512PanelQ8_0_1x6(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   24(AX), R8
+	MOVQ   40(AX), R11
+	MOVQ   80(AX), CX
+	MOVQ   72(AX), R12
+	LEAQ   (R12)(R12*2), R13
+	LEAQ   (R11)(R13*1), DX
+	MOVQ   48(AX), DI
+	MOVQ   64(AX), SI
+	LEAQ   (DI)(R13*1), R9
+	LEAQ   (SI)(R13*1), R10
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	SHRQ   $0x05, CX
+
+loop:
+	VPBROADCASTD (SI), Z0
+	VPSLLD       $0x07, Z0, Z0
+	VPXORD       Z27, Z27, Z27
+	VPSUBD       Z0, Z27, Z0
+	VMOVDQA32    Z0, Z1
+	VPBROADCASTD (SI)(R12*1), Z2
+	VPSLLD       $0x07, Z2, Z2
+	VPXORD       Z27, Z27, Z27
+	VPSUBD       Z2, Z27, Z2
+	VMOVDQA32    Z2, Z3
+	VPBROADCASTD (SI)(R12*2), Z4
+	VPSLLD       $0x07, Z4, Z4
+	VPXORD       Z27, Z27, Z27
+	VPSUBD       Z4, Z27, Z4
+	VMOVDQA32    Z4, Z5
+	VPBROADCASTD (SI)(R13*1), Z6
+	VPSLLD       $0x07, Z6, Z6
+	VPXORD       Z27, Z27, Z27
+	VPSUBD       Z6, Z27, Z6
+	VMOVDQA32    Z6, Z7
+	VPBROADCASTD (R10)(R12*1), Z8
+	VPSLLD       $0x07, Z8, Z8
+	VPXORD       Z27, Z27, Z27
+	VPSUBD       Z8, Z27, Z8
+	VMOVDQA32    Z8, Z9
+	VPBROADCASTD (R10)(R12*2), Z10
+	VPSLLD       $0x07, Z10, Z10
+	VPXORD       Z27, Z27, Z27
+	VPSUBD       Z10, Z27, Z10
+	VMOVDQA32    Z10, Z11
+	VMOVDQU32    (R8), Z24
+	VMOVDQU32    64(R8), Z25
+	VPBROADCASTD (R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD (R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VPBROADCASTD (R11)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z4
+	VPDPBUSD     Z26, Z25, Z5
+	VPBROADCASTD (R11)(R13*1), Z26
+	VPDPBUSD     Z26, Z24, Z6
+	VPDPBUSD     Z26, Z25, Z7
+	VPBROADCASTD (DX)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z8
+	VPDPBUSD     Z26, Z25, Z9
+	VPBROADCASTD (DX)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z10
+	VPDPBUSD     Z26, Z25, Z11
+	VMOVDQU32    128(R8), Z24
+	VMOVDQU32    192(R8), Z25
+	VPBROADCASTD 4(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 4(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VPBROADCASTD 4(R11)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z4
+	VPDPBUSD     Z26, Z25, Z5
+	VPBROADCASTD 4(R11)(R13*1), Z26
+	VPDPBUSD     Z26, Z24, Z6
+	VPDPBUSD     Z26, Z25, Z7
+	VPBROADCASTD 4(DX)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z8
+	VPDPBUSD     Z26, Z25, Z9
+	VPBROADCASTD 4(DX)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z10
+	VPDPBUSD     Z26, Z25, Z11
+	VMOVDQU32    256(R8), Z24
+	VMOVDQU32    320(R8), Z25
+	VPBROADCASTD 8(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 8(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VPBROADCASTD 8(R11)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z4
+	VPDPBUSD     Z26, Z25, Z5
+	VPBROADCASTD 8(R11)(R13*1), Z26
+	VPDPBUSD     Z26, Z24, Z6
+	VPDPBUSD     Z26, Z25, Z7
+	VPBROADCASTD 8(DX)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z8
+	VPDPBUSD     Z26, Z25, Z9
+	VPBROADCASTD 8(DX)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z10
+	VPDPBUSD     Z26, Z25, Z11
+	VMOVDQU32    384(R8), Z24
+	VMOVDQU32    448(R8), Z25
+	VPBROADCASTD 12(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 12(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VPBROADCASTD 12(R11)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z4
+	VPDPBUSD     Z26, Z25, Z5
+	VPBROADCASTD 12(R11)(R13*1), Z26
+	VPDPBUSD     Z26, Z24, Z6
+	VPDPBUSD     Z26, Z25, Z7
+	VPBROADCASTD 12(DX)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z8
+	VPDPBUSD     Z26, Z25, Z9
+	VPBROADCASTD 12(DX)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z10
+	VPDPBUSD     Z26, Z25, Z11
+	VMOVDQU32    512(R8), Z24
+	VMOVDQU32    576(R8), Z25
+	VPBROADCASTD 16(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 16(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VPBROADCASTD 16(R11)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z4
+	VPDPBUSD     Z26, Z25, Z5
+	VPBROADCASTD 16(R11)(R13*1), Z26
+	VPDPBUSD     Z26, Z24, Z6
+	VPDPBUSD     Z26, Z25, Z7
+	VPBROADCASTD 16(DX)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z8
+	VPDPBUSD     Z26, Z25, Z9
+	VPBROADCASTD 16(DX)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z10
+	VPDPBUSD     Z26, Z25, Z11
+	VMOVDQU32    640(R8), Z24
+	VMOVDQU32    704(R8), Z25
+	VPBROADCASTD 20(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 20(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VPBROADCASTD 20(R11)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z4
+	VPDPBUSD     Z26, Z25, Z5
+	VPBROADCASTD 20(R11)(R13*1), Z26
+	VPDPBUSD     Z26, Z24, Z6
+	VPDPBUSD     Z26, Z25, Z7
+	VPBROADCASTD 20(DX)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z8
+	VPDPBUSD     Z26, Z25, Z9
+	VPBROADCASTD 20(DX)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z10
+	VPDPBUSD     Z26, Z25, Z11
+	VMOVDQU32    768(R8), Z24
+	VMOVDQU32    832(R8), Z25
+	VPBROADCASTD 24(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 24(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VPBROADCASTD 24(R11)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z4
+	VPDPBUSD     Z26, Z25, Z5
+	VPBROADCASTD 24(R11)(R13*1), Z26
+	VPDPBUSD     Z26, Z24, Z6
+	VPDPBUSD     Z26, Z25, Z7
+	VPBROADCASTD 24(DX)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z8
+	VPDPBUSD     Z26, Z25, Z9
+	VPBROADCASTD 24(DX)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z10
+	VPDPBUSD     Z26, Z25, Z11
+	VMOVDQU32    896(R8), Z24
+	VMOVDQU32    960(R8), Z25
+	VPBROADCASTD 28(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 28(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VPBROADCASTD 28(R11)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z4
+	VPDPBUSD     Z26, Z25, Z5
+	VPBROADCASTD 28(R11)(R13*1), Z26
+	VPDPBUSD     Z26, Z24, Z6
+	VPDPBUSD     Z26, Z25, Z7
+	VPBROADCASTD 28(DX)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z8
+	VPDPBUSD     Z26, Z25, Z9
+	VPBROADCASTD 28(DX)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z10
+	VPDPBUSD     Z26, Z25, Z11
+	VMOVUPS      1024(R8), Z24
+	VMOVUPS      1088(R8), Z25
+	VBROADCASTSS (DI), Z26
+	VMULPS       Z26, Z24, Z27
+	VCVTDQ2PS    Z0, Z0
+	VFMADD231PS  Z0, Z27, Z12
+	VMULPS       Z26, Z25, Z27
+	VCVTDQ2PS    Z1, Z1
+	VFMADD231PS  Z1, Z27, Z13
+	VBROADCASTSS (DI)(R12*1), Z26
+	VMULPS       Z26, Z24, Z27
+	VCVTDQ2PS    Z2, Z2
+	VFMADD231PS  Z2, Z27, Z14
+	VMULPS       Z26, Z25, Z27
+	VCVTDQ2PS    Z3, Z3
+	VFMADD231PS  Z3, Z27, Z15
+	VBROADCASTSS (DI)(R12*2), Z26
+	VMULPS       Z26, Z24, Z27
+	VCVTDQ2PS    Z4, Z4
+	VFMADD231PS  Z4, Z27, Z16
+	VMULPS       Z26, Z25, Z27
+	VCVTDQ2PS    Z5, Z5
+	VFMADD231PS  Z5, Z27, Z17
+	VBROADCASTSS (DI)(R13*1), Z26
+	VMULPS       Z26, Z24, Z27
+	VCVTDQ2PS    Z6, Z6
+	VFMADD231PS  Z6, Z27, Z18
+	VMULPS       Z26, Z25, Z27
+	VCVTDQ2PS    Z7, Z7
+	VFMADD231PS  Z7, Z27, Z19
+	VBROADCASTSS (R9)(R12*1), Z26
+	VMULPS       Z26, Z24, Z27
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z27, Z20
+	VMULPS       Z26, Z25, Z27
+	VCVTDQ2PS    Z9, Z9
+	VFMADD231PS  Z9, Z27, Z21
+	VBROADCASTSS (R9)(R12*2), Z26
+	VMULPS       Z26, Z24, Z27
+	VCVTDQ2PS    Z10, Z10
+	VFMADD231PS  Z10, Z27, Z22
+	VMULPS       Z26, Z25, Z27
+	VCVTDQ2PS    Z11, Z11
+	VFMADD231PS  Z11, Z27, Z23
+	ADDQ         $0x00000500, R8
+	ADDQ         $0x20, R11
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, SI
+	ADDQ         $0x20, DX
+	ADDQ         $0x04, R9
+	ADDQ         $0x04, R10
+	DECQ         CX
+	JNZ          loop
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), BX
+	MOVQ         16(AX), CX
+	CMPQ         88(AX), $0x00
+	JEQ          store
+	MOVQ         BX, DX
+	VADDPS       (DX), Z12, Z12
+	VADDPS       64(DX), Z13, Z13
+	ADDQ         CX, DX
+	VADDPS       (DX), Z14, Z14
+	VADDPS       64(DX), Z15, Z15
+	ADDQ         CX, DX
+	VADDPS       (DX), Z16, Z16
+	VADDPS       64(DX), Z17, Z17
+	ADDQ         CX, DX
+	VADDPS       (DX), Z18, Z18
+	VADDPS       64(DX), Z19, Z19
+	ADDQ         CX, DX
+	VADDPS       (DX), Z20, Z20
+	VADDPS       64(DX), Z21, Z21
+	ADDQ         CX, DX
+	VADDPS       (DX), Z22, Z22
+	VADDPS       64(DX), Z23, Z23
+	ADDQ         CX, DX
+
+store:
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, 64(BX)
+	ADDQ    CX, BX
+	VMOVUPS Z14, (BX)
+	VMOVUPS Z15, 64(BX)
+	ADDQ    CX, BX
+	VMOVUPS Z16, (BX)
+	VMOVUPS Z17, 64(BX)
+	ADDQ    CX, BX
+	VMOVUPS Z18, (BX)
+	VMOVUPS Z19, 64(BX)
+	ADDQ    CX, BX
+	VMOVUPS Z20, (BX)
+	VMOVUPS Z21, 64(BX)
+	ADDQ    CX, BX
+	VMOVUPS Z22, (BX)
+	VMOVUPS Z23, 64(BX)
+	ADDQ    CX, BX
+	VZEROUPPER
+	RET
+
+// func avx512PanelQ4_K_1x6(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI
+TEXT ·avx512PanelQ4_K_1x6(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   24(AX), R8
+	MOVQ   40(AX), R11
+	MOVQ   80(AX), CX
+	MOVQ   72(AX), R12
+	LEAQ   (R12)(R12*2), R13
+	LEAQ   (R11)(R13*1), DX
+	MOVQ   48(AX), DI
+	MOVQ   56(AX), SI
+	LEAQ   (DI)(R13*1), R9
+	LEAQ   (SI)(R13*1), R10
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	SHRQ   $0x05, CX
+
+loop:
+	VPXORD       Z0, Z0, Z0
+	VPXORD       Z1, Z1, Z1
+	VPXORD       Z2, Z2, Z2
+	VPXORD       Z3, Z3, Z3
+	VPXORD       Z4, Z4, Z4
+	VPXORD       Z5, Z5, Z5
+	VPXORD       Z6, Z6, Z6
+	VPXORD       Z7, Z7, Z7
+	VPXORD       Z8, Z8, Z8
+	VPXORD       Z9, Z9, Z9
+	VPXORD       Z10, Z10, Z10
+	VPXORD       Z11, Z11, Z11
+	VMOVDQU32    (R8), Z24
+	VMOVDQU32    64(R8), Z25
+	VPBROADCASTD (R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD (R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VPBROADCASTD (R11)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z4
+	VPDPBUSD     Z26, Z25, Z5
+	VPBROADCASTD (R11)(R13*1), Z26
+	VPDPBUSD     Z26, Z24, Z6
+	VPDPBUSD     Z26, Z25, Z7
+	VPBROADCASTD (DX)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z8
+	VPDPBUSD     Z26, Z25, Z9
+	VPBROADCASTD (DX)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z10
+	VPDPBUSD     Z26, Z25, Z11
+	VMOVDQU32    128(R8), Z24
+	VMOVDQU32    192(R8), Z25
+	VPBROADCASTD 4(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 4(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VPBROADCASTD 4(R11)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z4
+	VPDPBUSD     Z26, Z25, Z5
+	VPBROADCASTD 4(R11)(R13*1), Z26
+	VPDPBUSD     Z26, Z24, Z6
+	VPDPBUSD     Z26, Z25, Z7
+	VPBROADCASTD 4(DX)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z8
+	VPDPBUSD     Z26, Z25, Z9
+	VPBROADCASTD 4(DX)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z10
+	VPDPBUSD     Z26, Z25, Z11
+	VMOVDQU32    256(R8), Z24
+	VMOVDQU32    320(R8), Z25
+	VPBROADCASTD 8(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 8(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VPBROADCASTD 8(R11)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z4
+	VPDPBUSD     Z26, Z25, Z5
+	VPBROADCASTD 8(R11)(R13*1), Z26
+	VPDPBUSD     Z26, Z24, Z6
+	VPDPBUSD     Z26, Z25, Z7
+	VPBROADCASTD 8(DX)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z8
+	VPDPBUSD     Z26, Z25, Z9
+	VPBROADCASTD 8(DX)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z10
+	VPDPBUSD     Z26, Z25, Z11
+	VMOVDQU32    384(R8), Z24
+	VMOVDQU32    448(R8), Z25
+	VPBROADCASTD 12(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 12(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VPBROADCASTD 12(R11)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z4
+	VPDPBUSD     Z26, Z25, Z5
+	VPBROADCASTD 12(R11)(R13*1), Z26
+	VPDPBUSD     Z26, Z24, Z6
+	VPDPBUSD     Z26, Z25, Z7
+	VPBROADCASTD 12(DX)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z8
+	VPDPBUSD     Z26, Z25, Z9
+	VPBROADCASTD 12(DX)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z10
+	VPDPBUSD     Z26, Z25, Z11
+	VMOVDQU32    512(R8), Z24
+	VMOVDQU32    576(R8), Z25
+	VPBROADCASTD 16(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 16(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VPBROADCASTD 16(R11)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z4
+	VPDPBUSD     Z26, Z25, Z5
+	VPBROADCASTD 16(R11)(R13*1), Z26
+	VPDPBUSD     Z26, Z24, Z6
+	VPDPBUSD     Z26, Z25, Z7
+	VPBROADCASTD 16(DX)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z8
+	VPDPBUSD     Z26, Z25, Z9
+	VPBROADCASTD 16(DX)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z10
+	VPDPBUSD     Z26, Z25, Z11
+	VMOVDQU32    640(R8), Z24
+	VMOVDQU32    704(R8), Z25
+	VPBROADCASTD 20(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 20(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VPBROADCASTD 20(R11)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z4
+	VPDPBUSD     Z26, Z25, Z5
+	VPBROADCASTD 20(R11)(R13*1), Z26
+	VPDPBUSD     Z26, Z24, Z6
+	VPDPBUSD     Z26, Z25, Z7
+	VPBROADCASTD 20(DX)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z8
+	VPDPBUSD     Z26, Z25, Z9
+	VPBROADCASTD 20(DX)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z10
+	VPDPBUSD     Z26, Z25, Z11
+	VMOVDQU32    768(R8), Z24
+	VMOVDQU32    832(R8), Z25
+	VPBROADCASTD 24(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 24(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VPBROADCASTD 24(R11)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z4
+	VPDPBUSD     Z26, Z25, Z5
+	VPBROADCASTD 24(R11)(R13*1), Z26
+	VPDPBUSD     Z26, Z24, Z6
+	VPDPBUSD     Z26, Z25, Z7
+	VPBROADCASTD 24(DX)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z8
+	VPDPBUSD     Z26, Z25, Z9
+	VPBROADCASTD 24(DX)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z10
+	VPDPBUSD     Z26, Z25, Z11
+	VMOVDQU32    896(R8), Z24
+	VMOVDQU32    960(R8), Z25
+	VPBROADCASTD 28(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 28(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VPBROADCASTD 28(R11)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z4
+	VPDPBUSD     Z26, Z25, Z5
+	VPBROADCASTD 28(R11)(R13*1), Z26
+	VPDPBUSD     Z26, Z24, Z6
+	VPDPBUSD     Z26, Z25, Z7
+	VPBROADCASTD 28(DX)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z8
+	VPDPBUSD     Z26, Z25, Z9
+	VPBROADCASTD 28(DX)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z10
+	VPDPBUSD     Z26, Z25, Z11
+	VMOVUPS      1024(R8), Z24
+	VMOVUPS      1088(R8), Z25
+	VBROADCASTSS (DI), Z26
+	VMULPS       Z26, Z24, Z27
+	VCVTDQ2PS    Z0, Z0
+	VFMADD231PS  Z0, Z27, Z12
+	VMULPS       Z26, Z25, Z27
+	VCVTDQ2PS    Z1, Z1
+	VFMADD231PS  Z1, Z27, Z13
+	VBROADCASTSS (DI)(R12*1), Z26
+	VMULPS       Z26, Z24, Z27
+	VCVTDQ2PS    Z2, Z2
+	VFMADD231PS  Z2, Z27, Z14
+	VMULPS       Z26, Z25, Z27
+	VCVTDQ2PS    Z3, Z3
+	VFMADD231PS  Z3, Z27, Z15
+	VBROADCASTSS (DI)(R12*2), Z26
+	VMULPS       Z26, Z24, Z27
+	VCVTDQ2PS    Z4, Z4
+	VFMADD231PS  Z4, Z27, Z16
+	VMULPS       Z26, Z25, Z27
+	VCVTDQ2PS    Z5, Z5
+	VFMADD231PS  Z5, Z27, Z17
+	VBROADCASTSS (DI)(R13*1), Z26
+	VMULPS       Z26, Z24, Z27
+	VCVTDQ2PS    Z6, Z6
+	VFMADD231PS  Z6, Z27, Z18
+	VMULPS       Z26, Z25, Z27
+	VCVTDQ2PS    Z7, Z7
+	VFMADD231PS  Z7, Z27, Z19
+	VBROADCASTSS (R9)(R12*1), Z26
+	VMULPS       Z26, Z24, Z27
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z27, Z20
+	VMULPS       Z26, Z25, Z27
+	VCVTDQ2PS    Z9, Z9
+	VFMADD231PS  Z9, Z27, Z21
+	VBROADCASTSS (R9)(R12*2), Z26
+	VMULPS       Z26, Z24, Z27
+	VCVTDQ2PS    Z10, Z10
+	VFMADD231PS  Z10, Z27, Z22
+	VMULPS       Z26, Z25, Z27
+	VCVTDQ2PS    Z11, Z11
+	VFMADD231PS  Z11, Z27, Z23
+	VBROADCASTSS (SI), Z26
+	VFNMADD231PS 1152(R8), Z26, Z12
+	VFNMADD231PS 1216(R8), Z26, Z13
+	VBROADCASTSS (SI)(R12*1), Z26
+	VFNMADD231PS 1152(R8), Z26, Z14
+	VFNMADD231PS 1216(R8), Z26, Z15
+	VBROADCASTSS (SI)(R12*2), Z26
+	VFNMADD231PS 1152(R8), Z26, Z16
+	VFNMADD231PS 1216(R8), Z26, Z17
+	VBROADCASTSS (SI)(R13*1), Z26
+	VFNMADD231PS 1152(R8), Z26, Z18
+	VFNMADD231PS 1216(R8), Z26, Z19
+	VBROADCASTSS (R10)(R12*1), Z26
+	VFNMADD231PS 1152(R8), Z26, Z20
+	VFNMADD231PS 1216(R8), Z26, Z21
+	VBROADCASTSS (R10)(R12*2), Z26
+	VFNMADD231PS 1152(R8), Z26, Z22
+	VFNMADD231PS 1216(R8), Z26, Z23
+	ADDQ         $0x00000500, R8
+	ADDQ         $0x20, R11
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, SI
+	ADDQ         $0x20, DX
+	ADDQ         $0x04, R9
+	ADDQ         $0x04, R10
+	DECQ         CX
+	JNZ          loop
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), BX
+	MOVQ         16(AX), CX
+	CMPQ         88(AX), $0x00
+	JEQ          store
+	MOVQ         BX, DX
+	VADDPS       (DX), Z12, Z12
+	VADDPS       64(DX), Z13, Z13
+	ADDQ         CX, DX
+	VADDPS       (DX), Z14, Z14
+	VADDPS       64(DX), Z15, Z15
+	ADDQ         CX, DX
+	VADDPS       (DX), Z16, Z16
+	VADDPS       64(DX), Z17, Z17
+	ADDQ         CX, DX
+	VADDPS       (DX), Z18, Z18
+	VADDPS       64(DX), Z19, Z19
+	ADDQ         CX, DX
+	VADDPS       (DX), Z20, Z20
+	VADDPS       64(DX), Z21, Z21
+	ADDQ         CX, DX
+	VADDPS       (DX), Z22, Z22
+	VADDPS       64(DX), Z23, Z23
+	ADDQ         CX, DX
+
+store:
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, 64(BX)
+	ADDQ    CX, BX
+	VMOVUPS Z14, (BX)
+	VMOVUPS Z15, 64(BX)
+	ADDQ    CX, BX
+	VMOVUPS Z16, (BX)
+	VMOVUPS Z17, 64(BX)
+	ADDQ    CX, BX
+	VMOVUPS Z18, (BX)
+	VMOVUPS Z19, 64(BX)
+	ADDQ    CX, BX
+	VMOVUPS Z20, (BX)
+	VMOVUPS Z21, 64(BX)
+	ADDQ    CX, BX
+	VMOVUPS Z22, (BX)
+	VMOVUPS Z23, 64(BX)
+	ADDQ    CX, BX
+	VZEROUPPER
+	RET
+
+// func avx512PanelQ8_0_1x4(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI
+TEXT ·avx512PanelQ8_0_1x4(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   24(AX), R8
+	MOVQ   40(AX), R11
+	MOVQ   80(AX), CX
+	MOVQ   72(AX), R12
+	LEAQ   (R12)(R12*2), R13
+	MOVQ   48(AX), DI
+	MOVQ   64(AX), SI
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	SHRQ   $0x05, CX
+
+loop:
+	VPBROADCASTD (SI), Z0
+	VPSLLD       $0x07, Z0, Z0
+	VPXORD       Z27, Z27, Z27
+	VPSUBD       Z0, Z27, Z0
+	VMOVDQA32    Z0, Z1
+	VPBROADCASTD (SI)(R12*1), Z2
+	VPSLLD       $0x07, Z2, Z2
+	VPXORD       Z27, Z27, Z27
+	VPSUBD       Z2, Z27, Z2
+	VMOVDQA32    Z2, Z3
+	VPBROADCASTD (SI)(R12*2), Z4
+	VPSLLD       $0x07, Z4, Z4
+	VPXORD       Z27, Z27, Z27
+	VPSUBD       Z4, Z27, Z4
+	VMOVDQA32    Z4, Z5
+	VPBROADCASTD (SI)(R13*1), Z6
+	VPSLLD       $0x07, Z6, Z6
+	VPXORD       Z27, Z27, Z27
+	VPSUBD       Z6, Z27, Z6
+	VMOVDQA32    Z6, Z7
+	VMOVDQU32    (R8), Z24
+	VMOVDQU32    64(R8), Z25
+	VPBROADCASTD (R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD (R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VPBROADCASTD (R11)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z4
+	VPDPBUSD     Z26, Z25, Z5
+	VPBROADCASTD (R11)(R13*1), Z26
+	VPDPBUSD     Z26, Z24, Z6
+	VPDPBUSD     Z26, Z25, Z7
+	VMOVDQU32    128(R8), Z24
+	VMOVDQU32    192(R8), Z25
+	VPBROADCASTD 4(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 4(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VPBROADCASTD 4(R11)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z4
+	VPDPBUSD     Z26, Z25, Z5
+	VPBROADCASTD 4(R11)(R13*1), Z26
+	VPDPBUSD     Z26, Z24, Z6
+	VPDPBUSD     Z26, Z25, Z7
+	VMOVDQU32    256(R8), Z24
+	VMOVDQU32    320(R8), Z25
+	VPBROADCASTD 8(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 8(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VPBROADCASTD 8(R11)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z4
+	VPDPBUSD     Z26, Z25, Z5
+	VPBROADCASTD 8(R11)(R13*1), Z26
+	VPDPBUSD     Z26, Z24, Z6
+	VPDPBUSD     Z26, Z25, Z7
+	VMOVDQU32    384(R8), Z24
+	VMOVDQU32    448(R8), Z25
+	VPBROADCASTD 12(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 12(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VPBROADCASTD 12(R11)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z4
+	VPDPBUSD     Z26, Z25, Z5
+	VPBROADCASTD 12(R11)(R13*1), Z26
+	VPDPBUSD     Z26, Z24, Z6
+	VPDPBUSD     Z26, Z25, Z7
+	VMOVDQU32    512(R8), Z24
+	VMOVDQU32    576(R8), Z25
+	VPBROADCASTD 16(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 16(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VPBROADCASTD 16(R11)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z4
+	VPDPBUSD     Z26, Z25, Z5
+	VPBROADCASTD 16(R11)(R13*1), Z26
+	VPDPBUSD     Z26, Z24, Z6
+	VPDPBUSD     Z26, Z25, Z7
+	VMOVDQU32    640(R8), Z24
+	VMOVDQU32    704(R8), Z25
+	VPBROADCASTD 20(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 20(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VPBROADCASTD 20(R11)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z4
+	VPDPBUSD     Z26, Z25, Z5
+	VPBROADCASTD 20(R11)(R13*1), Z26
+	VPDPBUSD     Z26, Z24, Z6
+	VPDPBUSD     Z26, Z25, Z7
+	VMOVDQU32    768(R8), Z24
+	VMOVDQU32    832(R8), Z25
+	VPBROADCASTD 24(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 24(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VPBROADCASTD 24(R11)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z4
+	VPDPBUSD     Z26, Z25, Z5
+	VPBROADCASTD 24(R11)(R13*1), Z26
+	VPDPBUSD     Z26, Z24, Z6
+	VPDPBUSD     Z26, Z25, Z7
+	VMOVDQU32    896(R8), Z24
+	VMOVDQU32    960(R8), Z25
+	VPBROADCASTD 28(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 28(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VPBROADCASTD 28(R11)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z4
+	VPDPBUSD     Z26, Z25, Z5
+	VPBROADCASTD 28(R11)(R13*1), Z26
+	VPDPBUSD     Z26, Z24, Z6
+	VPDPBUSD     Z26, Z25, Z7
+	VMOVUPS      1024(R8), Z24
+	VMOVUPS      1088(R8), Z25
+	VBROADCASTSS (DI), Z26
+	VMULPS       Z26, Z24, Z27
+	VCVTDQ2PS    Z0, Z0
+	VFMADD231PS  Z0, Z27, Z12
+	VMULPS       Z26, Z25, Z27
+	VCVTDQ2PS    Z1, Z1
+	VFMADD231PS  Z1, Z27, Z13
+	VBROADCASTSS (DI)(R12*1), Z26
+	VMULPS       Z26, Z24, Z27
+	VCVTDQ2PS    Z2, Z2
+	VFMADD231PS  Z2, Z27, Z14
+	VMULPS       Z26, Z25, Z27
+	VCVTDQ2PS    Z3, Z3
+	VFMADD231PS  Z3, Z27, Z15
+	VBROADCASTSS (DI)(R12*2), Z26
+	VMULPS       Z26, Z24, Z27
+	VCVTDQ2PS    Z4, Z4
+	VFMADD231PS  Z4, Z27, Z16
+	VMULPS       Z26, Z25, Z27
+	VCVTDQ2PS    Z5, Z5
+	VFMADD231PS  Z5, Z27, Z17
+	VBROADCASTSS (DI)(R13*1), Z26
+	VMULPS       Z26, Z24, Z27
+	VCVTDQ2PS    Z6, Z6
+	VFMADD231PS  Z6, Z27, Z18
+	VMULPS       Z26, Z25, Z27
+	VCVTDQ2PS    Z7, Z7
+	VFMADD231PS  Z7, Z27, Z19
+	ADDQ         $0x00000500, R8
+	ADDQ         $0x20, R11
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, SI
+	DECQ         CX
+	JNZ          loop
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), BX
+	MOVQ         16(AX), CX
+	CMPQ         88(AX), $0x00
+	JEQ          store
+	MOVQ         BX, DX
+	VADDPS       (DX), Z12, Z12
+	VADDPS       64(DX), Z13, Z13
+	ADDQ         CX, DX
+	VADDPS       (DX), Z14, Z14
+	VADDPS       64(DX), Z15, Z15
+	ADDQ         CX, DX
+	VADDPS       (DX), Z16, Z16
+	VADDPS       64(DX), Z17, Z17
+	ADDQ         CX, DX
+	VADDPS       (DX), Z18, Z18
+	VADDPS       64(DX), Z19, Z19
+	ADDQ         CX, DX
+
+store:
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, 64(BX)
+	ADDQ    CX, BX
+	VMOVUPS Z14, (BX)
+	VMOVUPS Z15, 64(BX)
+	ADDQ    CX, BX
+	VMOVUPS Z16, (BX)
+	VMOVUPS Z17, 64(BX)
+	ADDQ    CX, BX
+	VMOVUPS Z18, (BX)
+	VMOVUPS Z19, 64(BX)
+	ADDQ    CX, BX
+	VZEROUPPER
+	RET
+
+// func avx512PanelQ4_K_1x4(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI
+TEXT ·avx512PanelQ4_K_1x4(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   24(AX), R8
+	MOVQ   40(AX), R11
+	MOVQ   80(AX), CX
+	MOVQ   72(AX), R12
+	LEAQ   (R12)(R12*2), R13
+	MOVQ   48(AX), DI
+	MOVQ   56(AX), SI
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	SHRQ   $0x05, CX
+
+loop:
+	VPXORD       Z0, Z0, Z0
+	VPXORD       Z1, Z1, Z1
+	VPXORD       Z2, Z2, Z2
+	VPXORD       Z3, Z3, Z3
+	VPXORD       Z4, Z4, Z4
+	VPXORD       Z5, Z5, Z5
+	VPXORD       Z6, Z6, Z6
+	VPXORD       Z7, Z7, Z7
+	VMOVDQU32    (R8), Z24
+	VMOVDQU32    64(R8), Z25
+	VPBROADCASTD (R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD (R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VPBROADCASTD (R11)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z4
+	VPDPBUSD     Z26, Z25, Z5
+	VPBROADCASTD (R11)(R13*1), Z26
+	VPDPBUSD     Z26, Z24, Z6
+	VPDPBUSD     Z26, Z25, Z7
+	VMOVDQU32    128(R8), Z24
+	VMOVDQU32    192(R8), Z25
+	VPBROADCASTD 4(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 4(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VPBROADCASTD 4(R11)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z4
+	VPDPBUSD     Z26, Z25, Z5
+	VPBROADCASTD 4(R11)(R13*1), Z26
+	VPDPBUSD     Z26, Z24, Z6
+	VPDPBUSD     Z26, Z25, Z7
+	VMOVDQU32    256(R8), Z24
+	VMOVDQU32    320(R8), Z25
+	VPBROADCASTD 8(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 8(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VPBROADCASTD 8(R11)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z4
+	VPDPBUSD     Z26, Z25, Z5
+	VPBROADCASTD 8(R11)(R13*1), Z26
+	VPDPBUSD     Z26, Z24, Z6
+	VPDPBUSD     Z26, Z25, Z7
+	VMOVDQU32    384(R8), Z24
+	VMOVDQU32    448(R8), Z25
+	VPBROADCASTD 12(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 12(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VPBROADCASTD 12(R11)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z4
+	VPDPBUSD     Z26, Z25, Z5
+	VPBROADCASTD 12(R11)(R13*1), Z26
+	VPDPBUSD     Z26, Z24, Z6
+	VPDPBUSD     Z26, Z25, Z7
+	VMOVDQU32    512(R8), Z24
+	VMOVDQU32    576(R8), Z25
+	VPBROADCASTD 16(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 16(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VPBROADCASTD 16(R11)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z4
+	VPDPBUSD     Z26, Z25, Z5
+	VPBROADCASTD 16(R11)(R13*1), Z26
+	VPDPBUSD     Z26, Z24, Z6
+	VPDPBUSD     Z26, Z25, Z7
+	VMOVDQU32    640(R8), Z24
+	VMOVDQU32    704(R8), Z25
+	VPBROADCASTD 20(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 20(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VPBROADCASTD 20(R11)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z4
+	VPDPBUSD     Z26, Z25, Z5
+	VPBROADCASTD 20(R11)(R13*1), Z26
+	VPDPBUSD     Z26, Z24, Z6
+	VPDPBUSD     Z26, Z25, Z7
+	VMOVDQU32    768(R8), Z24
+	VMOVDQU32    832(R8), Z25
+	VPBROADCASTD 24(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 24(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VPBROADCASTD 24(R11)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z4
+	VPDPBUSD     Z26, Z25, Z5
+	VPBROADCASTD 24(R11)(R13*1), Z26
+	VPDPBUSD     Z26, Z24, Z6
+	VPDPBUSD     Z26, Z25, Z7
+	VMOVDQU32    896(R8), Z24
+	VMOVDQU32    960(R8), Z25
+	VPBROADCASTD 28(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 28(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VPBROADCASTD 28(R11)(R12*2), Z26
+	VPDPBUSD     Z26, Z24, Z4
+	VPDPBUSD     Z26, Z25, Z5
+	VPBROADCASTD 28(R11)(R13*1), Z26
+	VPDPBUSD     Z26, Z24, Z6
+	VPDPBUSD     Z26, Z25, Z7
+	VMOVUPS      1024(R8), Z24
+	VMOVUPS      1088(R8), Z25
+	VBROADCASTSS (DI), Z26
+	VMULPS       Z26, Z24, Z27
+	VCVTDQ2PS    Z0, Z0
+	VFMADD231PS  Z0, Z27, Z12
+	VMULPS       Z26, Z25, Z27
+	VCVTDQ2PS    Z1, Z1
+	VFMADD231PS  Z1, Z27, Z13
+	VBROADCASTSS (DI)(R12*1), Z26
+	VMULPS       Z26, Z24, Z27
+	VCVTDQ2PS    Z2, Z2
+	VFMADD231PS  Z2, Z27, Z14
+	VMULPS       Z26, Z25, Z27
+	VCVTDQ2PS    Z3, Z3
+	VFMADD231PS  Z3, Z27, Z15
+	VBROADCASTSS (DI)(R12*2), Z26
+	VMULPS       Z26, Z24, Z27
+	VCVTDQ2PS    Z4, Z4
+	VFMADD231PS  Z4, Z27, Z16
+	VMULPS       Z26, Z25, Z27
+	VCVTDQ2PS    Z5, Z5
+	VFMADD231PS  Z5, Z27, Z17
+	VBROADCASTSS (DI)(R13*1), Z26
+	VMULPS       Z26, Z24, Z27
+	VCVTDQ2PS    Z6, Z6
+	VFMADD231PS  Z6, Z27, Z18
+	VMULPS       Z26, Z25, Z27
+	VCVTDQ2PS    Z7, Z7
+	VFMADD231PS  Z7, Z27, Z19
+	VBROADCASTSS (SI), Z26
+	VFNMADD231PS 1152(R8), Z26, Z12
+	VFNMADD231PS 1216(R8), Z26, Z13
+	VBROADCASTSS (SI)(R12*1), Z26
+	VFNMADD231PS 1152(R8), Z26, Z14
+	VFNMADD231PS 1216(R8), Z26, Z15
+	VBROADCASTSS (SI)(R12*2), Z26
+	VFNMADD231PS 1152(R8), Z26, Z16
+	VFNMADD231PS 1216(R8), Z26, Z17
+	VBROADCASTSS (SI)(R13*1), Z26
+	VFNMADD231PS 1152(R8), Z26, Z18
+	VFNMADD231PS 1216(R8), Z26, Z19
+	ADDQ         $0x00000500, R8
+	ADDQ         $0x20, R11
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, SI
+	DECQ         CX
+	JNZ          loop
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), BX
+	MOVQ         16(AX), CX
+	CMPQ         88(AX), $0x00
+	JEQ          store
+	MOVQ         BX, DX
+	VADDPS       (DX), Z12, Z12
+	VADDPS       64(DX), Z13, Z13
+	ADDQ         CX, DX
+	VADDPS       (DX), Z14, Z14
+	VADDPS       64(DX), Z15, Z15
+	ADDQ         CX, DX
+	VADDPS       (DX), Z16, Z16
+	VADDPS       64(DX), Z17, Z17
+	ADDQ         CX, DX
+	VADDPS       (DX), Z18, Z18
+	VADDPS       64(DX), Z19, Z19
+	ADDQ         CX, DX
+
+store:
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, 64(BX)
+	ADDQ    CX, BX
+	VMOVUPS Z14, (BX)
+	VMOVUPS Z15, 64(BX)
+	ADDQ    CX, BX
+	VMOVUPS Z16, (BX)
+	VMOVUPS Z17, 64(BX)
+	ADDQ    CX, BX
+	VMOVUPS Z18, (BX)
+	VMOVUPS Z19, 64(BX)
+	ADDQ    CX, BX
+	VZEROUPPER
+	RET
+
+// func avx512PanelQ8_0_1x2(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI
+TEXT ·avx512PanelQ8_0_1x2(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   24(AX), R8
+	MOVQ   40(AX), R11
+	MOVQ   80(AX), CX
+	MOVQ   72(AX), R12
+	LEAQ   (R12)(R12*2), R13
+	MOVQ   48(AX), DI
+	MOVQ   64(AX), SI
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	SHRQ   $0x05, CX
+
+loop:
+	VPBROADCASTD (SI), Z0
+	VPSLLD       $0x07, Z0, Z0
+	VPXORD       Z27, Z27, Z27
+	VPSUBD       Z0, Z27, Z0
+	VMOVDQA32    Z0, Z1
+	VPBROADCASTD (SI)(R12*1), Z2
+	VPSLLD       $0x07, Z2, Z2
+	VPXORD       Z27, Z27, Z27
+	VPSUBD       Z2, Z27, Z2
+	VMOVDQA32    Z2, Z3
+	VMOVDQU32    (R8), Z24
+	VMOVDQU32    64(R8), Z25
+	VPBROADCASTD (R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD (R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VMOVDQU32    128(R8), Z24
+	VMOVDQU32    192(R8), Z25
+	VPBROADCASTD 4(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 4(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VMOVDQU32    256(R8), Z24
+	VMOVDQU32    320(R8), Z25
+	VPBROADCASTD 8(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 8(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VMOVDQU32    384(R8), Z24
+	VMOVDQU32    448(R8), Z25
+	VPBROADCASTD 12(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 12(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VMOVDQU32    512(R8), Z24
+	VMOVDQU32    576(R8), Z25
+	VPBROADCASTD 16(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 16(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VMOVDQU32    640(R8), Z24
+	VMOVDQU32    704(R8), Z25
+	VPBROADCASTD 20(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 20(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VMOVDQU32    768(R8), Z24
+	VMOVDQU32    832(R8), Z25
+	VPBROADCASTD 24(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 24(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VMOVDQU32    896(R8), Z24
+	VMOVDQU32    960(R8), Z25
+	VPBROADCASTD 28(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 28(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VMOVUPS      1024(R8), Z24
+	VMOVUPS      1088(R8), Z25
+	VBROADCASTSS (DI), Z26
+	VMULPS       Z26, Z24, Z27
+	VCVTDQ2PS    Z0, Z0
+	VFMADD231PS  Z0, Z27, Z12
+	VMULPS       Z26, Z25, Z27
+	VCVTDQ2PS    Z1, Z1
+	VFMADD231PS  Z1, Z27, Z13
+	VBROADCASTSS (DI)(R12*1), Z26
+	VMULPS       Z26, Z24, Z27
+	VCVTDQ2PS    Z2, Z2
+	VFMADD231PS  Z2, Z27, Z14
+	VMULPS       Z26, Z25, Z27
+	VCVTDQ2PS    Z3, Z3
+	VFMADD231PS  Z3, Z27, Z15
+	ADDQ         $0x00000500, R8
+	ADDQ         $0x20, R11
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, SI
+	DECQ         CX
+	JNZ          loop
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), BX
+	MOVQ         16(AX), CX
+	CMPQ         88(AX), $0x00
+	JEQ          store
+	MOVQ         BX, DX
+	VADDPS       (DX), Z12, Z12
+	VADDPS       64(DX), Z13, Z13
+	ADDQ         CX, DX
+	VADDPS       (DX), Z14, Z14
+	VADDPS       64(DX), Z15, Z15
+	ADDQ         CX, DX
+
+store:
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, 64(BX)
+	ADDQ    CX, BX
+	VMOVUPS Z14, (BX)
+	VMOVUPS Z15, 64(BX)
+	ADDQ    CX, BX
+	VZEROUPPER
+	RET
+
+// func avx512PanelQ4_K_1x2(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI
+TEXT ·avx512PanelQ4_K_1x2(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   24(AX), R8
+	MOVQ   40(AX), R11
+	MOVQ   80(AX), CX
+	MOVQ   72(AX), R12
+	LEAQ   (R12)(R12*2), R13
+	MOVQ   48(AX), DI
+	MOVQ   56(AX), SI
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	SHRQ   $0x05, CX
+
+loop:
+	VPXORD       Z0, Z0, Z0
+	VPXORD       Z1, Z1, Z1
+	VPXORD       Z2, Z2, Z2
+	VPXORD       Z3, Z3, Z3
+	VMOVDQU32    (R8), Z24
+	VMOVDQU32    64(R8), Z25
+	VPBROADCASTD (R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD (R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VMOVDQU32    128(R8), Z24
+	VMOVDQU32    192(R8), Z25
+	VPBROADCASTD 4(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 4(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VMOVDQU32    256(R8), Z24
+	VMOVDQU32    320(R8), Z25
+	VPBROADCASTD 8(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 8(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VMOVDQU32    384(R8), Z24
+	VMOVDQU32    448(R8), Z25
+	VPBROADCASTD 12(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 12(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VMOVDQU32    512(R8), Z24
+	VMOVDQU32    576(R8), Z25
+	VPBROADCASTD 16(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 16(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VMOVDQU32    640(R8), Z24
+	VMOVDQU32    704(R8), Z25
+	VPBROADCASTD 20(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 20(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VMOVDQU32    768(R8), Z24
+	VMOVDQU32    832(R8), Z25
+	VPBROADCASTD 24(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 24(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VMOVDQU32    896(R8), Z24
+	VMOVDQU32    960(R8), Z25
+	VPBROADCASTD 28(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VPBROADCASTD 28(R11)(R12*1), Z26
+	VPDPBUSD     Z26, Z24, Z2
+	VPDPBUSD     Z26, Z25, Z3
+	VMOVUPS      1024(R8), Z24
+	VMOVUPS      1088(R8), Z25
+	VBROADCASTSS (DI), Z26
+	VMULPS       Z26, Z24, Z27
+	VCVTDQ2PS    Z0, Z0
+	VFMADD231PS  Z0, Z27, Z12
+	VMULPS       Z26, Z25, Z27
+	VCVTDQ2PS    Z1, Z1
+	VFMADD231PS  Z1, Z27, Z13
+	VBROADCASTSS (DI)(R12*1), Z26
+	VMULPS       Z26, Z24, Z27
+	VCVTDQ2PS    Z2, Z2
+	VFMADD231PS  Z2, Z27, Z14
+	VMULPS       Z26, Z25, Z27
+	VCVTDQ2PS    Z3, Z3
+	VFMADD231PS  Z3, Z27, Z15
+	VBROADCASTSS (SI), Z26
+	VFNMADD231PS 1152(R8), Z26, Z12
+	VFNMADD231PS 1216(R8), Z26, Z13
+	VBROADCASTSS (SI)(R12*1), Z26
+	VFNMADD231PS 1152(R8), Z26, Z14
+	VFNMADD231PS 1216(R8), Z26, Z15
+	ADDQ         $0x00000500, R8
+	ADDQ         $0x20, R11
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, SI
+	DECQ         CX
+	JNZ          loop
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), BX
+	MOVQ         16(AX), CX
+	CMPQ         88(AX), $0x00
+	JEQ          store
+	MOVQ         BX, DX
+	VADDPS       (DX), Z12, Z12
+	VADDPS       64(DX), Z13, Z13
+	ADDQ         CX, DX
+	VADDPS       (DX), Z14, Z14
+	VADDPS       64(DX), Z15, Z15
+	ADDQ         CX, DX
+
+store:
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, 64(BX)
+	ADDQ    CX, BX
+	VMOVUPS Z14, (BX)
+	VMOVUPS Z15, 64(BX)
+	ADDQ    CX, BX
+	VZEROUPPER
+	RET
+
+// func avx512PanelQ8_0_1x1(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI
+TEXT ·avx512PanelQ8_0_1x1(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   24(AX), R8
+	MOVQ   40(AX), R11
+	MOVQ   80(AX), CX
+	MOVQ   48(AX), DI
+	MOVQ   64(AX), SI
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	SHRQ   $0x05, CX
+
+loop:
+	VPBROADCASTD (SI), Z0
+	VPSLLD       $0x07, Z0, Z0
+	VPXORD       Z27, Z27, Z27
+	VPSUBD       Z0, Z27, Z0
+	VMOVDQA32    Z0, Z1
+	VMOVDQU32    (R8), Z24
+	VMOVDQU32    64(R8), Z25
+	VPBROADCASTD (R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VMOVDQU32    128(R8), Z24
+	VMOVDQU32    192(R8), Z25
+	VPBROADCASTD 4(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VMOVDQU32    256(R8), Z24
+	VMOVDQU32    320(R8), Z25
+	VPBROADCASTD 8(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VMOVDQU32    384(R8), Z24
+	VMOVDQU32    448(R8), Z25
+	VPBROADCASTD 12(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VMOVDQU32    512(R8), Z24
+	VMOVDQU32    576(R8), Z25
+	VPBROADCASTD 16(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VMOVDQU32    640(R8), Z24
+	VMOVDQU32    704(R8), Z25
+	VPBROADCASTD 20(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VMOVDQU32    768(R8), Z24
+	VMOVDQU32    832(R8), Z25
+	VPBROADCASTD 24(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VMOVDQU32    896(R8), Z24
+	VMOVDQU32    960(R8), Z25
+	VPBROADCASTD 28(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VMOVUPS      1024(R8), Z24
+	VMOVUPS      1088(R8), Z25
+	VBROADCASTSS (DI), Z26
+	VMULPS       Z26, Z24, Z27
+	VCVTDQ2PS    Z0, Z0
+	VFMADD231PS  Z0, Z27, Z12
+	VMULPS       Z26, Z25, Z27
+	VCVTDQ2PS    Z1, Z1
+	VFMADD231PS  Z1, Z27, Z13
+	ADDQ         $0x00000500, R8
+	ADDQ         $0x20, R11
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, SI
+	DECQ         CX
+	JNZ          loop
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), BX
+	MOVQ         16(AX), CX
+	CMPQ         88(AX), $0x00
+	JEQ          store
+	MOVQ         BX, DX
+	VADDPS       (DX), Z12, Z12
+	VADDPS       64(DX), Z13, Z13
+	ADDQ         CX, DX
+
+store:
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, 64(BX)
+	ADDQ    CX, BX
+	VZEROUPPER
+	RET
+
+// func avx512PanelQ4_K_1x1(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI
+TEXT ·avx512PanelQ4_K_1x1(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   24(AX), R8
+	MOVQ   40(AX), R11
+	MOVQ   80(AX), CX
+	MOVQ   48(AX), DI
+	MOVQ   56(AX), SI
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	SHRQ   $0x05, CX
+
+loop:
+	VPXORD       Z0, Z0, Z0
+	VPXORD       Z1, Z1, Z1
+	VMOVDQU32    (R8), Z24
+	VMOVDQU32    64(R8), Z25
+	VPBROADCASTD (R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VMOVDQU32    128(R8), Z24
+	VMOVDQU32    192(R8), Z25
+	VPBROADCASTD 4(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VMOVDQU32    256(R8), Z24
+	VMOVDQU32    320(R8), Z25
+	VPBROADCASTD 8(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VMOVDQU32    384(R8), Z24
+	VMOVDQU32    448(R8), Z25
+	VPBROADCASTD 12(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VMOVDQU32    512(R8), Z24
+	VMOVDQU32    576(R8), Z25
+	VPBROADCASTD 16(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VMOVDQU32    640(R8), Z24
+	VMOVDQU32    704(R8), Z25
+	VPBROADCASTD 20(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VMOVDQU32    768(R8), Z24
+	VMOVDQU32    832(R8), Z25
+	VPBROADCASTD 24(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VMOVDQU32    896(R8), Z24
+	VMOVDQU32    960(R8), Z25
+	VPBROADCASTD 28(R11), Z26
+	VPDPBUSD     Z26, Z24, Z0
+	VPDPBUSD     Z26, Z25, Z1
+	VMOVUPS      1024(R8), Z24
+	VMOVUPS      1088(R8), Z25
+	VBROADCASTSS (DI), Z26
+	VMULPS       Z26, Z24, Z27
+	VCVTDQ2PS    Z0, Z0
+	VFMADD231PS  Z0, Z27, Z12
+	VMULPS       Z26, Z25, Z27
+	VCVTDQ2PS    Z1, Z1
+	VFMADD231PS  Z1, Z27, Z13
+	VBROADCASTSS (SI), Z26
+	VFNMADD231PS 1152(R8), Z26, Z12
+	VFNMADD231PS 1216(R8), Z26, Z13
+	ADDQ         $0x00000500, R8
+	ADDQ         $0x20, R11
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, SI
+	DECQ         CX
+	JNZ          loop
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), BX
+	MOVQ         16(AX), CX
+	CMPQ         88(AX), $0x00
+	JEQ          store
+	MOVQ         BX, DX
+	VADDPS       (DX), Z12, Z12
+	VADDPS       64(DX), Z13, Z13
+	ADDQ         CX, DX
+
+store:
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, 64(BX)
+	ADDQ    CX, BX
+	VZEROUPPER
+	RET
+
+// func avx512Transpose(dst *byte, step int, step8 int, src *byte, srcStep int)
+// Requires: AVX, AVX512F
+TEXT ·avx512Transpose(SB), NOSPLIT, $0-40
+	MOVQ        dst+0(FP), DI
+	MOVQ        step+8(FP), SI
+	MOVQ        step8+16(FP), DX
+	MOVQ        src+24(FP), BX
+	MOVQ        srcStep+32(FP), CX
+	VMOVDQU32   (BX), Z0
+	ADDQ        CX, BX
+	VMOVDQU32   (BX), Z1
+	ADDQ        CX, BX
+	VMOVDQU32   (BX), Z2
+	ADDQ        CX, BX
+	VMOVDQU32   (BX), Z3
+	ADDQ        CX, BX
+	VMOVDQU32   (BX), Z4
+	ADDQ        CX, BX
+	VMOVDQU32   (BX), Z5
+	ADDQ        CX, BX
+	VMOVDQU32   (BX), Z6
+	ADDQ        CX, BX
+	VMOVDQU32   (BX), Z7
+	ADDQ        CX, BX
+	VMOVDQU32   (BX), Z8
+	ADDQ        CX, BX
+	VMOVDQU32   (BX), Z9
+	ADDQ        CX, BX
+	VMOVDQU32   (BX), Z10
+	ADDQ        CX, BX
+	VMOVDQU32   (BX), Z11
+	ADDQ        CX, BX
+	VMOVDQU32   (BX), Z12
+	ADDQ        CX, BX
+	VMOVDQU32   (BX), Z13
+	ADDQ        CX, BX
+	VMOVDQU32   (BX), Z14
+	ADDQ        CX, BX
+	VMOVDQU32   (BX), Z15
+	ADDQ        CX, BX
+	VPUNPCKLDQ  Z1, Z0, Z16
+	VPUNPCKHDQ  Z1, Z0, Z17
+	VPUNPCKLDQ  Z3, Z2, Z18
+	VPUNPCKHDQ  Z3, Z2, Z19
+	VPUNPCKLDQ  Z5, Z4, Z20
+	VPUNPCKHDQ  Z5, Z4, Z21
+	VPUNPCKLDQ  Z7, Z6, Z22
+	VPUNPCKHDQ  Z7, Z6, Z23
+	VPUNPCKLDQ  Z9, Z8, Z24
+	VPUNPCKHDQ  Z9, Z8, Z25
+	VPUNPCKLDQ  Z11, Z10, Z26
+	VPUNPCKHDQ  Z11, Z10, Z27
+	VPUNPCKLDQ  Z13, Z12, Z28
+	VPUNPCKHDQ  Z13, Z12, Z29
+	VPUNPCKLDQ  Z15, Z14, Z30
+	VPUNPCKHDQ  Z15, Z14, Z31
+	VPUNPCKLQDQ Z18, Z16, Z0
+	VPUNPCKHQDQ Z18, Z16, Z1
+	VPUNPCKLQDQ Z19, Z17, Z2
+	VPUNPCKHQDQ Z19, Z17, Z3
+	VPUNPCKLQDQ Z22, Z20, Z4
+	VPUNPCKHQDQ Z22, Z20, Z5
+	VPUNPCKLQDQ Z23, Z21, Z6
+	VPUNPCKHQDQ Z23, Z21, Z7
+	VPUNPCKLQDQ Z26, Z24, Z8
+	VPUNPCKHQDQ Z26, Z24, Z9
+	VPUNPCKLQDQ Z27, Z25, Z10
+	VPUNPCKHQDQ Z27, Z25, Z11
+	VPUNPCKLQDQ Z30, Z28, Z12
+	VPUNPCKHQDQ Z30, Z28, Z13
+	VPUNPCKLQDQ Z31, Z29, Z14
+	VPUNPCKHQDQ Z31, Z29, Z15
+	VSHUFI32X4  $0x88, Z4, Z0, Z16
+	VSHUFI32X4  $0xdd, Z4, Z0, Z17
+	VSHUFI32X4  $0x88, Z12, Z8, Z18
+	VSHUFI32X4  $0xdd, Z12, Z8, Z19
+	MOVQ        DI, AX
+	VSHUFI32X4  $0x88, Z18, Z16, Z20
+	VSHUFI32X4  $0x88, Z19, Z17, Z21
+	VMOVDQU32   Z20, (AX)
+	VMOVDQU32   Z21, (AX)(SI*4)
+	MOVQ        DI, AX
+	ADDQ        DX, AX
+	VSHUFI32X4  $0xdd, Z18, Z16, Z20
+	VSHUFI32X4  $0xdd, Z19, Z17, Z21
+	VMOVDQU32   Z20, (AX)
+	VMOVDQU32   Z21, (AX)(SI*4)
+	ADDQ        SI, DI
+	VSHUFI32X4  $0x88, Z5, Z1, Z16
+	VSHUFI32X4  $0xdd, Z5, Z1, Z17
+	VSHUFI32X4  $0x88, Z13, Z9, Z18
+	VSHUFI32X4  $0xdd, Z13, Z9, Z19
+	MOVQ        DI, AX
+	VSHUFI32X4  $0x88, Z18, Z16, Z20
+	VSHUFI32X4  $0x88, Z19, Z17, Z21
+	VMOVDQU32   Z20, (AX)
+	VMOVDQU32   Z21, (AX)(SI*4)
+	MOVQ        DI, AX
+	ADDQ        DX, AX
+	VSHUFI32X4  $0xdd, Z18, Z16, Z20
+	VSHUFI32X4  $0xdd, Z19, Z17, Z21
+	VMOVDQU32   Z20, (AX)
+	VMOVDQU32   Z21, (AX)(SI*4)
+	ADDQ        SI, DI
+	VSHUFI32X4  $0x88, Z6, Z2, Z16
+	VSHUFI32X4  $0xdd, Z6, Z2, Z17
+	VSHUFI32X4  $0x88, Z14, Z10, Z18
+	VSHUFI32X4  $0xdd, Z14, Z10, Z19
+	MOVQ        DI, AX
+	VSHUFI32X4  $0x88, Z18, Z16, Z20
+	VSHUFI32X4  $0x88, Z19, Z17, Z21
+	VMOVDQU32   Z20, (AX)
+	VMOVDQU32   Z21, (AX)(SI*4)
+	MOVQ        DI, AX
+	ADDQ        DX, AX
+	VSHUFI32X4  $0xdd, Z18, Z16, Z20
+	VSHUFI32X4  $0xdd, Z19, Z17, Z21
+	VMOVDQU32   Z20, (AX)
+	VMOVDQU32   Z21, (AX)(SI*4)
+	ADDQ        SI, DI
+	VSHUFI32X4  $0x88, Z7, Z3, Z16
+	VSHUFI32X4  $0xdd, Z7, Z3, Z17
+	VSHUFI32X4  $0x88, Z15, Z11, Z18
+	VSHUFI32X4  $0xdd, Z15, Z11, Z19
+	MOVQ        DI, AX
+	VSHUFI32X4  $0x88, Z18, Z16, Z20
+	VSHUFI32X4  $0x88, Z19, Z17, Z21
+	VMOVDQU32   Z20, (AX)
+	VMOVDQU32   Z21, (AX)(SI*4)
+	MOVQ        DI, AX
+	ADDQ        DX, AX
+	VSHUFI32X4  $0xdd, Z18, Z16, Z20
+	VSHUFI32X4  $0xdd, Z19, Z17, Z21
+	VMOVDQU32   Z20, (AX)
+	VMOVDQU32   Z21, (AX)(SI*4)
+	ADDQ        SI, DI
+	VZEROUPPER
+	RET
+
+// func avx512UnpackQ8_0(q *byte, scales *float32, mins *float32, w *byte, n int)
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL
+TEXT ·avx512UnpackQ8_0(SB), NOSPLIT, $0-40
+	MOVQ  q+0(FP), DI
+	MOVQ  scales+8(FP), SI
+	MOVQ  mins+16(FP), R11
+	MOVQ  w+24(FP), R8
+	MOVQ  n+32(FP), CX
+	MOVL  $0x0000ff00, AX
+	KMOVW AX, K1
+	CMPQ  CX, $0x40
+	JL    half
+
+loop:
+	VMOVDQU32     2(R8), Y28
+	VINSERTI64X4  $0x01, 36(R8), Z28, Z28
+	VPXORD.BCST   offsetQ8_0<>+0(SB), Z28, Z28
+	VPBROADCASTW  (R8), Y29
+	VPBROADCASTW  34(R8), K1, Y29
+	VCVTPH2PS     Y29, Z29
+	VMOVDQU32     Z28, (DI)
+	VMOVSS        X29, (SI)
+	VEXTRACTF32X4 $0x02, Z29, X30
+	VMOVSS        X30, 4(SI)
+	ADDQ          $0x00000044, R8
+	ADDQ          $0x00000040, DI
+	ADDQ          $0x08, SI
+	ADDQ          $0x08, R11
+	SUBQ          $0x00000040, CX
+	CMPQ          CX, $0x40
+	JGE           loop
+
+half:
+	TESTQ        CX, CX
+	JZ           done
+	VMOVDQU32    2(R8), Y28
+	VPXORD.BCST  offsetQ8_0<>+0(SB), Z28, Z28
+	VPBROADCASTW (R8), X29
+	VCVTPH2PS    Y29, Z29
+	VMOVDQU32    Y28, (DI)
+	VMOVSS       X29, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func avx512UnpackQ4_K(q *byte, scales *float32, mins *float32, w *byte, n int)
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL
+TEXT ·avx512UnpackQ4_K(SB), NOSPLIT, $0-40
+	MOVQ  q+0(FP), DI
+	MOVQ  scales+8(FP), SI
+	MOVQ  mins+16(FP), R11
+	MOVQ  w+24(FP), R8
+	MOVQ  n+32(FP), CX
+	MOVL  $0x0000ff00, AX
+	KMOVW AX, K1
+
+loop:
+	MOVQ            4(R8), AX
+	MOVL            12(R8), DX
+	MOVQ            $0x3f3f3f3f3f3f3f3f, BX
+	ANDQ            AX, BX
+	VMOVQ           BX, X30
+	SHRQ            $0x02, AX
+	MOVQ            $0x3030303030303030, BX
+	ANDQ            BX, AX
+	MOVQ            DX, BX
+	SHLQ            $0x1c, BX
+	ORQ             BX, DX
+	MOVQ            $0x0f0f0f0f0f0f0f0f, BX
+	ANDQ            BX, DX
+	ORQ             DX, AX
+	VMOVQ           AX, X31
+	VPUNPCKLDQ      X31, X30, X30
+	VPMOVZXBD       X30, Z30
+	VCVTDQ2PS       Z30, Z30
+	VPBROADCASTW    (R8), Y31
+	VPBROADCASTW    2(R8), K1, Y31
+	VCVTPH2PS       Y31, Z31
+	VMULPS          Z31, Z30, Z24
+	VMOVUPS         Y24, (SI)
+	VEXTRACTF64X4   $0x01, Z24, (R11)
+	VBROADCASTI64X4 16(R8), Z28
+	VPSRLVD         shiftQ4_K<>+0(SB), Z28, Z28
+	VPANDD.BCST     nibbles<>+0(SB), Z28, Z28
+	VMOVDQU32       pickQ4_K0<>+0(SB), Z29
+	VPERMPS         Z24, Z29, Z29
+	VMOVDQU32       Z28, (DI)
+	VBROADCASTI64X4 48(R8), Z28
+	VPSRLVD         shiftQ4_K<>+0(SB), Z28, Z28
+	VPANDD.BCST     nibbles<>+0(SB), Z28, Z28
+	VMOVDQU32       pickQ4_K1<>+0(SB), Z29
+	VPERMPS         Z24, Z29, Z29
+	VMOVDQU32       Z28, 64(DI)
+	VBROADCASTI64X4 80(R8), Z28
+	VPSRLVD         shiftQ4_K<>+0(SB), Z28, Z28
+	VPANDD.BCST     nibbles<>+0(SB), Z28, Z28
+	VMOVDQU32       pickQ4_K2<>+0(SB), Z29
+	VPERMPS         Z24, Z29, Z29
+	VMOVDQU32       Z28, 128(DI)
+	VBROADCASTI64X4 112(R8), Z28
+	VPSRLVD         shiftQ4_K<>+0(SB), Z28, Z28
+	VPANDD.BCST     nibbles<>+0(SB), Z28, Z28
+	VMOVDQU32       pickQ4_K3<>+0(SB), Z29
+	VPERMPS         Z24, Z29, Z29
+	VMOVDQU32       Z28, 192(DI)
+	ADDQ            $0x00000090, R8
+	ADDQ            $0x00000100, DI
+	ADDQ            $0x20, SI
+	ADDQ            $0x20, R11
+	SUBQ            $0x00000100, CX
+	JNZ             loop
 	VZEROUPPER
 	RET

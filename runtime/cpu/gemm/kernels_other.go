@@ -11,4 +11,4 @@ import (
 
 func kernelsOf(isa.Set, graph.DType) *kernels { return nil }
 
-func quantizer(isa.Set) func(q *byte, d, s, x *float32, blocks int) { return nil }
+func quantizer(isa.Set) func(q *byte, d, s *float32, sums *int32, x *float32, blocks int) { return nil }

@@ -21,12 +21,26 @@ func main() {
 			float(f, 1, m)
 		}
 	}
-	for _, f := range []int8Format{q8_0(), q4K(), q6K()} {
+	q8, q4, q6 := q8_0(), q4K(), q6K()
+	for _, f := range []int8Format{q8, q4, q6} {
 		for _, m := range []int{4, 2, 1} {
 			int8Kernel(f, 4, m)
 			int8Kernel(f, 1, m)
 		}
 	}
+	masks := words("masks", ^uint32(0), ^uint32(0), ^uint32(0), ^uint32(0), ^uint32(0), ^uint32(0), ^uint32(0), 0, 0, 0, 0, 0, 0, 0)
+	for _, m := range []int{3, 2, 1} {
+		float256(masks, 4, m)
+		float256(masks, 1, m)
+	}
+	for _, m := range []int{2, 1} {
+		q8_0x256(4, m)
+		q8_0x256(1, m)
+	}
+	quantize()
+	panels()
+	unpack(q8)
+	unpack(q4)
 	Generate()
 	if err := os.WriteFile(declarations, declared, 0o666); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -52,7 +66,8 @@ const (
 	tileY, tileYStep, tileYLD = 0, 8, 16
 	tileW, tileWStep          = 24, 32
 	tileX, tileD, tileS       = 40, 48, 56
-	tileXStep, tileN, tileAdd = 64, 72, 80
+	tileSums                  = 64
+	tileXStep, tileN, tileAdd = 72, 80, 88
 )
 
 // Registers that hold the same in every kernel: pointers to the first row of W, of
