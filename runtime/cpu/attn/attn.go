@@ -22,8 +22,6 @@ const (
 	tile      = 64   // positions that meet the softmax at once
 	chunk     = 512  // positions that Part takes
 	blockRows = 128  // queries (tokens times heads of a group) of a unit
-	lap       = 16   // positions whose keys stay in the first cache
-	panel     = 64   // elements of the values that stay there
 	maxDim    = 4096 // elements of a key
 )
 
@@ -123,8 +121,7 @@ func (c *Call) Chunks() int { return (c.Len + chunk - 1) / chunk }
 
 // Scratch is the number of float32 that Run and Part work in.
 func (c *Call) Scratch() int {
-	rows := c.rows()
-	return rows*(c.K+tile+1) + 2*c.Partial()
+	return c.rows()*c.K + 4*(tile+1) + 2*c.Partial()
 }
 
 // Partial is the number of float32 that Part leaves.
@@ -140,11 +137,11 @@ func (c *Call) rows() int { return (c.tokens()*(c.H/c.G) + 3) &^ 3 }
 
 // Kernels compute attention with one instruction set.
 type Kernels struct {
-	scores           func(s, q, k *float32, n, d, stride int)
-	scoresAhead      func(s, q, k *float32, n, d, stride, values int)
-	softmax          func(s *float32, n int, m, l, c *float32, scale float32)
-	values1, values4 func(o, s, c, v *float32, n, d, ostride, vstride int)
-	vec              *vec.Funcs
+	scores             func(s, q, k *float32, n, d, stride int)
+	scoresAhead        func(s, q, k *float32, n, d, stride, values int)
+	softmax1, softmax4 func(s *float32, n int, m, l, c *float32, scale float32)
+	values1, values4   func(o, s, c, v *float32, n, d, ostride, vstride int)
+	vec                *vec.Funcs
 }
 
 // For returns the kernels for a set that this processor has.

@@ -158,6 +158,26 @@ func TestAttention(t *testing.T) {
 	})
 }
 
+func FuzzAttention(f *testing.F) {
+	f.Add(uint16(7), uint16(100), uint8(3), uint8(2), uint8(5), uint8(3), uint16(90), true)
+	f.Add(uint16(33), uint16(1), uint8(4), uint8(1), uint8(1), uint8(1), uint16(0), false)
+	f.Fuzz(func(t *testing.T, T, past uint16, r, G, key, value uint8, short uint16, latent bool) {
+		s := shape{B: 2, T: 1 + int(T%70), G: 1 + int(G%3), K: 16 * (2 + int(key%8)), past: int(past % 700), latent: latent}
+		s.H, s.V = s.G*(1+int(r%9)), 16*(1+int(value)%(s.K/16-1))
+		for _, set := range isa.Available() {
+			c := s.call(t, 0)
+			c.Len = max(1, c.Len-int(short))
+			run(attn.For(set), c)
+			token, h := int(short)%s.T, int(short)%s.H
+			for e, w := range want(c, 1, token, h) {
+				if got := float64(out(c, 1, token, h)[e]); !(math.Abs(got-w) < 1e-4*(1+math.Abs(w))) {
+					t.Fatalf("%v: %v: element %d is %v, want %v", set, s, e, got, w)
+				}
+			}
+		}
+	})
+}
+
 // A token has the same bits alone, in a longer cache and when its chunks are
 // computed apart.
 func TestSplits(t *testing.T) {

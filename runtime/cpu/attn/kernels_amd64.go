@@ -17,12 +17,19 @@ func scoresAVX2(s *float32, q *float32, k *float32, n int, d int, stride int)
 //go:noescape
 func scoresAheadAVX2(s *float32, q *float32, k *float32, n int, d int, stride int, values int)
 
-// softmaxAVX2 takes n products s, of which scale·s are the scores, into the running maximum m
-// and sum l of one query: s becomes e^(scale·s-m) with the new m, and c what the
-// sums before are worth, e^(old m - m).
+// softmax1AVX2 takes n products of each row of s, of which scale·s are the scores, into the
+// running maxima m and sums l: s becomes e^(scale·s-m) with the new m, and c what
+// the sums before are worth, e^(old m - m). A row of s is 64 long.
 //
 //go:noescape
-func softmaxAVX2(s *float32, n int, m *float32, l *float32, c *float32, scale float32)
+func softmax1AVX2(s *float32, n int, m *float32, l *float32, c *float32, scale float32)
+
+// softmax4AVX2 takes n products of each row of s, of which scale·s are the scores, into the
+// running maxima m and sums l: s becomes e^(scale·s-m) with the new m, and c what
+// the sums before are worth, e^(old m - m). A row of s is 64 long.
+//
+//go:noescape
+func softmax4AVX2(s *float32, n int, m *float32, l *float32, c *float32, scale float32)
 
 // values1AVX2 sets o[i] = c[i]·o[i] + Σ_j s[i][j]·v[j] for n positions and d elements, a multiple of 16.
 // A row of s is 64 long, a row of o ostride and one of v vstride.
@@ -51,12 +58,19 @@ func scoresAVX512(s *float32, q *float32, k *float32, n int, d int, stride int)
 //go:noescape
 func scoresAheadAVX512(s *float32, q *float32, k *float32, n int, d int, stride int, values int)
 
-// softmaxAVX512 takes n products s, of which scale·s are the scores, into the running maximum m
-// and sum l of one query: s becomes e^(scale·s-m) with the new m, and c what the
-// sums before are worth, e^(old m - m).
+// softmax1AVX512 takes n products of each row of s, of which scale·s are the scores, into the
+// running maxima m and sums l: s becomes e^(scale·s-m) with the new m, and c what
+// the sums before are worth, e^(old m - m). A row of s is 64 long.
 //
 //go:noescape
-func softmaxAVX512(s *float32, n int, m *float32, l *float32, c *float32, scale float32)
+func softmax1AVX512(s *float32, n int, m *float32, l *float32, c *float32, scale float32)
+
+// softmax4AVX512 takes n products of each row of s, of which scale·s are the scores, into the
+// running maxima m and sums l: s becomes e^(scale·s-m) with the new m, and c what
+// the sums before are worth, e^(old m - m). A row of s is 64 long.
+//
+//go:noescape
+func softmax4AVX512(s *float32, n int, m *float32, l *float32, c *float32, scale float32)
 
 // values1AVX512 sets o[i] = c[i]·o[i] + Σ_j s[i][j]·v[j] for n positions and d elements, a multiple of 16.
 // A row of s is 64 long, a row of o ostride and one of v vstride.

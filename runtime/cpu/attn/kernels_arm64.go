@@ -17,12 +17,19 @@ func scoresNEON(s *float32, q *float32, k *float32, n int, d int, stride int)
 //go:noescape
 func scoresAheadNEON(s *float32, q *float32, k *float32, n int, d int, stride int, values int)
 
-// softmaxNEON takes n products s, of which scale·s are the scores, into the running maximum m
-// and sum l of one query: s becomes e^(scale·s-m) with the new m, and c what the
-// sums before are worth, e^(old m - m).
+// softmax1NEON takes n products of each row of s, of which scale·s are the scores, into the
+// running maxima m and sums l: s becomes e^(scale·s-m) with the new m, and c what
+// the sums before are worth, e^(old m - m). A row of s is 64 long.
 //
 //go:noescape
-func softmaxNEON(s *float32, n int, m *float32, l *float32, c *float32, scale float32)
+func softmax1NEON(s *float32, n int, m *float32, l *float32, c *float32, scale float32)
+
+// softmax4NEON takes n products of each row of s, of which scale·s are the scores, into the
+// running maxima m and sums l: s becomes e^(scale·s-m) with the new m, and c what
+// the sums before are worth, e^(old m - m). A row of s is 64 long.
+//
+//go:noescape
+func softmax4NEON(s *float32, n int, m *float32, l *float32, c *float32, scale float32)
 
 // values1NEON sets o[i] = c[i]·o[i] + Σ_j s[i][j]·v[j] for n positions and d elements, a multiple of 16.
 // A row of s is 64 long, a row of o ostride and one of v vstride.

@@ -369,8 +369,8 @@ step10:
 	BGT keys6
 	RET
 
-// func softmaxNEON(s *float32, n int, m *float32, l *float32, c *float32, scale float32) 
-TEXT ·softmaxNEON(SB), NOSPLIT, $0-44
+// func softmax1NEON(s *float32, n int, m *float32, l *float32, c *float32, scale float32) 
+TEXT ·softmax1NEON(SB), NOSPLIT, $0-44
 	MOVD $constantNEON<>(SB), R25
 	FMOVQ 0(R25), F31
 	FMOVQ 16(R25), F30
@@ -391,181 +391,870 @@ TEXT ·softmaxNEON(SB), NOSPLIT, $0-44
 	MOVD c+32(FP), R4
 	FMOVS scale+40(FP), F0
 	WORD $0x4e040400 // dup s[0] v0, v0
-	FMOVS 0(R2), F4
-	WORD $0x4e040484 // dup s[0] v4, v4
-	WORD $0x4ea41c81 // orr v1, v4, v4
-	WORD $0x4ea11c22 // orr v2, v1, v1
-	WORD $0x6e231c63 // eor v3, v3, v3
-	MOVD R0, R5
-	MOVD R1, R6
+	MOVD R0, R6
+	ADD $0, R6
+	MOVD R1, R5
+	FMOVS 0(R2), F3
+	WORD $0x4e040463 // dup s[0] v3, v3
+	WORD $0x4ea31c61 // orr v1, v3, v3
+	WORD $0x6e221c42 // eor v2, v2, v2
 loop12:
-	CMP $4, R6
+	CMP $4, R5
 	BLT end13
-	FMOVQ 0(R5), F4
-	WORD $0x6e20dc84 // fmul v4, v4, v0
-	WORD $0x4e22f482 // fmax v2, v4, v2
-	FMOVQ F4, 0(R5)
-	ADD $16, R5
-	ADD $-4, R6
+	FMOVQ 0(R6), F3
+	WORD $0x6e20dc63 // fmul v3, v3, v0
+	WORD $0x4e21f461 // fmax v1, v3, v1
+	FMOVQ F3, 0(R6)
+	ADD $16, R6
+	ADD $-4, R5
 	JMP loop12
 end13:
-	CMP $0, R6
+	CMP $0, R5
 	BEQ done11
-	WORD $0x4ebf1fe4 // orr v4, v31, v31
-	MOVD R5, R25
-	VLD1.P 4(R25), V4.S[0]
-	CMP $1, R6
+	WORD $0x4ebf1fe3 // orr v3, v31, v31
+	MOVD R6, R25
+	VLD1.P 4(R25), V3.S[0]
+	CMP $1, R5
 	BEQ lanes14
-	VLD1.P 4(R25), V4.S[1]
-	CMP $2, R6
+	VLD1.P 4(R25), V3.S[1]
+	CMP $2, R5
 	BEQ lanes14
-	VLD1.P 4(R25), V4.S[2]
+	VLD1.P 4(R25), V3.S[2]
 lanes14:
-	WORD $0x6e20dc84 // fmul v4, v4, v0
-	WORD $0x4e22f482 // fmax v2, v4, v2
-	MOVD R5, R25
-	VST1.P V4.S[0], 4(R25)
-	CMP $1, R6
+	WORD $0x6e20dc63 // fmul v3, v3, v0
+	WORD $0x4e21f461 // fmax v1, v3, v1
+	MOVD R6, R25
+	VST1.P V3.S[0], 4(R25)
+	CMP $1, R5
 	BEQ lanes15
-	VST1.P V4.S[1], 4(R25)
-	CMP $2, R6
+	VST1.P V3.S[1], 4(R25)
+	CMP $2, R5
 	BEQ lanes15
-	VST1.P V4.S[2], 4(R25)
+	VST1.P V3.S[2], 4(R25)
 lanes15:
 done11:
-	WORD $0x4e180444 // dup d[1] v4, v2
-	WORD $0x4e24f444 // fmax v4, v2, v4
-	WORD $0x4e0c0485 // dup s[1] v5, v4
-	WORD $0x4e25f484 // fmax v4, v4, v5
-	WORD $0x4e040484 // dup s[0] v4, v4
-	WORD $0x4ea41c82 // orr v2, v4, v4
-	FMOVS F2, 0(R2)
+	MOVD R0, R6
+	ADD $0, R6
+	MOVD R1, R5
+	WORD $0x4e180423 // dup d[1] v3, v1
+	WORD $0x4e23f423 // fmax v3, v1, v3
+	WORD $0x4e0c0464 // dup s[1] v4, v3
+	WORD $0x4e24f463 // fmax v3, v3, v4
+	WORD $0x4e040463 // dup s[0] v3, v3
+	WORD $0x4ea31c61 // orr v1, v3, v3
 loop17:
-	CMP $4, R1
+	CMP $4, R5
 	BLT end18
-	FMOVQ 0(R0), F4
-	WORD $0x4ea2d484 // fsub v4, v4, v2
-	WORD $0x4ea4f7a4 // fmin v4, v29, v4
-	WORD $0x4e24f7c4 // fmax v4, v30, v4
-	WORD $0x6e3cdc85 // fmul v5, v4, v28
-	WORD $0x4e2188a5 // frintn v5, v5
-	WORD $0x4ebbcca4 // fmls v4, v5, v27
-	WORD $0x4ebacca4 // fmls v4, v5, v26
-	WORD $0x4eb81f06 // orr v6, v24, v24
-	WORD $0x4e24cf26 // fmla v6, v25, v4
-	WORD $0x4eb71ee7 // orr v7, v23, v23
-	WORD $0x4e24ccc7 // fmla v7, v6, v4
-	WORD $0x4eb61ec8 // orr v8, v22, v22
-	WORD $0x4e24cce8 // fmla v8, v7, v4
-	WORD $0x4eb51ea9 // orr v9, v21, v21
-	WORD $0x4e24cd09 // fmla v9, v8, v4
+	FMOVQ 0(R6), F3
+	WORD $0x4ea1d463 // fsub v3, v3, v1
+	WORD $0x4ea3f7a3 // fmin v3, v29, v3
+	WORD $0x4e23f7c3 // fmax v3, v30, v3
+	WORD $0x6e3cdc64 // fmul v4, v3, v28
+	WORD $0x4e218884 // frintn v4, v4
+	WORD $0x4ebbcc83 // fmls v3, v4, v27
+	WORD $0x4ebacc83 // fmls v3, v4, v26
+	WORD $0x4eb81f05 // orr v5, v24, v24
+	WORD $0x4e23cf25 // fmla v5, v25, v3
+	WORD $0x4eb71ee6 // orr v6, v23, v23
+	WORD $0x4e23cca6 // fmla v6, v5, v3
+	WORD $0x4eb61ec7 // orr v7, v22, v22
+	WORD $0x4e23ccc7 // fmla v7, v6, v3
+	WORD $0x4eb51ea8 // orr v8, v21, v21
+	WORD $0x4e23cce8 // fmla v8, v7, v3
+	WORD $0x4eb41e89 // orr v9, v20, v20
+	WORD $0x4e23cd09 // fmla v9, v8, v3
 	WORD $0x4eb41e8a // orr v10, v20, v20
-	WORD $0x4e24cd2a // fmla v10, v9, v4
-	WORD $0x4eb41e8b // orr v11, v20, v20
-	WORD $0x4e24cd4b // fmla v11, v10, v4
-	WORD $0x4e21a8a5 // fcvtns v5, v5
-	WORD $0x4f3f04ac // sshr #1 v12, v5
-	WORD $0x6eac84a5 // sub v5, v5, v12
-	WORD $0x4f37558c // shl #23 v12, v12
-	WORD $0x4eb4858c // add v12, v12, v20
-	WORD $0x6e2cdd6b // fmul v11, v11, v12
-	WORD $0x4f3754a5 // shl #23 v5, v5
-	WORD $0x4eb484a5 // add v5, v5, v20
-	WORD $0x6e25dd6b // fmul v11, v11, v5
-	WORD $0x4e2bd463 // fadd v3, v3, v11
-	FMOVQ F11, 0(R0)
-	ADD $16, R0
-	ADD $-4, R1
+	WORD $0x4e23cd2a // fmla v10, v9, v3
+	WORD $0x4e21a884 // fcvtns v4, v4
+	WORD $0x4f3f048b // sshr #1 v11, v4
+	WORD $0x6eab8484 // sub v4, v4, v11
+	WORD $0x4f37556b // shl #23 v11, v11
+	WORD $0x4eb4856b // add v11, v11, v20
+	WORD $0x6e2bdd4a // fmul v10, v10, v11
+	WORD $0x4f375484 // shl #23 v4, v4
+	WORD $0x4eb48484 // add v4, v4, v20
+	WORD $0x6e24dd4a // fmul v10, v10, v4
+	WORD $0x4e2ad442 // fadd v2, v2, v10
+	FMOVQ F10, 0(R6)
+	ADD $16, R6
+	ADD $-4, R5
 	JMP loop17
 end18:
-	CMP $0, R1
+	CMP $0, R5
 	BEQ done16
-	WORD $0x4ebf1fe4 // orr v4, v31, v31
-	MOVD R0, R25
-	VLD1.P 4(R25), V4.S[0]
-	CMP $1, R1
+	WORD $0x4ebf1fe3 // orr v3, v31, v31
+	MOVD R6, R25
+	VLD1.P 4(R25), V3.S[0]
+	CMP $1, R5
 	BEQ lanes19
-	VLD1.P 4(R25), V4.S[1]
-	CMP $2, R1
+	VLD1.P 4(R25), V3.S[1]
+	CMP $2, R5
 	BEQ lanes19
-	VLD1.P 4(R25), V4.S[2]
+	VLD1.P 4(R25), V3.S[2]
 lanes19:
-	WORD $0x4ea2d484 // fsub v4, v4, v2
-	WORD $0x4ea4f7a4 // fmin v4, v29, v4
-	WORD $0x4e24f7c4 // fmax v4, v30, v4
-	WORD $0x6e3cdc85 // fmul v5, v4, v28
-	WORD $0x4e2188a5 // frintn v5, v5
-	WORD $0x4ebbcca4 // fmls v4, v5, v27
-	WORD $0x4ebacca4 // fmls v4, v5, v26
-	WORD $0x4eb81f06 // orr v6, v24, v24
-	WORD $0x4e24cf26 // fmla v6, v25, v4
-	WORD $0x4eb71ee7 // orr v7, v23, v23
-	WORD $0x4e24ccc7 // fmla v7, v6, v4
-	WORD $0x4eb61ec8 // orr v8, v22, v22
-	WORD $0x4e24cce8 // fmla v8, v7, v4
-	WORD $0x4eb51ea9 // orr v9, v21, v21
-	WORD $0x4e24cd09 // fmla v9, v8, v4
+	WORD $0x4ea1d463 // fsub v3, v3, v1
+	WORD $0x4ea3f7a3 // fmin v3, v29, v3
+	WORD $0x4e23f7c3 // fmax v3, v30, v3
+	WORD $0x6e3cdc64 // fmul v4, v3, v28
+	WORD $0x4e218884 // frintn v4, v4
+	WORD $0x4ebbcc83 // fmls v3, v4, v27
+	WORD $0x4ebacc83 // fmls v3, v4, v26
+	WORD $0x4eb81f05 // orr v5, v24, v24
+	WORD $0x4e23cf25 // fmla v5, v25, v3
+	WORD $0x4eb71ee6 // orr v6, v23, v23
+	WORD $0x4e23cca6 // fmla v6, v5, v3
+	WORD $0x4eb61ec7 // orr v7, v22, v22
+	WORD $0x4e23ccc7 // fmla v7, v6, v3
+	WORD $0x4eb51ea8 // orr v8, v21, v21
+	WORD $0x4e23cce8 // fmla v8, v7, v3
+	WORD $0x4eb41e89 // orr v9, v20, v20
+	WORD $0x4e23cd09 // fmla v9, v8, v3
 	WORD $0x4eb41e8a // orr v10, v20, v20
-	WORD $0x4e24cd2a // fmla v10, v9, v4
-	WORD $0x4eb41e8b // orr v11, v20, v20
-	WORD $0x4e24cd4b // fmla v11, v10, v4
-	WORD $0x4e21a8a5 // fcvtns v5, v5
-	WORD $0x4f3f04ac // sshr #1 v12, v5
-	WORD $0x6eac84a5 // sub v5, v5, v12
-	WORD $0x4f37558c // shl #23 v12, v12
-	WORD $0x4eb4858c // add v12, v12, v20
-	WORD $0x6e2cdd6b // fmul v11, v11, v12
-	WORD $0x4f3754a5 // shl #23 v5, v5
-	WORD $0x4eb484a5 // add v5, v5, v20
-	WORD $0x6e25dd6b // fmul v11, v11, v5
-	WORD $0x4e2bd463 // fadd v3, v3, v11
-	MOVD R0, R25
-	VST1.P V11.S[0], 4(R25)
-	CMP $1, R1
+	WORD $0x4e23cd2a // fmla v10, v9, v3
+	WORD $0x4e21a884 // fcvtns v4, v4
+	WORD $0x4f3f048b // sshr #1 v11, v4
+	WORD $0x6eab8484 // sub v4, v4, v11
+	WORD $0x4f37556b // shl #23 v11, v11
+	WORD $0x4eb4856b // add v11, v11, v20
+	WORD $0x6e2bdd4a // fmul v10, v10, v11
+	WORD $0x4f375484 // shl #23 v4, v4
+	WORD $0x4eb48484 // add v4, v4, v20
+	WORD $0x6e24dd4a // fmul v10, v10, v4
+	WORD $0x4e2ad442 // fadd v2, v2, v10
+	MOVD R6, R25
+	VST1.P V10.S[0], 4(R25)
+	CMP $1, R5
 	BEQ lanes20
-	VST1.P V11.S[1], 4(R25)
-	CMP $2, R1
+	VST1.P V10.S[1], 4(R25)
+	CMP $2, R5
 	BEQ lanes20
-	VST1.P V11.S[2], 4(R25)
+	VST1.P V10.S[2], 4(R25)
 lanes20:
 done16:
-	WORD $0x4ea2d424 // fsub v4, v1, v2
-	WORD $0x4ea4f7a4 // fmin v4, v29, v4
-	WORD $0x4e24f7c4 // fmax v4, v30, v4
-	WORD $0x6e3cdc85 // fmul v5, v4, v28
-	WORD $0x4e2188a5 // frintn v5, v5
-	WORD $0x4ebbcca4 // fmls v4, v5, v27
-	WORD $0x4ebacca4 // fmls v4, v5, v26
-	WORD $0x4eb81f06 // orr v6, v24, v24
-	WORD $0x4e24cf26 // fmla v6, v25, v4
-	WORD $0x4eb71ee7 // orr v7, v23, v23
-	WORD $0x4e24ccc7 // fmla v7, v6, v4
-	WORD $0x4eb61ec8 // orr v8, v22, v22
-	WORD $0x4e24cce8 // fmla v8, v7, v4
-	WORD $0x4eb51ea9 // orr v9, v21, v21
-	WORD $0x4e24cd09 // fmla v9, v8, v4
+	FMOVS 0(R2), F3
+	WORD $0x4e040463 // dup s[0] v3, v3
+	WORD $0x4ea1d463 // fsub v3, v3, v1
+	WORD $0x4ea3f7a3 // fmin v3, v29, v3
+	WORD $0x4e23f7c3 // fmax v3, v30, v3
+	WORD $0x6e3cdc64 // fmul v4, v3, v28
+	WORD $0x4e218884 // frintn v4, v4
+	WORD $0x4ebbcc83 // fmls v3, v4, v27
+	WORD $0x4ebacc83 // fmls v3, v4, v26
+	WORD $0x4eb81f05 // orr v5, v24, v24
+	WORD $0x4e23cf25 // fmla v5, v25, v3
+	WORD $0x4eb71ee6 // orr v6, v23, v23
+	WORD $0x4e23cca6 // fmla v6, v5, v3
+	WORD $0x4eb61ec7 // orr v7, v22, v22
+	WORD $0x4e23ccc7 // fmla v7, v6, v3
+	WORD $0x4eb51ea8 // orr v8, v21, v21
+	WORD $0x4e23cce8 // fmla v8, v7, v3
+	WORD $0x4eb41e89 // orr v9, v20, v20
+	WORD $0x4e23cd09 // fmla v9, v8, v3
 	WORD $0x4eb41e8a // orr v10, v20, v20
-	WORD $0x4e24cd2a // fmla v10, v9, v4
+	WORD $0x4e23cd2a // fmla v10, v9, v3
+	WORD $0x4e21a884 // fcvtns v4, v4
+	WORD $0x4f3f048b // sshr #1 v11, v4
+	WORD $0x6eab8484 // sub v4, v4, v11
+	WORD $0x4f37556b // shl #23 v11, v11
+	WORD $0x4eb4856b // add v11, v11, v20
+	WORD $0x6e2bdd4a // fmul v10, v10, v11
+	WORD $0x4f375484 // shl #23 v4, v4
+	WORD $0x4eb48484 // add v4, v4, v20
+	WORD $0x6e24dd4a // fmul v10, v10, v4
+	FMOVS F10, 0(R4)
+	FMOVS 0(R3), F12
+	WORD $0x4e04058c // dup s[0] v12, v12
+	WORD $0x4e18044d // dup d[1] v13, v2
+	WORD $0x4e2dd44d // fadd v13, v2, v13
+	WORD $0x4e0c05ae // dup s[1] v14, v13
+	WORD $0x4e2ed5ad // fadd v13, v13, v14
+	WORD $0x4e2acd8d // fmla v13, v12, v10
+	FMOVS F13, 0(R3)
+	FMOVS F1, 0(R2)
+	RET
+
+// func softmax4NEON(s *float32, n int, m *float32, l *float32, c *float32, scale float32) 
+TEXT ·softmax4NEON(SB), NOSPLIT, $0-44
+	MOVD $constantNEON<>(SB), R25
+	FMOVQ 0(R25), F31
+	FMOVQ 16(R25), F30
+	FMOVQ 32(R25), F29
+	FMOVQ 48(R25), F28
+	FMOVQ 64(R25), F27
+	FMOVQ 80(R25), F26
+	FMOVQ 96(R25), F25
+	FMOVQ 112(R25), F24
+	FMOVQ 128(R25), F23
+	FMOVQ 144(R25), F22
+	FMOVQ 160(R25), F21
+	FMOVQ 176(R25), F20
+	MOVD s+0(FP), R0
+	MOVD n+8(FP), R1
+	MOVD m+16(FP), R2
+	MOVD l+24(FP), R3
+	MOVD c+32(FP), R4
+	FMOVS scale+40(FP), F0
+	WORD $0x4e040400 // dup s[0] v0, v0
+	MOVD R0, R6
+	ADD $0, R6
+	MOVD R0, R7
+	ADD $256, R7
+	MOVD R0, R8
+	ADD $512, R8
+	MOVD R0, R9
+	ADD $768, R9
+	MOVD R1, R5
+	FMOVS 0(R2), F9
+	WORD $0x4e040529 // dup s[0] v9, v9
+	WORD $0x4ea91d21 // orr v1, v9, v9
+	WORD $0x6e251ca5 // eor v5, v5, v5
+	FMOVS 4(R2), F10
+	WORD $0x4e04054a // dup s[0] v10, v10
+	WORD $0x4eaa1d42 // orr v2, v10, v10
+	WORD $0x6e261cc6 // eor v6, v6, v6
+	FMOVS 8(R2), F11
+	WORD $0x4e04056b // dup s[0] v11, v11
+	WORD $0x4eab1d63 // orr v3, v11, v11
+	WORD $0x6e271ce7 // eor v7, v7, v7
+	FMOVS 12(R2), F12
+	WORD $0x4e04058c // dup s[0] v12, v12
+	WORD $0x4eac1d84 // orr v4, v12, v12
+	WORD $0x6e281d08 // eor v8, v8, v8
+loop22:
+	CMP $4, R5
+	BLT end23
+	FMOVQ 0(R6), F9
+	FMOVQ 0(R7), F10
+	FMOVQ 0(R8), F11
+	FMOVQ 0(R9), F12
+	WORD $0x6e20dd29 // fmul v9, v9, v0
+	WORD $0x4e21f521 // fmax v1, v9, v1
+	WORD $0x6e20dd4a // fmul v10, v10, v0
+	WORD $0x4e22f542 // fmax v2, v10, v2
+	WORD $0x6e20dd6b // fmul v11, v11, v0
+	WORD $0x4e23f563 // fmax v3, v11, v3
+	WORD $0x6e20dd8c // fmul v12, v12, v0
+	WORD $0x4e24f584 // fmax v4, v12, v4
+	FMOVQ F9, 0(R6)
+	FMOVQ F10, 0(R7)
+	FMOVQ F11, 0(R8)
+	FMOVQ F12, 0(R9)
+	ADD $16, R6
+	ADD $16, R7
+	ADD $16, R8
+	ADD $16, R9
+	ADD $-4, R5
+	JMP loop22
+end23:
+	CMP $0, R5
+	BEQ done21
+	WORD $0x4ebf1fe9 // orr v9, v31, v31
+	MOVD R6, R25
+	VLD1.P 4(R25), V9.S[0]
+	CMP $1, R5
+	BEQ lanes24
+	VLD1.P 4(R25), V9.S[1]
+	CMP $2, R5
+	BEQ lanes24
+	VLD1.P 4(R25), V9.S[2]
+lanes24:
+	WORD $0x4ebf1fea // orr v10, v31, v31
+	MOVD R7, R25
+	VLD1.P 4(R25), V10.S[0]
+	CMP $1, R5
+	BEQ lanes25
+	VLD1.P 4(R25), V10.S[1]
+	CMP $2, R5
+	BEQ lanes25
+	VLD1.P 4(R25), V10.S[2]
+lanes25:
+	WORD $0x4ebf1feb // orr v11, v31, v31
+	MOVD R8, R25
+	VLD1.P 4(R25), V11.S[0]
+	CMP $1, R5
+	BEQ lanes26
+	VLD1.P 4(R25), V11.S[1]
+	CMP $2, R5
+	BEQ lanes26
+	VLD1.P 4(R25), V11.S[2]
+lanes26:
+	WORD $0x4ebf1fec // orr v12, v31, v31
+	MOVD R9, R25
+	VLD1.P 4(R25), V12.S[0]
+	CMP $1, R5
+	BEQ lanes27
+	VLD1.P 4(R25), V12.S[1]
+	CMP $2, R5
+	BEQ lanes27
+	VLD1.P 4(R25), V12.S[2]
+lanes27:
+	WORD $0x6e20dd29 // fmul v9, v9, v0
+	WORD $0x4e21f521 // fmax v1, v9, v1
+	WORD $0x6e20dd4a // fmul v10, v10, v0
+	WORD $0x4e22f542 // fmax v2, v10, v2
+	WORD $0x6e20dd6b // fmul v11, v11, v0
+	WORD $0x4e23f563 // fmax v3, v11, v3
+	WORD $0x6e20dd8c // fmul v12, v12, v0
+	WORD $0x4e24f584 // fmax v4, v12, v4
+	MOVD R6, R25
+	VST1.P V9.S[0], 4(R25)
+	CMP $1, R5
+	BEQ lanes28
+	VST1.P V9.S[1], 4(R25)
+	CMP $2, R5
+	BEQ lanes28
+	VST1.P V9.S[2], 4(R25)
+lanes28:
+	MOVD R7, R25
+	VST1.P V10.S[0], 4(R25)
+	CMP $1, R5
+	BEQ lanes29
+	VST1.P V10.S[1], 4(R25)
+	CMP $2, R5
+	BEQ lanes29
+	VST1.P V10.S[2], 4(R25)
+lanes29:
+	MOVD R8, R25
+	VST1.P V11.S[0], 4(R25)
+	CMP $1, R5
+	BEQ lanes30
+	VST1.P V11.S[1], 4(R25)
+	CMP $2, R5
+	BEQ lanes30
+	VST1.P V11.S[2], 4(R25)
+lanes30:
+	MOVD R9, R25
+	VST1.P V12.S[0], 4(R25)
+	CMP $1, R5
+	BEQ lanes31
+	VST1.P V12.S[1], 4(R25)
+	CMP $2, R5
+	BEQ lanes31
+	VST1.P V12.S[2], 4(R25)
+lanes31:
+done21:
+	MOVD R0, R6
+	ADD $0, R6
+	MOVD R0, R7
+	ADD $256, R7
+	MOVD R0, R8
+	ADD $512, R8
+	MOVD R0, R9
+	ADD $768, R9
+	MOVD R1, R5
+	WORD $0x4e180429 // dup d[1] v9, v1
+	WORD $0x4e29f429 // fmax v9, v1, v9
+	WORD $0x4e0c052a // dup s[1] v10, v9
+	WORD $0x4e2af529 // fmax v9, v9, v10
+	WORD $0x4e040529 // dup s[0] v9, v9
+	WORD $0x4ea91d21 // orr v1, v9, v9
+	WORD $0x4e18044b // dup d[1] v11, v2
+	WORD $0x4e2bf44b // fmax v11, v2, v11
+	WORD $0x4e0c056c // dup s[1] v12, v11
+	WORD $0x4e2cf56b // fmax v11, v11, v12
+	WORD $0x4e04056b // dup s[0] v11, v11
+	WORD $0x4eab1d62 // orr v2, v11, v11
+	WORD $0x4e18046d // dup d[1] v13, v3
+	WORD $0x4e2df46d // fmax v13, v3, v13
+	WORD $0x4e0c05ae // dup s[1] v14, v13
+	WORD $0x4e2ef5ad // fmax v13, v13, v14
+	WORD $0x4e0405ad // dup s[0] v13, v13
+	WORD $0x4ead1da3 // orr v3, v13, v13
+	WORD $0x4e18048f // dup d[1] v15, v4
+	WORD $0x4e2ff48f // fmax v15, v4, v15
+	WORD $0x4e0c05f0 // dup s[1] v16, v15
+	WORD $0x4e30f5ef // fmax v15, v15, v16
+	WORD $0x4e0405ef // dup s[0] v15, v15
+	WORD $0x4eaf1de4 // orr v4, v15, v15
+loop33:
+	CMP $4, R5
+	BLT end34
+	FMOVQ 0(R6), F9
+	FMOVQ 0(R7), F10
+	FMOVQ 0(R8), F11
+	FMOVQ 0(R9), F12
+	WORD $0x4ea1d529 // fsub v9, v9, v1
+	WORD $0x4ea9f7a9 // fmin v9, v29, v9
+	WORD $0x4e29f7c9 // fmax v9, v30, v9
+	WORD $0x6e3cdd2d // fmul v13, v9, v28
+	WORD $0x4e2189ad // frintn v13, v13
+	WORD $0x4ebbcda9 // fmls v9, v13, v27
+	WORD $0x4ebacda9 // fmls v9, v13, v26
+	WORD $0x4eb81f0e // orr v14, v24, v24
+	WORD $0x4e29cf2e // fmla v14, v25, v9
+	WORD $0x4eb71eef // orr v15, v23, v23
+	WORD $0x4e29cdcf // fmla v15, v14, v9
+	WORD $0x4eb61ed0 // orr v16, v22, v22
+	WORD $0x4e29cdf0 // fmla v16, v15, v9
+	WORD $0x4eb51eb1 // orr v17, v21, v21
+	WORD $0x4e29ce11 // fmla v17, v16, v9
+	WORD $0x4eb41e92 // orr v18, v20, v20
+	WORD $0x4e29ce32 // fmla v18, v17, v9
+	WORD $0x4eb41e93 // orr v19, v20, v20
+	WORD $0x4e29ce53 // fmla v19, v18, v9
+	WORD $0x4e21a9ad // fcvtns v13, v13
+	WORD $0x4f3f05ae // sshr #1 v14, v13
+	WORD $0x6eae85ad // sub v13, v13, v14
+	WORD $0x4f3755ce // shl #23 v14, v14
+	WORD $0x4eb485ce // add v14, v14, v20
+	WORD $0x6e2ede73 // fmul v19, v19, v14
+	WORD $0x4f3755ad // shl #23 v13, v13
+	WORD $0x4eb485ad // add v13, v13, v20
+	WORD $0x6e2dde73 // fmul v19, v19, v13
+	WORD $0x4e33d4a5 // fadd v5, v5, v19
+	WORD $0x4ea2d54a // fsub v10, v10, v2
+	WORD $0x4eaaf7aa // fmin v10, v29, v10
+	WORD $0x4e2af7ca // fmax v10, v30, v10
+	WORD $0x6e3cdd4f // fmul v15, v10, v28
+	WORD $0x4e2189ef // frintn v15, v15
+	WORD $0x4ebbcdea // fmls v10, v15, v27
+	WORD $0x4ebacdea // fmls v10, v15, v26
+	WORD $0x4eb81f10 // orr v16, v24, v24
+	WORD $0x4e2acf30 // fmla v16, v25, v10
+	WORD $0x4eb71ef1 // orr v17, v23, v23
+	WORD $0x4e2ace11 // fmla v17, v16, v10
+	WORD $0x4eb61ed2 // orr v18, v22, v22
+	WORD $0x4e2ace32 // fmla v18, v17, v10
+	WORD $0x4eb51ea9 // orr v9, v21, v21
+	WORD $0x4e2ace49 // fmla v9, v18, v10
+	WORD $0x4eb41e8e // orr v14, v20, v20
+	WORD $0x4e2acd2e // fmla v14, v9, v10
+	WORD $0x4eb41e8d // orr v13, v20, v20
+	WORD $0x4e2acdcd // fmla v13, v14, v10
+	WORD $0x4e21a9ef // fcvtns v15, v15
+	WORD $0x4f3f05f0 // sshr #1 v16, v15
+	WORD $0x6eb085ef // sub v15, v15, v16
+	WORD $0x4f375610 // shl #23 v16, v16
+	WORD $0x4eb48610 // add v16, v16, v20
+	WORD $0x6e30ddad // fmul v13, v13, v16
+	WORD $0x4f3755ef // shl #23 v15, v15
+	WORD $0x4eb485ef // add v15, v15, v20
+	WORD $0x6e2fddad // fmul v13, v13, v15
+	WORD $0x4e2dd4c6 // fadd v6, v6, v13
+	WORD $0x4ea3d56b // fsub v11, v11, v3
+	WORD $0x4eabf7ab // fmin v11, v29, v11
+	WORD $0x4e2bf7cb // fmax v11, v30, v11
+	WORD $0x6e3cdd71 // fmul v17, v11, v28
+	WORD $0x4e218a31 // frintn v17, v17
+	WORD $0x4ebbce2b // fmls v11, v17, v27
+	WORD $0x4ebace2b // fmls v11, v17, v26
+	WORD $0x4eb81f12 // orr v18, v24, v24
+	WORD $0x4e2bcf32 // fmla v18, v25, v11
+	WORD $0x4eb71ee9 // orr v9, v23, v23
+	WORD $0x4e2bce49 // fmla v9, v18, v11
+	WORD $0x4eb61ece // orr v14, v22, v22
+	WORD $0x4e2bcd2e // fmla v14, v9, v11
+	WORD $0x4eb51eaa // orr v10, v21, v21
+	WORD $0x4e2bcdca // fmla v10, v14, v11
+	WORD $0x4eb41e90 // orr v16, v20, v20
+	WORD $0x4e2bcd50 // fmla v16, v10, v11
+	WORD $0x4eb41e8f // orr v15, v20, v20
+	WORD $0x4e2bce0f // fmla v15, v16, v11
+	WORD $0x4e21aa31 // fcvtns v17, v17
+	WORD $0x4f3f0632 // sshr #1 v18, v17
+	WORD $0x6eb28631 // sub v17, v17, v18
+	WORD $0x4f375652 // shl #23 v18, v18
+	WORD $0x4eb48652 // add v18, v18, v20
+	WORD $0x6e32ddef // fmul v15, v15, v18
+	WORD $0x4f375631 // shl #23 v17, v17
+	WORD $0x4eb48631 // add v17, v17, v20
+	WORD $0x6e31ddef // fmul v15, v15, v17
+	WORD $0x4e2fd4e7 // fadd v7, v7, v15
+	WORD $0x4ea4d58c // fsub v12, v12, v4
+	WORD $0x4eacf7ac // fmin v12, v29, v12
+	WORD $0x4e2cf7cc // fmax v12, v30, v12
+	WORD $0x6e3cdd89 // fmul v9, v12, v28
+	WORD $0x4e218929 // frintn v9, v9
+	WORD $0x4ebbcd2c // fmls v12, v9, v27
+	WORD $0x4ebacd2c // fmls v12, v9, v26
+	WORD $0x4eb81f0e // orr v14, v24, v24
+	WORD $0x4e2ccf2e // fmla v14, v25, v12
+	WORD $0x4eb71eea // orr v10, v23, v23
+	WORD $0x4e2ccdca // fmla v10, v14, v12
+	WORD $0x4eb61ed0 // orr v16, v22, v22
+	WORD $0x4e2ccd50 // fmla v16, v10, v12
+	WORD $0x4eb51eab // orr v11, v21, v21
+	WORD $0x4e2cce0b // fmla v11, v16, v12
+	WORD $0x4eb41e92 // orr v18, v20, v20
+	WORD $0x4e2ccd72 // fmla v18, v11, v12
+	WORD $0x4eb41e91 // orr v17, v20, v20
+	WORD $0x4e2cce51 // fmla v17, v18, v12
+	WORD $0x4e21a929 // fcvtns v9, v9
+	WORD $0x4f3f052e // sshr #1 v14, v9
+	WORD $0x6eae8529 // sub v9, v9, v14
+	WORD $0x4f3755ce // shl #23 v14, v14
+	WORD $0x4eb485ce // add v14, v14, v20
+	WORD $0x6e2ede31 // fmul v17, v17, v14
+	WORD $0x4f375529 // shl #23 v9, v9
+	WORD $0x4eb48529 // add v9, v9, v20
+	WORD $0x6e29de31 // fmul v17, v17, v9
+	WORD $0x4e31d508 // fadd v8, v8, v17
+	FMOVQ F19, 0(R6)
+	FMOVQ F13, 0(R7)
+	FMOVQ F15, 0(R8)
+	FMOVQ F17, 0(R9)
+	ADD $16, R6
+	ADD $16, R7
+	ADD $16, R8
+	ADD $16, R9
+	ADD $-4, R5
+	JMP loop33
+end34:
+	CMP $0, R5
+	BEQ done32
+	WORD $0x4ebf1fe9 // orr v9, v31, v31
+	MOVD R6, R25
+	VLD1.P 4(R25), V9.S[0]
+	CMP $1, R5
+	BEQ lanes35
+	VLD1.P 4(R25), V9.S[1]
+	CMP $2, R5
+	BEQ lanes35
+	VLD1.P 4(R25), V9.S[2]
+lanes35:
+	WORD $0x4ebf1fea // orr v10, v31, v31
+	MOVD R7, R25
+	VLD1.P 4(R25), V10.S[0]
+	CMP $1, R5
+	BEQ lanes36
+	VLD1.P 4(R25), V10.S[1]
+	CMP $2, R5
+	BEQ lanes36
+	VLD1.P 4(R25), V10.S[2]
+lanes36:
+	WORD $0x4ebf1feb // orr v11, v31, v31
+	MOVD R8, R25
+	VLD1.P 4(R25), V11.S[0]
+	CMP $1, R5
+	BEQ lanes37
+	VLD1.P 4(R25), V11.S[1]
+	CMP $2, R5
+	BEQ lanes37
+	VLD1.P 4(R25), V11.S[2]
+lanes37:
+	WORD $0x4ebf1fec // orr v12, v31, v31
+	MOVD R9, R25
+	VLD1.P 4(R25), V12.S[0]
+	CMP $1, R5
+	BEQ lanes38
+	VLD1.P 4(R25), V12.S[1]
+	CMP $2, R5
+	BEQ lanes38
+	VLD1.P 4(R25), V12.S[2]
+lanes38:
+	WORD $0x4ea1d529 // fsub v9, v9, v1
+	WORD $0x4ea9f7a9 // fmin v9, v29, v9
+	WORD $0x4e29f7c9 // fmax v9, v30, v9
+	WORD $0x6e3cdd2d // fmul v13, v9, v28
+	WORD $0x4e2189ad // frintn v13, v13
+	WORD $0x4ebbcda9 // fmls v9, v13, v27
+	WORD $0x4ebacda9 // fmls v9, v13, v26
+	WORD $0x4eb81f0e // orr v14, v24, v24
+	WORD $0x4e29cf2e // fmla v14, v25, v9
+	WORD $0x4eb71eef // orr v15, v23, v23
+	WORD $0x4e29cdcf // fmla v15, v14, v9
+	WORD $0x4eb61ed0 // orr v16, v22, v22
+	WORD $0x4e29cdf0 // fmla v16, v15, v9
+	WORD $0x4eb51eb1 // orr v17, v21, v21
+	WORD $0x4e29ce11 // fmla v17, v16, v9
+	WORD $0x4eb41e92 // orr v18, v20, v20
+	WORD $0x4e29ce32 // fmla v18, v17, v9
+	WORD $0x4eb41e93 // orr v19, v20, v20
+	WORD $0x4e29ce53 // fmla v19, v18, v9
+	WORD $0x4e21a9ad // fcvtns v13, v13
+	WORD $0x4f3f05ae // sshr #1 v14, v13
+	WORD $0x6eae85ad // sub v13, v13, v14
+	WORD $0x4f3755ce // shl #23 v14, v14
+	WORD $0x4eb485ce // add v14, v14, v20
+	WORD $0x6e2ede73 // fmul v19, v19, v14
+	WORD $0x4f3755ad // shl #23 v13, v13
+	WORD $0x4eb485ad // add v13, v13, v20
+	WORD $0x6e2dde73 // fmul v19, v19, v13
+	WORD $0x4e33d4a5 // fadd v5, v5, v19
+	WORD $0x4ea2d54a // fsub v10, v10, v2
+	WORD $0x4eaaf7aa // fmin v10, v29, v10
+	WORD $0x4e2af7ca // fmax v10, v30, v10
+	WORD $0x6e3cdd4f // fmul v15, v10, v28
+	WORD $0x4e2189ef // frintn v15, v15
+	WORD $0x4ebbcdea // fmls v10, v15, v27
+	WORD $0x4ebacdea // fmls v10, v15, v26
+	WORD $0x4eb81f10 // orr v16, v24, v24
+	WORD $0x4e2acf30 // fmla v16, v25, v10
+	WORD $0x4eb71ef1 // orr v17, v23, v23
+	WORD $0x4e2ace11 // fmla v17, v16, v10
+	WORD $0x4eb61ed2 // orr v18, v22, v22
+	WORD $0x4e2ace32 // fmla v18, v17, v10
+	WORD $0x4eb51ea9 // orr v9, v21, v21
+	WORD $0x4e2ace49 // fmla v9, v18, v10
+	WORD $0x4eb41e8e // orr v14, v20, v20
+	WORD $0x4e2acd2e // fmla v14, v9, v10
+	WORD $0x4eb41e8d // orr v13, v20, v20
+	WORD $0x4e2acdcd // fmla v13, v14, v10
+	WORD $0x4e21a9ef // fcvtns v15, v15
+	WORD $0x4f3f05f0 // sshr #1 v16, v15
+	WORD $0x6eb085ef // sub v15, v15, v16
+	WORD $0x4f375610 // shl #23 v16, v16
+	WORD $0x4eb48610 // add v16, v16, v20
+	WORD $0x6e30ddad // fmul v13, v13, v16
+	WORD $0x4f3755ef // shl #23 v15, v15
+	WORD $0x4eb485ef // add v15, v15, v20
+	WORD $0x6e2fddad // fmul v13, v13, v15
+	WORD $0x4e2dd4c6 // fadd v6, v6, v13
+	WORD $0x4ea3d56b // fsub v11, v11, v3
+	WORD $0x4eabf7ab // fmin v11, v29, v11
+	WORD $0x4e2bf7cb // fmax v11, v30, v11
+	WORD $0x6e3cdd71 // fmul v17, v11, v28
+	WORD $0x4e218a31 // frintn v17, v17
+	WORD $0x4ebbce2b // fmls v11, v17, v27
+	WORD $0x4ebace2b // fmls v11, v17, v26
+	WORD $0x4eb81f12 // orr v18, v24, v24
+	WORD $0x4e2bcf32 // fmla v18, v25, v11
+	WORD $0x4eb71ee9 // orr v9, v23, v23
+	WORD $0x4e2bce49 // fmla v9, v18, v11
+	WORD $0x4eb61ece // orr v14, v22, v22
+	WORD $0x4e2bcd2e // fmla v14, v9, v11
+	WORD $0x4eb51eaa // orr v10, v21, v21
+	WORD $0x4e2bcdca // fmla v10, v14, v11
+	WORD $0x4eb41e90 // orr v16, v20, v20
+	WORD $0x4e2bcd50 // fmla v16, v10, v11
+	WORD $0x4eb41e8f // orr v15, v20, v20
+	WORD $0x4e2bce0f // fmla v15, v16, v11
+	WORD $0x4e21aa31 // fcvtns v17, v17
+	WORD $0x4f3f0632 // sshr #1 v18, v17
+	WORD $0x6eb28631 // sub v17, v17, v18
+	WORD $0x4f375652 // shl #23 v18, v18
+	WORD $0x4eb48652 // add v18, v18, v20
+	WORD $0x6e32ddef // fmul v15, v15, v18
+	WORD $0x4f375631 // shl #23 v17, v17
+	WORD $0x4eb48631 // add v17, v17, v20
+	WORD $0x6e31ddef // fmul v15, v15, v17
+	WORD $0x4e2fd4e7 // fadd v7, v7, v15
+	WORD $0x4ea4d58c // fsub v12, v12, v4
+	WORD $0x4eacf7ac // fmin v12, v29, v12
+	WORD $0x4e2cf7cc // fmax v12, v30, v12
+	WORD $0x6e3cdd89 // fmul v9, v12, v28
+	WORD $0x4e218929 // frintn v9, v9
+	WORD $0x4ebbcd2c // fmls v12, v9, v27
+	WORD $0x4ebacd2c // fmls v12, v9, v26
+	WORD $0x4eb81f0e // orr v14, v24, v24
+	WORD $0x4e2ccf2e // fmla v14, v25, v12
+	WORD $0x4eb71eea // orr v10, v23, v23
+	WORD $0x4e2ccdca // fmla v10, v14, v12
+	WORD $0x4eb61ed0 // orr v16, v22, v22
+	WORD $0x4e2ccd50 // fmla v16, v10, v12
+	WORD $0x4eb51eab // orr v11, v21, v21
+	WORD $0x4e2cce0b // fmla v11, v16, v12
+	WORD $0x4eb41e92 // orr v18, v20, v20
+	WORD $0x4e2ccd72 // fmla v18, v11, v12
+	WORD $0x4eb41e91 // orr v17, v20, v20
+	WORD $0x4e2cce51 // fmla v17, v18, v12
+	WORD $0x4e21a929 // fcvtns v9, v9
+	WORD $0x4f3f052e // sshr #1 v14, v9
+	WORD $0x6eae8529 // sub v9, v9, v14
+	WORD $0x4f3755ce // shl #23 v14, v14
+	WORD $0x4eb485ce // add v14, v14, v20
+	WORD $0x6e2ede31 // fmul v17, v17, v14
+	WORD $0x4f375529 // shl #23 v9, v9
+	WORD $0x4eb48529 // add v9, v9, v20
+	WORD $0x6e29de31 // fmul v17, v17, v9
+	WORD $0x4e31d508 // fadd v8, v8, v17
+	MOVD R6, R25
+	VST1.P V19.S[0], 4(R25)
+	CMP $1, R5
+	BEQ lanes39
+	VST1.P V19.S[1], 4(R25)
+	CMP $2, R5
+	BEQ lanes39
+	VST1.P V19.S[2], 4(R25)
+lanes39:
+	MOVD R7, R25
+	VST1.P V13.S[0], 4(R25)
+	CMP $1, R5
+	BEQ lanes40
+	VST1.P V13.S[1], 4(R25)
+	CMP $2, R5
+	BEQ lanes40
+	VST1.P V13.S[2], 4(R25)
+lanes40:
+	MOVD R8, R25
+	VST1.P V15.S[0], 4(R25)
+	CMP $1, R5
+	BEQ lanes41
+	VST1.P V15.S[1], 4(R25)
+	CMP $2, R5
+	BEQ lanes41
+	VST1.P V15.S[2], 4(R25)
+lanes41:
+	MOVD R9, R25
+	VST1.P V17.S[0], 4(R25)
+	CMP $1, R5
+	BEQ lanes42
+	VST1.P V17.S[1], 4(R25)
+	CMP $2, R5
+	BEQ lanes42
+	VST1.P V17.S[2], 4(R25)
+lanes42:
+done32:
+	FMOVS 0(R2), F9
+	WORD $0x4e040529 // dup s[0] v9, v9
+	WORD $0x4ea1d529 // fsub v9, v9, v1
+	WORD $0x4ea9f7a9 // fmin v9, v29, v9
+	WORD $0x4e29f7c9 // fmax v9, v30, v9
+	WORD $0x6e3cdd2a // fmul v10, v9, v28
+	WORD $0x4e21894a // frintn v10, v10
+	WORD $0x4ebbcd49 // fmls v9, v10, v27
+	WORD $0x4ebacd49 // fmls v9, v10, v26
+	WORD $0x4eb81f0b // orr v11, v24, v24
+	WORD $0x4e29cf2b // fmla v11, v25, v9
+	WORD $0x4eb71eec // orr v12, v23, v23
+	WORD $0x4e29cd6c // fmla v12, v11, v9
+	WORD $0x4eb61ecd // orr v13, v22, v22
+	WORD $0x4e29cd8d // fmla v13, v12, v9
+	WORD $0x4eb51eae // orr v14, v21, v21
+	WORD $0x4e29cdae // fmla v14, v13, v9
+	WORD $0x4eb41e8f // orr v15, v20, v20
+	WORD $0x4e29cdcf // fmla v15, v14, v9
+	WORD $0x4eb41e90 // orr v16, v20, v20
+	WORD $0x4e29cdf0 // fmla v16, v15, v9
+	WORD $0x4e21a94a // fcvtns v10, v10
+	WORD $0x4f3f0551 // sshr #1 v17, v10
+	WORD $0x6eb1854a // sub v10, v10, v17
+	WORD $0x4f375631 // shl #23 v17, v17
+	WORD $0x4eb48631 // add v17, v17, v20
+	WORD $0x6e31de10 // fmul v16, v16, v17
+	WORD $0x4f37554a // shl #23 v10, v10
+	WORD $0x4eb4854a // add v10, v10, v20
+	WORD $0x6e2ade10 // fmul v16, v16, v10
+	FMOVS F16, 0(R4)
+	FMOVS 0(R3), F18
+	WORD $0x4e040652 // dup s[0] v18, v18
+	WORD $0x4e1804b3 // dup d[1] v19, v5
+	WORD $0x4e33d4b3 // fadd v19, v5, v19
+	WORD $0x4e0c066b // dup s[1] v11, v19
+	WORD $0x4e2bd673 // fadd v19, v19, v11
+	WORD $0x4e30ce53 // fmla v19, v18, v16
+	FMOVS F19, 0(R3)
+	FMOVS F1, 0(R2)
+	FMOVS 4(R2), F12
+	WORD $0x4e04058c // dup s[0] v12, v12
+	WORD $0x4ea2d58c // fsub v12, v12, v2
+	WORD $0x4eacf7ac // fmin v12, v29, v12
+	WORD $0x4e2cf7cc // fmax v12, v30, v12
+	WORD $0x6e3cdd8d // fmul v13, v12, v28
+	WORD $0x4e2189ad // frintn v13, v13
+	WORD $0x4ebbcdac // fmls v12, v13, v27
+	WORD $0x4ebacdac // fmls v12, v13, v26
+	WORD $0x4eb81f0e // orr v14, v24, v24
+	WORD $0x4e2ccf2e // fmla v14, v25, v12
+	WORD $0x4eb71eef // orr v15, v23, v23
+	WORD $0x4e2ccdcf // fmla v15, v14, v12
+	WORD $0x4eb61ec9 // orr v9, v22, v22
+	WORD $0x4e2ccde9 // fmla v9, v15, v12
+	WORD $0x4eb51eb1 // orr v17, v21, v21
+	WORD $0x4e2ccd31 // fmla v17, v9, v12
+	WORD $0x4eb41e8a // orr v10, v20, v20
+	WORD $0x4e2cce2a // fmla v10, v17, v12
 	WORD $0x4eb41e8b // orr v11, v20, v20
-	WORD $0x4e24cd4b // fmla v11, v10, v4
-	WORD $0x4e21a8a5 // fcvtns v5, v5
-	WORD $0x4f3f04ac // sshr #1 v12, v5
-	WORD $0x6eac84a5 // sub v5, v5, v12
+	WORD $0x4e2ccd4b // fmla v11, v10, v12
+	WORD $0x4e21a9ad // fcvtns v13, v13
+	WORD $0x4f3f05b2 // sshr #1 v18, v13
+	WORD $0x6eb285ad // sub v13, v13, v18
+	WORD $0x4f375652 // shl #23 v18, v18
+	WORD $0x4eb48652 // add v18, v18, v20
+	WORD $0x6e32dd6b // fmul v11, v11, v18
+	WORD $0x4f3755ad // shl #23 v13, v13
+	WORD $0x4eb485ad // add v13, v13, v20
+	WORD $0x6e2ddd6b // fmul v11, v11, v13
+	FMOVS F11, 4(R4)
+	FMOVS 4(R3), F16
+	WORD $0x4e040610 // dup s[0] v16, v16
+	WORD $0x4e1804d3 // dup d[1] v19, v6
+	WORD $0x4e33d4d3 // fadd v19, v6, v19
+	WORD $0x4e0c066e // dup s[1] v14, v19
+	WORD $0x4e2ed673 // fadd v19, v19, v14
+	WORD $0x4e2bce13 // fmla v19, v16, v11
+	FMOVS F19, 4(R3)
+	FMOVS F2, 4(R2)
+	FMOVS 8(R2), F15
+	WORD $0x4e0405ef // dup s[0] v15, v15
+	WORD $0x4ea3d5ef // fsub v15, v15, v3
+	WORD $0x4eaff7af // fmin v15, v29, v15
+	WORD $0x4e2ff7cf // fmax v15, v30, v15
+	WORD $0x6e3cdde9 // fmul v9, v15, v28
+	WORD $0x4e218929 // frintn v9, v9
+	WORD $0x4ebbcd2f // fmls v15, v9, v27
+	WORD $0x4ebacd2f // fmls v15, v9, v26
+	WORD $0x4eb81f11 // orr v17, v24, v24
+	WORD $0x4e2fcf31 // fmla v17, v25, v15
+	WORD $0x4eb71eea // orr v10, v23, v23
+	WORD $0x4e2fce2a // fmla v10, v17, v15
+	WORD $0x4eb61ecc // orr v12, v22, v22
+	WORD $0x4e2fcd4c // fmla v12, v10, v15
+	WORD $0x4eb51eb2 // orr v18, v21, v21
+	WORD $0x4e2fcd92 // fmla v18, v12, v15
+	WORD $0x4eb41e8d // orr v13, v20, v20
+	WORD $0x4e2fce4d // fmla v13, v18, v15
+	WORD $0x4eb41e8e // orr v14, v20, v20
+	WORD $0x4e2fcdae // fmla v14, v13, v15
+	WORD $0x4e21a929 // fcvtns v9, v9
+	WORD $0x4f3f0530 // sshr #1 v16, v9
+	WORD $0x6eb08529 // sub v9, v9, v16
+	WORD $0x4f375610 // shl #23 v16, v16
+	WORD $0x4eb48610 // add v16, v16, v20
+	WORD $0x6e30ddce // fmul v14, v14, v16
+	WORD $0x4f375529 // shl #23 v9, v9
+	WORD $0x4eb48529 // add v9, v9, v20
+	WORD $0x6e29ddce // fmul v14, v14, v9
+	FMOVS F14, 8(R4)
+	FMOVS 8(R3), F11
+	WORD $0x4e04056b // dup s[0] v11, v11
+	WORD $0x4e1804f3 // dup d[1] v19, v7
+	WORD $0x4e33d4f3 // fadd v19, v7, v19
+	WORD $0x4e0c0671 // dup s[1] v17, v19
+	WORD $0x4e31d673 // fadd v19, v19, v17
+	WORD $0x4e2ecd73 // fmla v19, v11, v14
+	FMOVS F19, 8(R3)
+	FMOVS F3, 8(R2)
+	FMOVS 12(R2), F10
+	WORD $0x4e04054a // dup s[0] v10, v10
+	WORD $0x4ea4d54a // fsub v10, v10, v4
+	WORD $0x4eaaf7aa // fmin v10, v29, v10
+	WORD $0x4e2af7ca // fmax v10, v30, v10
+	WORD $0x6e3cdd4c // fmul v12, v10, v28
+	WORD $0x4e21898c // frintn v12, v12
+	WORD $0x4ebbcd8a // fmls v10, v12, v27
+	WORD $0x4ebacd8a // fmls v10, v12, v26
+	WORD $0x4eb81f12 // orr v18, v24, v24
+	WORD $0x4e2acf32 // fmla v18, v25, v10
+	WORD $0x4eb71eed // orr v13, v23, v23
+	WORD $0x4e2ace4d // fmla v13, v18, v10
+	WORD $0x4eb61ecf // orr v15, v22, v22
+	WORD $0x4e2acdaf // fmla v15, v13, v10
+	WORD $0x4eb51eb0 // orr v16, v21, v21
+	WORD $0x4e2acdf0 // fmla v16, v15, v10
+	WORD $0x4eb41e89 // orr v9, v20, v20
+	WORD $0x4e2ace09 // fmla v9, v16, v10
+	WORD $0x4eb41e91 // orr v17, v20, v20
+	WORD $0x4e2acd31 // fmla v17, v9, v10
+	WORD $0x4e21a98c // fcvtns v12, v12
+	WORD $0x4f3f058b // sshr #1 v11, v12
+	WORD $0x6eab858c // sub v12, v12, v11
+	WORD $0x4f37556b // shl #23 v11, v11
+	WORD $0x4eb4856b // add v11, v11, v20
+	WORD $0x6e2bde31 // fmul v17, v17, v11
 	WORD $0x4f37558c // shl #23 v12, v12
 	WORD $0x4eb4858c // add v12, v12, v20
-	WORD $0x6e2cdd6b // fmul v11, v11, v12
-	WORD $0x4f3754a5 // shl #23 v5, v5
-	WORD $0x4eb484a5 // add v5, v5, v20
-	WORD $0x6e25dd6b // fmul v11, v11, v5
-	FMOVS F11, 0(R4)
-	FMOVS 0(R3), F13
-	WORD $0x4e0405ad // dup s[0] v13, v13
-	WORD $0x4e18046e // dup d[1] v14, v3
-	WORD $0x4e2ed46e // fadd v14, v3, v14
-	WORD $0x4e0c05cf // dup s[1] v15, v14
-	WORD $0x4e2fd5ce // fadd v14, v14, v15
-	WORD $0x4e2bcdae // fmla v14, v13, v11
-	FMOVS F14, 0(R3)
+	WORD $0x6e2cde31 // fmul v17, v17, v12
+	FMOVS F17, 12(R4)
+	FMOVS 12(R3), F14
+	WORD $0x4e0405ce // dup s[0] v14, v14
+	WORD $0x4e180513 // dup d[1] v19, v8
+	WORD $0x4e33d513 // fadd v19, v8, v19
+	WORD $0x4e0c0672 // dup s[1] v18, v19
+	WORD $0x4e32d673 // fadd v19, v19, v18
+	WORD $0x4e31cdd3 // fmla v19, v14, v17
+	FMOVS F19, 12(R3)
+	FMOVS F4, 12(R2)
 	RET
 
 // func values1NEON(o *float32, s *float32, c *float32, v *float32, n int, d int, ostride int, vstride int) 
@@ -580,9 +1269,9 @@ TEXT ·values1NEON(SB), NOSPLIT, $0-64
 	MOVD vstride+56(FP), R7
 	LSL $2, R6, R6
 	LSL $2, R7, R7
-columns21:
+columns43:
 	CMP $16, R5
-	BLT done22
+	BLT done44
 	FMOVS 0(R2), F4
 	WORD $0x4e040484 // dup s[0] v4, v4
 	MOVD R0, R8
@@ -602,7 +1291,7 @@ columns21:
 	MOVD R3, R8
 	MOVD R1, R9
 	MOVD R4, R10
-step23:
+step45:
 	FMOVQ 0(R8), F4
 	FMOVQ 16(R8), F5
 	FMOVQ 32(R8), F6
@@ -617,7 +1306,7 @@ step23:
 	ADD $4, R9
 	ADD $-1, R10
 	CMP $0, R10
-	BNE step23
+	BNE step45
 	MOVD R0, R8
 	FMOVQ F0, 0(R8)
 	FMOVQ F1, 16(R8)
@@ -627,8 +1316,8 @@ step23:
 	ADD $64, R0
 	ADD $64, R3
 	ADD $-16, R5
-	JMP columns21
-done22:
+	JMP columns43
+done44:
 	RET
 
 // func values4NEON(o *float32, s *float32, c *float32, v *float32, n int, d int, ostride int, vstride int) 
@@ -643,9 +1332,9 @@ TEXT ·values4NEON(SB), NOSPLIT, $0-64
 	MOVD vstride+56(FP), R7
 	LSL $2, R6, R6
 	LSL $2, R7, R7
-columns24:
+columns46:
 	CMP $16, R5
-	BLT done25
+	BLT done47
 	FMOVS 0(R2), F16
 	WORD $0x4e040610 // dup s[0] v16, v16
 	FMOVS 4(R2), F17
@@ -710,7 +1399,7 @@ columns24:
 	MOVD R3, R8
 	MOVD R1, R9
 	MOVD R4, R10
-step26:
+step48:
 	FMOVQ 0(R8), F16
 	FMOVQ 16(R8), F17
 	FMOVQ 32(R8), F18
@@ -743,7 +1432,7 @@ step26:
 	ADD $4, R9
 	ADD $-1, R10
 	CMP $0, R10
-	BNE step26
+	BNE step48
 	MOVD R0, R8
 	FMOVQ F0, 0(R8)
 	FMOVQ F1, 16(R8)
@@ -768,8 +1457,8 @@ step26:
 	ADD $64, R0
 	ADD $64, R3
 	ADD $-16, R5
-	JMP columns24
-done25:
+	JMP columns46
+done47:
 	RET
 
 DATA constantNEON<>+0(SB)/8, $0xff800000ff800000

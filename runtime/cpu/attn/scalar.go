@@ -8,7 +8,13 @@ import (
 var scalar = Kernels{
 	scores:      scoresScalar,
 	scoresAhead: func(s, q, k *float32, n, d, stride, _ int) { scoresScalar(s, q, k, n, d, stride) },
-	softmax:     softmaxScalar,
+	softmax1:    softmaxScalar,
+	softmax4: func(s *float32, n int, m, l, c *float32, scale float32) {
+		for i := range uintptr(4) {
+			row := func(p *float32, step uintptr) *float32 { return (*float32)(unsafe.Add(unsafe.Pointer(p), 4*step*i)) }
+			softmaxScalar(row(s, tile), n, row(m, 1), row(l, 1), row(c, 1), scale)
+		}
+	},
 	values1: func(o, s, c, v *float32, n, d, ostride, vstride int) {
 		valuesScalar(1, o, s, c, v, n, d, ostride, vstride)
 	},

@@ -87,8 +87,8 @@ func (w *unit) init(k *Kernels, c *Call, u int, scratch []float32) []float32 {
 		w.vals, w.vStep = c.Values[slot*c.C*c.G*c.V+w.g*c.V:(slot+1)*c.C*c.G*c.V], c.G*c.V
 	}
 	w.q, scratch = cut(scratch, rows*c.K)
-	w.s, scratch = cut(scratch, rows*tile)
-	w.kept, scratch = cut(scratch, rows)
+	w.s, scratch = cut(scratch, 4*tile)
+	w.kept, scratch = cut(scratch, 4)
 	clear(w.q[(w.n&^3)*c.K : (w.n+3)&^3*c.K])
 	for i := range w.n {
 		to := i/4*4*c.K + i%4*16
@@ -125,59 +125,37 @@ func (w *unit) chunk(i int, p partial) {
 	}
 }
 
-// tile lets the rows see the positions from .. from+63.
+// tile lets the rows see the positions from .. from+63, four rows at a time.
 func (w *unit) tile(from int, p partial) {
-	var seen [blockRows + 4]int8   // of the tile, by row
-	var most [blockRows/4 + 1]int8 // by four rows
-	top := 0
-	for i := range w.n {
-		n := max(0, min(int(w.end[i])-from, tile))
-		seen[i] = int8(n)
-		most[i/4] = max(most[i/4], int8(n))
-		top = max(top, n)
-	}
-	if top == 0 {
-		return
-	}
-	fours := (w.n + 3) / 4
-	keys := w.keys[from*w.kStep : (from+top-1)*w.kStep+w.K]
-	values := w.vals[from*w.vStep : (from+top-1)*w.vStep+w.V]
-	if fours == 1 { // the keys pass once
-		var apart int
-		if w.kStep == w.vStep {
-			apart = int(uintptr(unsafe.Pointer(&values[0])) - uintptr(unsafe.Pointer(&keys[0])))
+	for f := 0; f < w.n; f += 4 {
+		var seen [4]int // positions of the tile
+		for i := range min(4, w.n-f) {
+			seen[i] = max(0, min(int(w.end[f+i])-from, tile))
 		}
-		w.k.scoresAhead(&w.s[0], &w.q[0], &keys[0], top, w.K, w.kStep, apart)
-	} else {
-		for j := 0; j < top; j += lap {
-			for f := range fours {
-				if n := min(int(most[f])-j, lap); n > 0 {
-					w.k.scores(&w.s[4*f*tile+j], &w.q[4*f*w.K], &keys[j*w.kStep], n, w.K, w.kStep)
-				}
+		most := max(seen[0], seen[1], seen[2], seen[3])
+		if most == 0 {
+			continue
+		}
+		keys := w.keys[from*w.kStep : (from+most-1)*w.kStep+w.K]
+		values := w.vals[from*w.vStep : (from+most-1)*w.vStep+w.V]
+		if w.n <= 4 { // the cache passes once
+			var apart int
+			if w.kStep == w.vStep {
+				apart = int(uintptr(unsafe.Pointer(&values[0])) - uintptr(unsafe.Pointer(&keys[0])))
 			}
+			w.k.scoresAhead(&w.s[0], &w.q[0], &keys[0], most, w.K, w.kStep, apart)
+		} else {
+			w.k.scores(&w.s[0], &w.q[f*w.K], &keys[0], most, w.K, w.kStep)
 		}
-	}
-	for i := range w.n {
-		if seen[i] > 0 {
-			w.k.softmax(&w.s[i*tile], int(seen[i]), &p.m[i], &p.l[i], &w.kept[i], w.Scale)
+		if seen == [4]int{most, most, most, most} {
+			w.k.softmax4(&w.s[0], most, &p.m[f], &p.l[f], &w.kept[0], w.Scale)
+			w.k.values4(&p.o[f*w.V], &w.s[0], &w.kept[0], &values[0], most, w.V, w.V, w.vStep)
+			continue
 		}
-	}
-	width := panel
-	if fours == 1 {
-		width = w.V
-	}
-	for e := 0; e < w.V; e += width {
-		d := min(width, w.V-e)
-		for f := range fours {
-			i := 4 * f
-			if n := seen[i : i+4]; n[0] > 0 && n[0] == n[1] && n[0] == n[2] && n[0] == n[3] {
-				w.k.values4(&p.o[i*w.V+e], &w.s[i*tile], &w.kept[i], &values[e], int(n[0]), d, w.V, w.vStep)
-				continue
-			}
-			for ; i < min(4*f+4, w.n); i++ {
-				if seen[i] > 0 {
-					w.k.values1(&p.o[i*w.V+e], &w.s[i*tile], &w.kept[i], &values[e], int(seen[i]), d, w.V, w.vStep)
-				}
+		for i, n := range seen {
+			if n > 0 {
+				w.k.softmax1(&w.s[i*tile], n, &p.m[f+i], &p.l[f+i], &w.kept[i], w.Scale)
+				w.k.values1(&p.o[(f+i)*w.V], &w.s[i*tile], &w.kept[i], &values[0], n, w.V, w.V, w.vStep)
 			}
 		}
 	}

@@ -27,7 +27,8 @@ func main() {
 func define(a *simd.Asm) {
 	scores(a, "scores", false)
 	scores(a, "scoresAhead", true)
-	softmax(a)
+	softmax(a, "softmax1", 1)
+	softmax(a, "softmax4", 4)
 	values(a, "values1", 1)
 	values(a, "values4", 4)
 }
@@ -122,38 +123,63 @@ func scores(a *simd.Asm, name string, ahead bool) {
 	})
 }
 
-// softmax is one step of the online softmax of one query. Milakov and Gimelshein,
-// "Online normalizer calculation for softmax", 2018, algorithm 3.
-func softmax(a *simd.Asm) {
-	const doc = ` takes n products s, of which scale·s are the scores, into the running maximum m
-// and sum l of one query: s becomes e^(scale·s-m) with the new m, and c what the
-// sums before are worth, e^(old m - m).`
-	a.Func("softmax", doc, []string{"s *float32", "n int", "m *float32", "l *float32", "c *float32", "scale float32"}, "", func() {
+// softmax is one step of the online softmax of some queries. Milakov and
+// Gimelshein, "Online normalizer calculation for softmax", 2018, algorithm 3.
+func softmax(a *simd.Asm, name string, rows int) {
+	const doc = ` takes n products of each row of s, of which scale·s are the scores, into the
+// running maxima m and sums l: s becomes e^(scale·s-m) with the new m, and c what
+// the sums before are worth, e^(old m - m). A row of s is 64 long.`
+	a.Func(name, doc, []string{"s *float32", "n int", "m *float32", "l *float32", "c *float32", "scale float32"}, "", func() {
 		s, n, m, l, c := a.Arg("s"), a.Arg("n"), a.Arg("m"), a.Arg("l"), a.Arg("c")
-		scale := a.ArgF("scale")
-		from, left := a.G(), a.G()
-		old, top, sum := a.Pin(), a.Pin(), a.Pin()
-		past := a.C(float32(math.Inf(-1)))
-		a.CopyTo(old, a.Broadcast(simd.Mem{Base: m}))
-		a.CopyTo(top, old)
-		a.ZeroTo(sum)
-		a.Move(s, from)
-		a.Move(n, left)
-		a.Each(left, 1, past, []simd.G{from}, []simd.G{from}, func(_ int, x []V) []V {
-			x[0] = a.Mul(x[0], scale)
-			a.MaxTo(top, x[0])
-			return x
-		})
-		a.CopyTo(top, a.Splat(a.Fold(top, a.Max)))
-		a.StoreFirst(top, simd.Mem{Base: m})
-		a.Each(n, 1, past, []simd.G{s}, []simd.G{s}, func(_ int, x []V) []V {
-			e := a.Exp(a.Sub(x[0], top))
-			a.AddTo(sum, e)
-			return []V{e}
-		})
-		kept := a.Exp(a.Sub(old, top))
-		a.StoreFirst(kept, simd.Mem{Base: c})
-		a.StoreFirst(a.FMA(a.Broadcast(simd.Mem{Base: l}), kept, a.Fold(sum, a.Add)), simd.Mem{Base: l})
+		scale, past := a.ArgF("scale"), a.C(float32(math.Inf(-1)))
+		left := a.G()
+		together := min(rows, 4) // as many as registers allow, to overlap their latencies
+		if a.Set == simd.AVX2 {
+			together = min(rows, 2)
+		}
+		from, top, sum := make([]simd.G, together), a.Pins(together), a.Pins(together)
+		for i := range from {
+			from[i] = a.G()
+		}
+		start := func(first int) {
+			for i, g := range from {
+				a.Move(s, g)
+				a.Inc(g, 4*tile*(first+i))
+			}
+			a.Move(n, left)
+		}
+		for first := 0; first < rows; first += together {
+			at := func(g simd.G, i int) simd.Mem { return simd.Mem{Base: g, Offset: 4 * (first + i)} }
+			start(first)
+			for i := range from {
+				a.CopyTo(top[i], a.Broadcast(at(m, i)))
+				a.ZeroTo(sum[i])
+			}
+			a.Each(left, 1, past, from, from, func(_ int, x []V) []V {
+				for i := range x {
+					x[i] = a.Mul(x[i], scale)
+					a.MaxTo(top[i], x[i])
+				}
+				return x
+			})
+			start(first)
+			for i := range from {
+				a.CopyTo(top[i], a.Splat(a.Fold(top[i], a.Max)))
+			}
+			a.Each(left, 1, past, from, from, func(_ int, x []V) []V {
+				for i := range x {
+					x[i] = a.Exp(a.Sub(x[i], top[i]))
+					a.AddTo(sum[i], x[i])
+				}
+				return x
+			})
+			for i := range from {
+				kept := a.Exp(a.Sub(a.Broadcast(at(m, i)), top[i]))
+				a.StoreFirst(kept, at(c, i))
+				a.StoreFirst(a.FMA(a.Broadcast(at(l, i)), kept, a.Fold(sum[i], a.Add)), at(l, i))
+				a.StoreFirst(top[i], at(m, i))
+			}
+		}
 	})
 }
 
