@@ -1,0 +1,31 @@
+// Command neon writes the kernels of runtime/cpu/gemm for arm64 into the folder that
+// it is given.
+package main
+
+import (
+	"log"
+	"os"
+)
+
+func main() {
+	if len(os.Args) != 2 {
+		log.Fatal("usage: neon DIR")
+	}
+	a := newAsm()
+	for _, f := range []floatFormat{f32, f16, bf16} {
+		for _, m := range []int{4, 2, 1} {
+			a.floatRows(f, 4, m)
+			a.floatRows(f, 1, m)
+		}
+	}
+	for _, f := range []int8Format{q8_0, q4K, q6K} {
+		for _, m := range []int{4, 2, 1} {
+			a.int8Rows(f, 4, m)
+			a.int8Rows(f, 1, m)
+		}
+	}
+	a.quantize()
+	if err := a.write(os.Args[1]); err != nil {
+		log.Fatal(err)
+	}
+}
