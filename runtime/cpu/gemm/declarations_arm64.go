@@ -92,6 +92,11 @@ func neonBF16_4x1(t *tile)
 //go:noescape
 func neonBF16_1x1(t *tile)
 
+// neonUnpackQ8_0 unpacks a row of n elements.
+//
+//go:noescape
+func neonUnpackQ8_0(q *int8, scales, mins *float32, w *byte, n int)
+
 // neonQ8_0_4x4 multiplies 4 rows of W with 4 of activations.
 //
 //go:noescape
@@ -122,6 +127,11 @@ func neonQ8_0_4x1(t *tile)
 //go:noescape
 func neonQ8_0_1x1(t *tile)
 
+// neonUnpackQ4_K unpacks a row of n elements.
+//
+//go:noescape
+func neonUnpackQ4_K(q *int8, scales, mins *float32, w *byte, n int)
+
 // neonQ4_K_4x4 multiplies 4 rows of W with 4 of activations.
 //
 //go:noescape
@@ -151,6 +161,11 @@ func neonQ4_K_4x1(t *tile)
 //
 //go:noescape
 func neonQ4_K_1x1(t *tile)
+
+// neonUnpackQ6_K unpacks a row of n elements.
+//
+//go:noescape
+func neonUnpackQ6_K(q *int8, scales, mins *float32, w *byte, n int)
 
 // neonQ6_K_4x4 multiplies 4 rows of W with 4 of activations.
 //

@@ -1868,6 +1868,58 @@ store0:
 	VST1 V0.S[0], (R0)
 	RET
 
+// func neonUnpackQ8_0(q *int8, scales, mins *float32, w *byte, n int)
+TEXT ·neonUnpackQ8_0(SB), NOSPLIT, $0-40
+	MOVD q+0(FP), R0
+	MOVD scales+8(FP), R1
+	MOVD mins+16(FP), R2
+	MOVD w+24(FP), R3
+	MOVD n+32(FP), R4
+	SUBS $128, R4
+	BLT rest
+loop:
+	MOVHU 0(R3), R22
+	MOVHU 34(R3), R23
+	MOVHU 68(R3), R24
+	MOVHU 102(R3), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 2(R3), F16
+	FMOVQ 18(R3), F17
+	FMOVQ 36(R3), F18
+	FMOVQ 52(R3), F19
+	FMOVQ 70(R3), F20
+	FMOVQ 86(R3), F21
+	FMOVQ 104(R3), F22
+	FMOVQ 120(R3), F23
+	FSTPQ.P (F16, F17), 32(R0)
+	FSTPQ.P (F18, F19), 32(R0)
+	FSTPQ.P (F20, F21), 32(R0)
+	FSTPQ.P (F22, F23), 32(R0)
+	FMOVQ.P F30, 16(R1)
+	ADD $136, R3
+	SUBS $128, R4
+	BGE loop
+rest:
+	ADDS $128, R4
+	BEQ done
+block:
+	MOVHU (R3), R22
+	FMOVS R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 2(R3), F16
+	FMOVQ 18(R3), F17
+	FSTPQ.P (F16, F17), 32(R0)
+	FMOVS.P F30, 4(R1)
+	ADD $34, R3
+	SUBS $32, R4
+	BNE block
+done:
+	RET
+
 // func neonQ8_0_4x4(t *tile)
 TEXT ·neonQ8_0_4x4(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R20
@@ -3821,6 +3873,82 @@ sum:
 	WORD $0x4e3fd400 // fadd v0, v0, v31
 store0:
 	VST1 V0.S[0], (R0)
+	RET
+
+// func neonUnpackQ4_K(q *int8, scales, mins *float32, w *byte, n int)
+TEXT ·neonUnpackQ4_K(SB), NOSPLIT, $0-40
+	MOVD q+0(FP), R0
+	MOVD scales+8(FP), R1
+	MOVD mins+16(FP), R2
+	MOVD w+24(FP), R3
+	MOVD n+32(FP), R4
+loop:
+	MOVD 4(R3), R23
+	MOVWU 12(R3), R24
+	AND $0x3f3f3f3f3f3f3f3f, R23, R22
+	LSR $2, R23
+	AND $0x3030303030303030, R23
+	ORR R24<<28, R24, R24
+	AND $0x0f0f0f0f0f0f0f0f, R24
+	ORR R24, R23, R23
+	FMOVS (R3), F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	FMOVD R22, F30
+	WORD $0x2f08a7de // uxtl 8h v30, v30
+	WORD $0x6f10a7d0 // uxtl2 v16, v30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x6e21dbde // ucvtf v30, v30
+	WORD $0x6e21da10 // ucvtf v16, v16
+	WORD $0x4f9c93de // fmul v30, v30, v28[0]
+	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
+	FMOVD R23, F31
+	WORD $0x2f08a7ff // uxtl 8h v31, v31
+	WORD $0x6f10a7f1 // uxtl2 v17, v31
+	WORD $0x2f10a7ff // uxtl v31, v31
+	WORD $0x6e21dbff // ucvtf v31, v31
+	WORD $0x6e21da31 // ucvtf v17, v17
+	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
+	WORD $0x4fbc9231 // fmul v17, v17, v28[1]
+	FSTPQ.P (F16, F17), 32(R2)
+	VMOVI $15, V28.B16
+	FMOVQ 16(R3), F18
+	WORD $0x4e3c1e50 // and v16, v18, v28
+	WORD $0x6f0c0652 // ushr 16b #4 v18, v18
+	FMOVQ 32(R3), F19
+	WORD $0x4e3c1e71 // and v17, v19, v28
+	WORD $0x6f0c0673 // ushr 16b #4 v19, v19
+	FMOVQ 48(R3), F22
+	WORD $0x4e3c1ed4 // and v20, v22, v28
+	WORD $0x6f0c06d6 // ushr 16b #4 v22, v22
+	FMOVQ 64(R3), F23
+	WORD $0x4e3c1ef5 // and v21, v23, v28
+	WORD $0x6f0c06f7 // ushr 16b #4 v23, v23
+	FSTPQ.P (F16, F17), 32(R0)
+	FSTPQ.P (F18, F19), 32(R0)
+	FSTPQ.P (F20, F21), 32(R0)
+	FSTPQ.P (F22, F23), 32(R0)
+	FMOVQ.P F30, 16(R1)
+	VMOVI $15, V28.B16
+	FMOVQ 80(R3), F18
+	WORD $0x4e3c1e50 // and v16, v18, v28
+	WORD $0x6f0c0652 // ushr 16b #4 v18, v18
+	FMOVQ 96(R3), F19
+	WORD $0x4e3c1e71 // and v17, v19, v28
+	WORD $0x6f0c0673 // ushr 16b #4 v19, v19
+	FMOVQ 112(R3), F22
+	WORD $0x4e3c1ed4 // and v20, v22, v28
+	WORD $0x6f0c06d6 // ushr 16b #4 v22, v22
+	FMOVQ 128(R3), F23
+	WORD $0x4e3c1ef5 // and v21, v23, v28
+	WORD $0x6f0c06f7 // ushr 16b #4 v23, v23
+	FSTPQ.P (F16, F17), 32(R0)
+	FSTPQ.P (F18, F19), 32(R0)
+	FSTPQ.P (F20, F21), 32(R0)
+	FSTPQ.P (F22, F23), 32(R0)
+	FMOVQ.P F31, 16(R1)
+	ADD $144, R3
+	SUBS $256, R4
+	BNE loop
 	RET
 
 // func neonQ4_K_4x4(t *tile)
@@ -6752,6 +6880,122 @@ loop:
 	WORD $0x4e3fd400 // fadd v0, v0, v31
 store0:
 	VST1 V0.S[0], (R0)
+	RET
+
+// func neonUnpackQ6_K(q *int8, scales, mins *float32, w *byte, n int)
+TEXT ·neonUnpackQ6_K(SB), NOSPLIT, $0-40
+	MOVD q+0(FP), R0
+	MOVD scales+8(FP), R1
+	MOVD mins+16(FP), R2
+	MOVD w+24(FP), R3
+	MOVD n+32(FP), R4
+loop:
+	ADD $192, R3, R22
+	FMOVQ (R22), F22
+	MOVHU 16(R22), R23
+	FMOVS R23, F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	WORD $0x0f08a6d4 // sxtl 8h v20, v22
+	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
+	WORD $0x4f10a6d7 // sxtl2 v23, v22
+	WORD $0x4e21daf7 // scvtf v23, v23
+	WORD $0x4f9c92f7 // fmul v23, v23, v28[0]
+	WORD $0x0f10a6d6 // sxtl v22, v22
+	WORD $0x4e21dad6 // scvtf v22, v22
+	WORD $0x4f9c92d6 // fmul v22, v22, v28[0]
+	WORD $0x4f10a695 // sxtl2 v21, v20
+	WORD $0x4e21dab5 // scvtf v21, v21
+	WORD $0x4f9c92b5 // fmul v21, v21, v28[0]
+	WORD $0x0f10a694 // sxtl v20, v20
+	WORD $0x4e21da94 // scvtf v20, v20
+	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
+	VMOVI $15, V28.B16
+	VMOVI $0xaa, V29.B16
+	FMOVQ 128(R3), F30
+	WORD $0x6e3d1fde // eor v30, v30, v29
+	FMOVQ 144(R3), F31
+	WORD $0x6e3d1fff // eor v31, v31, v29
+	FMOVQ 0(R3), F24
+	WORD $0x4f0e57d0 // shl 16b #6 v16, v30
+	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
+	WORD $0x6ebc1f10 // bit v16, v24, v28
+	FMOVQ 16(R3), F25
+	WORD $0x4f0e57f1 // shl 16b #6 v17, v31
+	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
+	WORD $0x6ebc1f31 // bit v17, v25, v28
+	FMOVQ 32(R3), F26
+	WORD $0x4f0c57d2 // shl 16b #4 v18, v30
+	WORD $0x4f0e0652 // sshr 16b #2 v18, v18
+	WORD $0x6ebc1f52 // bit v18, v26, v28
+	FMOVQ 48(R3), F27
+	WORD $0x4f0c57f3 // shl 16b #4 v19, v31
+	WORD $0x4f0e0673 // sshr 16b #2 v19, v19
+	WORD $0x6ebc1f73 // bit v19, v27, v28
+	FSTPQ.P (F16, F17), 32(R0)
+	FSTPQ.P (F18, F19), 32(R0)
+	FMOVQ.P F20, 16(R1)
+	FMOVQ 0(R3), F24
+	WORD $0x4f0a57d0 // shl 16b #2 v16, v30
+	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
+	WORD $0x6f0c4710 // sri 16b #4 v16, v24
+	FMOVQ 16(R3), F25
+	WORD $0x4f0a57f1 // shl 16b #2 v17, v31
+	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
+	WORD $0x6f0c4731 // sri 16b #4 v17, v25
+	FMOVQ 32(R3), F26
+	WORD $0x4f0e07d2 // sshr 16b #2 v18, v30
+	WORD $0x6f0c4752 // sri 16b #4 v18, v26
+	FMOVQ 48(R3), F27
+	WORD $0x4f0e07f3 // sshr 16b #2 v19, v31
+	WORD $0x6f0c4773 // sri 16b #4 v19, v27
+	FSTPQ.P (F16, F17), 32(R0)
+	FSTPQ.P (F18, F19), 32(R0)
+	FMOVQ.P F21, 16(R1)
+	VMOVI $15, V28.B16
+	VMOVI $0xaa, V29.B16
+	FMOVQ 160(R3), F30
+	WORD $0x6e3d1fde // eor v30, v30, v29
+	FMOVQ 176(R3), F31
+	WORD $0x6e3d1fff // eor v31, v31, v29
+	FMOVQ 64(R3), F24
+	WORD $0x4f0e57d0 // shl 16b #6 v16, v30
+	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
+	WORD $0x6ebc1f10 // bit v16, v24, v28
+	FMOVQ 80(R3), F25
+	WORD $0x4f0e57f1 // shl 16b #6 v17, v31
+	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
+	WORD $0x6ebc1f31 // bit v17, v25, v28
+	FMOVQ 96(R3), F26
+	WORD $0x4f0c57d2 // shl 16b #4 v18, v30
+	WORD $0x4f0e0652 // sshr 16b #2 v18, v18
+	WORD $0x6ebc1f52 // bit v18, v26, v28
+	FMOVQ 112(R3), F27
+	WORD $0x4f0c57f3 // shl 16b #4 v19, v31
+	WORD $0x4f0e0673 // sshr 16b #2 v19, v19
+	WORD $0x6ebc1f73 // bit v19, v27, v28
+	FSTPQ.P (F16, F17), 32(R0)
+	FSTPQ.P (F18, F19), 32(R0)
+	FMOVQ.P F22, 16(R1)
+	FMOVQ 64(R3), F24
+	WORD $0x4f0a57d0 // shl 16b #2 v16, v30
+	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
+	WORD $0x6f0c4710 // sri 16b #4 v16, v24
+	FMOVQ 80(R3), F25
+	WORD $0x4f0a57f1 // shl 16b #2 v17, v31
+	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
+	WORD $0x6f0c4731 // sri 16b #4 v17, v25
+	FMOVQ 96(R3), F26
+	WORD $0x4f0e07d2 // sshr 16b #2 v18, v30
+	WORD $0x6f0c4752 // sri 16b #4 v18, v26
+	FMOVQ 112(R3), F27
+	WORD $0x4f0e07f3 // sshr 16b #2 v19, v31
+	WORD $0x6f0c4773 // sri 16b #4 v19, v27
+	FSTPQ.P (F16, F17), 32(R0)
+	FSTPQ.P (F18, F19), 32(R0)
+	FMOVQ.P F23, 16(R1)
+	ADD $210, R3
+	SUBS $256, R4
+	BNE loop
 	RET
 
 // func neonQ6_K_4x4(t *tile)

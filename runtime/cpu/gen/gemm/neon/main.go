@@ -19,6 +19,7 @@ func main() {
 		}
 	}
 	for _, f := range []int8Format{q8_0, q4K, q6K} {
+		a.unpack(f)
 		for _, m := range []int{4, 2, 1} {
 			a.int8Rows(f, 4, m)
 			a.int8Rows(f, 1, m)
