@@ -201,3 +201,88 @@ func neonQ6_K_1x1(t *tile)
 //
 //go:noescape
 func neonQuantize(q *byte, d, s *float32, sums *int32, x *float32, blocks int)
+
+// neonPanel32_6 adds the products of a panel with 6 rows of activations.
+//
+//go:noescape
+func neonPanel32_6(t *tile)
+
+// neonPanel32_4 adds the products of a panel with 4 rows of activations.
+//
+//go:noescape
+func neonPanel32_4(t *tile)
+
+// neonPanel32_2 adds the products of a panel with 2 rows of activations.
+//
+//go:noescape
+func neonPanel32_2(t *tile)
+
+// neonPanel32_1 adds the products of a panel with 1 rows of activations.
+//
+//go:noescape
+func neonPanel32_1(t *tile)
+
+// neonPanel32m_6 adds the products of a panel with 6 rows of activations.
+//
+//go:noescape
+func neonPanel32m_6(t *tile)
+
+// neonPanel32m_4 adds the products of a panel with 4 rows of activations.
+//
+//go:noescape
+func neonPanel32m_4(t *tile)
+
+// neonPanel32m_2 adds the products of a panel with 2 rows of activations.
+//
+//go:noescape
+func neonPanel32m_2(t *tile)
+
+// neonPanel32m_1 adds the products of a panel with 1 rows of activations.
+//
+//go:noescape
+func neonPanel32m_1(t *tile)
+
+// neonPanel16_6 adds the products of a panel with 6 rows of activations.
+//
+//go:noescape
+func neonPanel16_6(t *tile)
+
+// neonPanel16_4 adds the products of a panel with 4 rows of activations.
+//
+//go:noescape
+func neonPanel16_4(t *tile)
+
+// neonPanel16_2 adds the products of a panel with 2 rows of activations.
+//
+//go:noescape
+func neonPanel16_2(t *tile)
+
+// neonPanel16_1 adds the products of a panel with 1 rows of activations.
+//
+//go:noescape
+func neonPanel16_1(t *tile)
+
+// neonPanel16m_6 adds the products of a panel with 6 rows of activations.
+//
+//go:noescape
+func neonPanel16m_6(t *tile)
+
+// neonPanel16m_4 adds the products of a panel with 4 rows of activations.
+//
+//go:noescape
+func neonPanel16m_4(t *tile)
+
+// neonPanel16m_2 adds the products of a panel with 2 rows of activations.
+//
+//go:noescape
+func neonPanel16m_2(t *tile)
+
+// neonPanel16m_1 adds the products of a panel with 1 rows of activations.
+//
+//go:noescape
+func neonPanel16m_1(t *tile)
+
+// neonInterleave brings words of 8 rows side by side.
+//
+//go:noescape
+func neonInterleave(dst *byte, step, dstNext int, src *byte, srcStep, srcNext, count int)

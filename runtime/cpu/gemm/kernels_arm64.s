@@ -11391,3 +11391,2750 @@ same:
 	VMOVI $0, V1.B16
 	VMOVI $0, V19.B16
 	B store
+
+// func neonPanel32_6(t *tile)
+TEXT ·neonPanel32_6(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 24(R20), R24
+	MOVD 72(R20), R21
+	MOVD 40(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	ADD R21, R3, R4
+	ADD R21, R4, R5
+	MOVD 48(R20), R6
+	ADD R21, R6, R7
+	ADD R21, R7, R8
+	ADD R21, R8, R9
+	ADD R21, R9, R10
+	ADD R21, R10, R11
+	MOVD 0(R20), R25
+	MOVD 16(R20), R21
+	FLDPQ (R25), (F0, F1)
+	ADD R21, R25
+	FLDPQ (R25), (F2, F3)
+	ADD R21, R25
+	FLDPQ (R25), (F4, F5)
+	ADD R21, R25
+	FLDPQ (R25), (F6, F7)
+	ADD R21, R25
+	FLDPQ (R25), (F8, F9)
+	ADD R21, R25
+	FLDPQ (R25), (F10, F11)
+loop:
+	VMOVI $0, V12.B16
+	VMOVI $0, V13.B16
+	VMOVI $0, V14.B16
+	VMOVI $0, V15.B16
+	VMOVI $0, V16.B16
+	VMOVI $0, V17.B16
+	VMOVI $0, V18.B16
+	VMOVI $0, V19.B16
+	VMOVI $0, V20.B16
+	VMOVI $0, V21.B16
+	VMOVI $0, V22.B16
+	VMOVI $0, V23.B16
+	FMOVQ 0(R0), F26
+	FMOVQ 0(R1), F27
+	FMOVQ 0(R2), F28
+	FMOVQ 0(R3), F29
+	FMOVQ 0(R4), F30
+	FMOVQ 0(R5), F31
+	FLDPQ 0(R24), (F24, F25)
+	WORD $0x4f9ae30c // sdot v12, v24, v26[0]
+	WORD $0x4f9ae32d // sdot v13, v25, v26[0]
+	WORD $0x4f9be30e // sdot v14, v24, v27[0]
+	WORD $0x4f9be32f // sdot v15, v25, v27[0]
+	WORD $0x4f9ce310 // sdot v16, v24, v28[0]
+	WORD $0x4f9ce331 // sdot v17, v25, v28[0]
+	WORD $0x4f9de312 // sdot v18, v24, v29[0]
+	WORD $0x4f9de333 // sdot v19, v25, v29[0]
+	WORD $0x4f9ee314 // sdot v20, v24, v30[0]
+	WORD $0x4f9ee335 // sdot v21, v25, v30[0]
+	WORD $0x4f9fe316 // sdot v22, v24, v31[0]
+	WORD $0x4f9fe337 // sdot v23, v25, v31[0]
+	FLDPQ 32(R24), (F24, F25)
+	WORD $0x4fbae30c // sdot v12, v24, v26[1]
+	WORD $0x4fbae32d // sdot v13, v25, v26[1]
+	WORD $0x4fbbe30e // sdot v14, v24, v27[1]
+	WORD $0x4fbbe32f // sdot v15, v25, v27[1]
+	WORD $0x4fbce310 // sdot v16, v24, v28[1]
+	WORD $0x4fbce331 // sdot v17, v25, v28[1]
+	WORD $0x4fbde312 // sdot v18, v24, v29[1]
+	WORD $0x4fbde333 // sdot v19, v25, v29[1]
+	WORD $0x4fbee314 // sdot v20, v24, v30[1]
+	WORD $0x4fbee335 // sdot v21, v25, v30[1]
+	WORD $0x4fbfe316 // sdot v22, v24, v31[1]
+	WORD $0x4fbfe337 // sdot v23, v25, v31[1]
+	FLDPQ 64(R24), (F24, F25)
+	WORD $0x4f9aeb0c // sdot v12, v24, v26[2]
+	WORD $0x4f9aeb2d // sdot v13, v25, v26[2]
+	WORD $0x4f9beb0e // sdot v14, v24, v27[2]
+	WORD $0x4f9beb2f // sdot v15, v25, v27[2]
+	WORD $0x4f9ceb10 // sdot v16, v24, v28[2]
+	WORD $0x4f9ceb31 // sdot v17, v25, v28[2]
+	WORD $0x4f9deb12 // sdot v18, v24, v29[2]
+	WORD $0x4f9deb33 // sdot v19, v25, v29[2]
+	WORD $0x4f9eeb14 // sdot v20, v24, v30[2]
+	WORD $0x4f9eeb35 // sdot v21, v25, v30[2]
+	WORD $0x4f9feb16 // sdot v22, v24, v31[2]
+	WORD $0x4f9feb37 // sdot v23, v25, v31[2]
+	FLDPQ 96(R24), (F24, F25)
+	WORD $0x4fbaeb0c // sdot v12, v24, v26[3]
+	WORD $0x4fbaeb2d // sdot v13, v25, v26[3]
+	WORD $0x4fbbeb0e // sdot v14, v24, v27[3]
+	WORD $0x4fbbeb2f // sdot v15, v25, v27[3]
+	WORD $0x4fbceb10 // sdot v16, v24, v28[3]
+	WORD $0x4fbceb31 // sdot v17, v25, v28[3]
+	WORD $0x4fbdeb12 // sdot v18, v24, v29[3]
+	WORD $0x4fbdeb33 // sdot v19, v25, v29[3]
+	WORD $0x4fbeeb14 // sdot v20, v24, v30[3]
+	WORD $0x4fbeeb35 // sdot v21, v25, v30[3]
+	WORD $0x4fbfeb16 // sdot v22, v24, v31[3]
+	WORD $0x4fbfeb37 // sdot v23, v25, v31[3]
+	FMOVQ 16(R0), F26
+	FMOVQ 16(R1), F27
+	FMOVQ 16(R2), F28
+	FMOVQ 16(R3), F29
+	FMOVQ 16(R4), F30
+	FMOVQ 16(R5), F31
+	FLDPQ 128(R24), (F24, F25)
+	WORD $0x4f9ae30c // sdot v12, v24, v26[0]
+	WORD $0x4f9ae32d // sdot v13, v25, v26[0]
+	WORD $0x4f9be30e // sdot v14, v24, v27[0]
+	WORD $0x4f9be32f // sdot v15, v25, v27[0]
+	WORD $0x4f9ce310 // sdot v16, v24, v28[0]
+	WORD $0x4f9ce331 // sdot v17, v25, v28[0]
+	WORD $0x4f9de312 // sdot v18, v24, v29[0]
+	WORD $0x4f9de333 // sdot v19, v25, v29[0]
+	WORD $0x4f9ee314 // sdot v20, v24, v30[0]
+	WORD $0x4f9ee335 // sdot v21, v25, v30[0]
+	WORD $0x4f9fe316 // sdot v22, v24, v31[0]
+	WORD $0x4f9fe337 // sdot v23, v25, v31[0]
+	FLDPQ 160(R24), (F24, F25)
+	WORD $0x4fbae30c // sdot v12, v24, v26[1]
+	WORD $0x4fbae32d // sdot v13, v25, v26[1]
+	WORD $0x4fbbe30e // sdot v14, v24, v27[1]
+	WORD $0x4fbbe32f // sdot v15, v25, v27[1]
+	WORD $0x4fbce310 // sdot v16, v24, v28[1]
+	WORD $0x4fbce331 // sdot v17, v25, v28[1]
+	WORD $0x4fbde312 // sdot v18, v24, v29[1]
+	WORD $0x4fbde333 // sdot v19, v25, v29[1]
+	WORD $0x4fbee314 // sdot v20, v24, v30[1]
+	WORD $0x4fbee335 // sdot v21, v25, v30[1]
+	WORD $0x4fbfe316 // sdot v22, v24, v31[1]
+	WORD $0x4fbfe337 // sdot v23, v25, v31[1]
+	FLDPQ 192(R24), (F24, F25)
+	WORD $0x4f9aeb0c // sdot v12, v24, v26[2]
+	WORD $0x4f9aeb2d // sdot v13, v25, v26[2]
+	WORD $0x4f9beb0e // sdot v14, v24, v27[2]
+	WORD $0x4f9beb2f // sdot v15, v25, v27[2]
+	WORD $0x4f9ceb10 // sdot v16, v24, v28[2]
+	WORD $0x4f9ceb31 // sdot v17, v25, v28[2]
+	WORD $0x4f9deb12 // sdot v18, v24, v29[2]
+	WORD $0x4f9deb33 // sdot v19, v25, v29[2]
+	WORD $0x4f9eeb14 // sdot v20, v24, v30[2]
+	WORD $0x4f9eeb35 // sdot v21, v25, v30[2]
+	WORD $0x4f9feb16 // sdot v22, v24, v31[2]
+	WORD $0x4f9feb37 // sdot v23, v25, v31[2]
+	FLDPQ 224(R24), (F24, F25)
+	WORD $0x4fbaeb0c // sdot v12, v24, v26[3]
+	WORD $0x4fbaeb2d // sdot v13, v25, v26[3]
+	WORD $0x4fbbeb0e // sdot v14, v24, v27[3]
+	WORD $0x4fbbeb2f // sdot v15, v25, v27[3]
+	WORD $0x4fbceb10 // sdot v16, v24, v28[3]
+	WORD $0x4fbceb31 // sdot v17, v25, v28[3]
+	WORD $0x4fbdeb12 // sdot v18, v24, v29[3]
+	WORD $0x4fbdeb33 // sdot v19, v25, v29[3]
+	WORD $0x4fbeeb14 // sdot v20, v24, v30[3]
+	WORD $0x4fbeeb35 // sdot v21, v25, v30[3]
+	WORD $0x4fbfeb16 // sdot v22, v24, v31[3]
+	WORD $0x4fbfeb37 // sdot v23, v25, v31[3]
+	FLDPQ 256(R24), (F24, F25)
+	FMOVS (R6), F26
+	FMOVS (R7), F27
+	FMOVS (R8), F28
+	FMOVS (R9), F29
+	FMOVS (R10), F30
+	FMOVS (R11), F31
+	WORD $0x4e21d98c // scvtf v12, v12
+	WORD $0x4e21d9ad // scvtf v13, v13
+	WORD $0x4e21d9ce // scvtf v14, v14
+	WORD $0x4e21d9ef // scvtf v15, v15
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4e21da31 // scvtf v17, v17
+	WORD $0x4e21da52 // scvtf v18, v18
+	WORD $0x4e21da73 // scvtf v19, v19
+	WORD $0x4e21da94 // scvtf v20, v20
+	WORD $0x4e21dab5 // scvtf v21, v21
+	WORD $0x4e21dad6 // scvtf v22, v22
+	WORD $0x4e21daf7 // scvtf v23, v23
+	WORD $0x6e38dd8c // fmul v12, v12, v24
+	WORD $0x6e39ddad // fmul v13, v13, v25
+	WORD $0x6e38ddce // fmul v14, v14, v24
+	WORD $0x6e39ddef // fmul v15, v15, v25
+	WORD $0x6e38de10 // fmul v16, v16, v24
+	WORD $0x6e39de31 // fmul v17, v17, v25
+	WORD $0x6e38de52 // fmul v18, v18, v24
+	WORD $0x6e39de73 // fmul v19, v19, v25
+	WORD $0x6e38de94 // fmul v20, v20, v24
+	WORD $0x6e39deb5 // fmul v21, v21, v25
+	WORD $0x6e38ded6 // fmul v22, v22, v24
+	WORD $0x6e39def7 // fmul v23, v23, v25
+	WORD $0x4f9a1180 // fmla v0, v12, v26[0]
+	WORD $0x4f9a11a1 // fmla v1, v13, v26[0]
+	WORD $0x4f9b11c2 // fmla v2, v14, v27[0]
+	WORD $0x4f9b11e3 // fmla v3, v15, v27[0]
+	WORD $0x4f9c1204 // fmla v4, v16, v28[0]
+	WORD $0x4f9c1225 // fmla v5, v17, v28[0]
+	WORD $0x4f9d1246 // fmla v6, v18, v29[0]
+	WORD $0x4f9d1267 // fmla v7, v19, v29[0]
+	WORD $0x4f9e1288 // fmla v8, v20, v30[0]
+	WORD $0x4f9e12a9 // fmla v9, v21, v30[0]
+	WORD $0x4f9f12ca // fmla v10, v22, v31[0]
+	WORD $0x4f9f12eb // fmla v11, v23, v31[0]
+	ADD $288, R24
+	ADD $32, R0
+	ADD $4, R6
+	ADD $32, R1
+	ADD $4, R7
+	ADD $32, R2
+	ADD $4, R8
+	ADD $32, R3
+	ADD $4, R9
+	ADD $32, R4
+	ADD $4, R10
+	ADD $32, R5
+	ADD $4, R11
+	SUBS $32, R19
+	BNE loop
+	FSTPQ (F10, F11), (R25)
+	SUB R21, R25
+	FSTPQ (F8, F9), (R25)
+	SUB R21, R25
+	FSTPQ (F6, F7), (R25)
+	SUB R21, R25
+	FSTPQ (F4, F5), (R25)
+	SUB R21, R25
+	FSTPQ (F2, F3), (R25)
+	SUB R21, R25
+	FSTPQ (F0, F1), (R25)
+	RET
+
+// func neonPanel32_4(t *tile)
+TEXT ·neonPanel32_4(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 24(R20), R24
+	MOVD 72(R20), R21
+	MOVD 40(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 48(R20), R6
+	ADD R21, R6, R7
+	ADD R21, R7, R8
+	ADD R21, R8, R9
+	MOVD 0(R20), R25
+	MOVD 16(R20), R21
+	FLDPQ (R25), (F0, F1)
+	ADD R21, R25
+	FLDPQ (R25), (F2, F3)
+	ADD R21, R25
+	FLDPQ (R25), (F4, F5)
+	ADD R21, R25
+	FLDPQ (R25), (F6, F7)
+loop:
+	VMOVI $0, V12.B16
+	VMOVI $0, V13.B16
+	VMOVI $0, V14.B16
+	VMOVI $0, V15.B16
+	VMOVI $0, V16.B16
+	VMOVI $0, V17.B16
+	VMOVI $0, V18.B16
+	VMOVI $0, V19.B16
+	FMOVQ 0(R0), F26
+	FMOVQ 0(R1), F27
+	FMOVQ 0(R2), F28
+	FMOVQ 0(R3), F29
+	FLDPQ 0(R24), (F24, F25)
+	WORD $0x4f9ae30c // sdot v12, v24, v26[0]
+	WORD $0x4f9ae32d // sdot v13, v25, v26[0]
+	WORD $0x4f9be30e // sdot v14, v24, v27[0]
+	WORD $0x4f9be32f // sdot v15, v25, v27[0]
+	WORD $0x4f9ce310 // sdot v16, v24, v28[0]
+	WORD $0x4f9ce331 // sdot v17, v25, v28[0]
+	WORD $0x4f9de312 // sdot v18, v24, v29[0]
+	WORD $0x4f9de333 // sdot v19, v25, v29[0]
+	FLDPQ 32(R24), (F24, F25)
+	WORD $0x4fbae30c // sdot v12, v24, v26[1]
+	WORD $0x4fbae32d // sdot v13, v25, v26[1]
+	WORD $0x4fbbe30e // sdot v14, v24, v27[1]
+	WORD $0x4fbbe32f // sdot v15, v25, v27[1]
+	WORD $0x4fbce310 // sdot v16, v24, v28[1]
+	WORD $0x4fbce331 // sdot v17, v25, v28[1]
+	WORD $0x4fbde312 // sdot v18, v24, v29[1]
+	WORD $0x4fbde333 // sdot v19, v25, v29[1]
+	FLDPQ 64(R24), (F24, F25)
+	WORD $0x4f9aeb0c // sdot v12, v24, v26[2]
+	WORD $0x4f9aeb2d // sdot v13, v25, v26[2]
+	WORD $0x4f9beb0e // sdot v14, v24, v27[2]
+	WORD $0x4f9beb2f // sdot v15, v25, v27[2]
+	WORD $0x4f9ceb10 // sdot v16, v24, v28[2]
+	WORD $0x4f9ceb31 // sdot v17, v25, v28[2]
+	WORD $0x4f9deb12 // sdot v18, v24, v29[2]
+	WORD $0x4f9deb33 // sdot v19, v25, v29[2]
+	FLDPQ 96(R24), (F24, F25)
+	WORD $0x4fbaeb0c // sdot v12, v24, v26[3]
+	WORD $0x4fbaeb2d // sdot v13, v25, v26[3]
+	WORD $0x4fbbeb0e // sdot v14, v24, v27[3]
+	WORD $0x4fbbeb2f // sdot v15, v25, v27[3]
+	WORD $0x4fbceb10 // sdot v16, v24, v28[3]
+	WORD $0x4fbceb31 // sdot v17, v25, v28[3]
+	WORD $0x4fbdeb12 // sdot v18, v24, v29[3]
+	WORD $0x4fbdeb33 // sdot v19, v25, v29[3]
+	FMOVQ 16(R0), F26
+	FMOVQ 16(R1), F27
+	FMOVQ 16(R2), F28
+	FMOVQ 16(R3), F29
+	FLDPQ 128(R24), (F24, F25)
+	WORD $0x4f9ae30c // sdot v12, v24, v26[0]
+	WORD $0x4f9ae32d // sdot v13, v25, v26[0]
+	WORD $0x4f9be30e // sdot v14, v24, v27[0]
+	WORD $0x4f9be32f // sdot v15, v25, v27[0]
+	WORD $0x4f9ce310 // sdot v16, v24, v28[0]
+	WORD $0x4f9ce331 // sdot v17, v25, v28[0]
+	WORD $0x4f9de312 // sdot v18, v24, v29[0]
+	WORD $0x4f9de333 // sdot v19, v25, v29[0]
+	FLDPQ 160(R24), (F24, F25)
+	WORD $0x4fbae30c // sdot v12, v24, v26[1]
+	WORD $0x4fbae32d // sdot v13, v25, v26[1]
+	WORD $0x4fbbe30e // sdot v14, v24, v27[1]
+	WORD $0x4fbbe32f // sdot v15, v25, v27[1]
+	WORD $0x4fbce310 // sdot v16, v24, v28[1]
+	WORD $0x4fbce331 // sdot v17, v25, v28[1]
+	WORD $0x4fbde312 // sdot v18, v24, v29[1]
+	WORD $0x4fbde333 // sdot v19, v25, v29[1]
+	FLDPQ 192(R24), (F24, F25)
+	WORD $0x4f9aeb0c // sdot v12, v24, v26[2]
+	WORD $0x4f9aeb2d // sdot v13, v25, v26[2]
+	WORD $0x4f9beb0e // sdot v14, v24, v27[2]
+	WORD $0x4f9beb2f // sdot v15, v25, v27[2]
+	WORD $0x4f9ceb10 // sdot v16, v24, v28[2]
+	WORD $0x4f9ceb31 // sdot v17, v25, v28[2]
+	WORD $0x4f9deb12 // sdot v18, v24, v29[2]
+	WORD $0x4f9deb33 // sdot v19, v25, v29[2]
+	FLDPQ 224(R24), (F24, F25)
+	WORD $0x4fbaeb0c // sdot v12, v24, v26[3]
+	WORD $0x4fbaeb2d // sdot v13, v25, v26[3]
+	WORD $0x4fbbeb0e // sdot v14, v24, v27[3]
+	WORD $0x4fbbeb2f // sdot v15, v25, v27[3]
+	WORD $0x4fbceb10 // sdot v16, v24, v28[3]
+	WORD $0x4fbceb31 // sdot v17, v25, v28[3]
+	WORD $0x4fbdeb12 // sdot v18, v24, v29[3]
+	WORD $0x4fbdeb33 // sdot v19, v25, v29[3]
+	FLDPQ 256(R24), (F24, F25)
+	FMOVS (R6), F26
+	FMOVS (R7), F27
+	FMOVS (R8), F28
+	FMOVS (R9), F29
+	WORD $0x4e21d98c // scvtf v12, v12
+	WORD $0x4e21d9ad // scvtf v13, v13
+	WORD $0x4e21d9ce // scvtf v14, v14
+	WORD $0x4e21d9ef // scvtf v15, v15
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4e21da31 // scvtf v17, v17
+	WORD $0x4e21da52 // scvtf v18, v18
+	WORD $0x4e21da73 // scvtf v19, v19
+	WORD $0x6e38dd8c // fmul v12, v12, v24
+	WORD $0x6e39ddad // fmul v13, v13, v25
+	WORD $0x6e38ddce // fmul v14, v14, v24
+	WORD $0x6e39ddef // fmul v15, v15, v25
+	WORD $0x6e38de10 // fmul v16, v16, v24
+	WORD $0x6e39de31 // fmul v17, v17, v25
+	WORD $0x6e38de52 // fmul v18, v18, v24
+	WORD $0x6e39de73 // fmul v19, v19, v25
+	WORD $0x4f9a1180 // fmla v0, v12, v26[0]
+	WORD $0x4f9a11a1 // fmla v1, v13, v26[0]
+	WORD $0x4f9b11c2 // fmla v2, v14, v27[0]
+	WORD $0x4f9b11e3 // fmla v3, v15, v27[0]
+	WORD $0x4f9c1204 // fmla v4, v16, v28[0]
+	WORD $0x4f9c1225 // fmla v5, v17, v28[0]
+	WORD $0x4f9d1246 // fmla v6, v18, v29[0]
+	WORD $0x4f9d1267 // fmla v7, v19, v29[0]
+	ADD $288, R24
+	ADD $32, R0
+	ADD $4, R6
+	ADD $32, R1
+	ADD $4, R7
+	ADD $32, R2
+	ADD $4, R8
+	ADD $32, R3
+	ADD $4, R9
+	SUBS $32, R19
+	BNE loop
+	FSTPQ (F6, F7), (R25)
+	SUB R21, R25
+	FSTPQ (F4, F5), (R25)
+	SUB R21, R25
+	FSTPQ (F2, F3), (R25)
+	SUB R21, R25
+	FSTPQ (F0, F1), (R25)
+	RET
+
+// func neonPanel32_2(t *tile)
+TEXT ·neonPanel32_2(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 24(R20), R24
+	MOVD 72(R20), R21
+	MOVD 40(R20), R0
+	ADD R21, R0, R1
+	MOVD 48(R20), R6
+	ADD R21, R6, R7
+	MOVD 0(R20), R25
+	MOVD 16(R20), R21
+	FLDPQ (R25), (F0, F1)
+	ADD R21, R25
+	FLDPQ (R25), (F2, F3)
+loop:
+	VMOVI $0, V12.B16
+	VMOVI $0, V13.B16
+	VMOVI $0, V14.B16
+	VMOVI $0, V15.B16
+	FMOVQ 0(R0), F26
+	FMOVQ 0(R1), F27
+	FLDPQ 0(R24), (F24, F25)
+	WORD $0x4f9ae30c // sdot v12, v24, v26[0]
+	WORD $0x4f9ae32d // sdot v13, v25, v26[0]
+	WORD $0x4f9be30e // sdot v14, v24, v27[0]
+	WORD $0x4f9be32f // sdot v15, v25, v27[0]
+	FLDPQ 32(R24), (F24, F25)
+	WORD $0x4fbae30c // sdot v12, v24, v26[1]
+	WORD $0x4fbae32d // sdot v13, v25, v26[1]
+	WORD $0x4fbbe30e // sdot v14, v24, v27[1]
+	WORD $0x4fbbe32f // sdot v15, v25, v27[1]
+	FLDPQ 64(R24), (F24, F25)
+	WORD $0x4f9aeb0c // sdot v12, v24, v26[2]
+	WORD $0x4f9aeb2d // sdot v13, v25, v26[2]
+	WORD $0x4f9beb0e // sdot v14, v24, v27[2]
+	WORD $0x4f9beb2f // sdot v15, v25, v27[2]
+	FLDPQ 96(R24), (F24, F25)
+	WORD $0x4fbaeb0c // sdot v12, v24, v26[3]
+	WORD $0x4fbaeb2d // sdot v13, v25, v26[3]
+	WORD $0x4fbbeb0e // sdot v14, v24, v27[3]
+	WORD $0x4fbbeb2f // sdot v15, v25, v27[3]
+	FMOVQ 16(R0), F26
+	FMOVQ 16(R1), F27
+	FLDPQ 128(R24), (F24, F25)
+	WORD $0x4f9ae30c // sdot v12, v24, v26[0]
+	WORD $0x4f9ae32d // sdot v13, v25, v26[0]
+	WORD $0x4f9be30e // sdot v14, v24, v27[0]
+	WORD $0x4f9be32f // sdot v15, v25, v27[0]
+	FLDPQ 160(R24), (F24, F25)
+	WORD $0x4fbae30c // sdot v12, v24, v26[1]
+	WORD $0x4fbae32d // sdot v13, v25, v26[1]
+	WORD $0x4fbbe30e // sdot v14, v24, v27[1]
+	WORD $0x4fbbe32f // sdot v15, v25, v27[1]
+	FLDPQ 192(R24), (F24, F25)
+	WORD $0x4f9aeb0c // sdot v12, v24, v26[2]
+	WORD $0x4f9aeb2d // sdot v13, v25, v26[2]
+	WORD $0x4f9beb0e // sdot v14, v24, v27[2]
+	WORD $0x4f9beb2f // sdot v15, v25, v27[2]
+	FLDPQ 224(R24), (F24, F25)
+	WORD $0x4fbaeb0c // sdot v12, v24, v26[3]
+	WORD $0x4fbaeb2d // sdot v13, v25, v26[3]
+	WORD $0x4fbbeb0e // sdot v14, v24, v27[3]
+	WORD $0x4fbbeb2f // sdot v15, v25, v27[3]
+	FLDPQ 256(R24), (F24, F25)
+	FMOVS (R6), F26
+	FMOVS (R7), F27
+	WORD $0x4e21d98c // scvtf v12, v12
+	WORD $0x4e21d9ad // scvtf v13, v13
+	WORD $0x4e21d9ce // scvtf v14, v14
+	WORD $0x4e21d9ef // scvtf v15, v15
+	WORD $0x6e38dd8c // fmul v12, v12, v24
+	WORD $0x6e39ddad // fmul v13, v13, v25
+	WORD $0x6e38ddce // fmul v14, v14, v24
+	WORD $0x6e39ddef // fmul v15, v15, v25
+	WORD $0x4f9a1180 // fmla v0, v12, v26[0]
+	WORD $0x4f9a11a1 // fmla v1, v13, v26[0]
+	WORD $0x4f9b11c2 // fmla v2, v14, v27[0]
+	WORD $0x4f9b11e3 // fmla v3, v15, v27[0]
+	ADD $288, R24
+	ADD $32, R0
+	ADD $4, R6
+	ADD $32, R1
+	ADD $4, R7
+	SUBS $32, R19
+	BNE loop
+	FSTPQ (F2, F3), (R25)
+	SUB R21, R25
+	FSTPQ (F0, F1), (R25)
+	RET
+
+// func neonPanel32_1(t *tile)
+TEXT ·neonPanel32_1(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 24(R20), R24
+	MOVD 72(R20), R21
+	MOVD 40(R20), R0
+	MOVD 48(R20), R6
+	MOVD 0(R20), R25
+	MOVD 16(R20), R21
+	FLDPQ (R25), (F0, F1)
+loop:
+	VMOVI $0, V12.B16
+	VMOVI $0, V13.B16
+	FMOVQ 0(R0), F26
+	FLDPQ 0(R24), (F24, F25)
+	WORD $0x4f9ae30c // sdot v12, v24, v26[0]
+	WORD $0x4f9ae32d // sdot v13, v25, v26[0]
+	FLDPQ 32(R24), (F24, F25)
+	WORD $0x4fbae30c // sdot v12, v24, v26[1]
+	WORD $0x4fbae32d // sdot v13, v25, v26[1]
+	FLDPQ 64(R24), (F24, F25)
+	WORD $0x4f9aeb0c // sdot v12, v24, v26[2]
+	WORD $0x4f9aeb2d // sdot v13, v25, v26[2]
+	FLDPQ 96(R24), (F24, F25)
+	WORD $0x4fbaeb0c // sdot v12, v24, v26[3]
+	WORD $0x4fbaeb2d // sdot v13, v25, v26[3]
+	FMOVQ 16(R0), F26
+	FLDPQ 128(R24), (F24, F25)
+	WORD $0x4f9ae30c // sdot v12, v24, v26[0]
+	WORD $0x4f9ae32d // sdot v13, v25, v26[0]
+	FLDPQ 160(R24), (F24, F25)
+	WORD $0x4fbae30c // sdot v12, v24, v26[1]
+	WORD $0x4fbae32d // sdot v13, v25, v26[1]
+	FLDPQ 192(R24), (F24, F25)
+	WORD $0x4f9aeb0c // sdot v12, v24, v26[2]
+	WORD $0x4f9aeb2d // sdot v13, v25, v26[2]
+	FLDPQ 224(R24), (F24, F25)
+	WORD $0x4fbaeb0c // sdot v12, v24, v26[3]
+	WORD $0x4fbaeb2d // sdot v13, v25, v26[3]
+	FLDPQ 256(R24), (F24, F25)
+	FMOVS (R6), F26
+	WORD $0x4e21d98c // scvtf v12, v12
+	WORD $0x4e21d9ad // scvtf v13, v13
+	WORD $0x6e38dd8c // fmul v12, v12, v24
+	WORD $0x6e39ddad // fmul v13, v13, v25
+	WORD $0x4f9a1180 // fmla v0, v12, v26[0]
+	WORD $0x4f9a11a1 // fmla v1, v13, v26[0]
+	ADD $288, R24
+	ADD $32, R0
+	ADD $4, R6
+	SUBS $32, R19
+	BNE loop
+	FSTPQ (F0, F1), (R25)
+	RET
+
+// func neonPanel32m_6(t *tile)
+TEXT ·neonPanel32m_6(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 24(R20), R24
+	MOVD 72(R20), R21
+	MOVD 40(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	ADD R21, R3, R4
+	ADD R21, R4, R5
+	MOVD 48(R20), R6
+	ADD R21, R6, R7
+	ADD R21, R7, R8
+	ADD R21, R8, R9
+	ADD R21, R9, R10
+	ADD R21, R10, R11
+	MOVD 56(R20), R12
+	ADD R21, R12, R13
+	ADD R21, R13, R14
+	ADD R21, R14, R15
+	ADD R21, R15, R22
+	ADD R21, R22, R23
+	MOVD 0(R20), R25
+	MOVD 16(R20), R21
+	FLDPQ (R25), (F0, F1)
+	ADD R21, R25
+	FLDPQ (R25), (F2, F3)
+	ADD R21, R25
+	FLDPQ (R25), (F4, F5)
+	ADD R21, R25
+	FLDPQ (R25), (F6, F7)
+	ADD R21, R25
+	FLDPQ (R25), (F8, F9)
+	ADD R21, R25
+	FLDPQ (R25), (F10, F11)
+loop:
+	VMOVI $0, V12.B16
+	VMOVI $0, V13.B16
+	VMOVI $0, V14.B16
+	VMOVI $0, V15.B16
+	VMOVI $0, V16.B16
+	VMOVI $0, V17.B16
+	VMOVI $0, V18.B16
+	VMOVI $0, V19.B16
+	VMOVI $0, V20.B16
+	VMOVI $0, V21.B16
+	VMOVI $0, V22.B16
+	VMOVI $0, V23.B16
+	FMOVQ 0(R0), F26
+	FMOVQ 0(R1), F27
+	FMOVQ 0(R2), F28
+	FMOVQ 0(R3), F29
+	FMOVQ 0(R4), F30
+	FMOVQ 0(R5), F31
+	FLDPQ 0(R24), (F24, F25)
+	WORD $0x4f9ae30c // sdot v12, v24, v26[0]
+	WORD $0x4f9ae32d // sdot v13, v25, v26[0]
+	WORD $0x4f9be30e // sdot v14, v24, v27[0]
+	WORD $0x4f9be32f // sdot v15, v25, v27[0]
+	WORD $0x4f9ce310 // sdot v16, v24, v28[0]
+	WORD $0x4f9ce331 // sdot v17, v25, v28[0]
+	WORD $0x4f9de312 // sdot v18, v24, v29[0]
+	WORD $0x4f9de333 // sdot v19, v25, v29[0]
+	WORD $0x4f9ee314 // sdot v20, v24, v30[0]
+	WORD $0x4f9ee335 // sdot v21, v25, v30[0]
+	WORD $0x4f9fe316 // sdot v22, v24, v31[0]
+	WORD $0x4f9fe337 // sdot v23, v25, v31[0]
+	FLDPQ 32(R24), (F24, F25)
+	WORD $0x4fbae30c // sdot v12, v24, v26[1]
+	WORD $0x4fbae32d // sdot v13, v25, v26[1]
+	WORD $0x4fbbe30e // sdot v14, v24, v27[1]
+	WORD $0x4fbbe32f // sdot v15, v25, v27[1]
+	WORD $0x4fbce310 // sdot v16, v24, v28[1]
+	WORD $0x4fbce331 // sdot v17, v25, v28[1]
+	WORD $0x4fbde312 // sdot v18, v24, v29[1]
+	WORD $0x4fbde333 // sdot v19, v25, v29[1]
+	WORD $0x4fbee314 // sdot v20, v24, v30[1]
+	WORD $0x4fbee335 // sdot v21, v25, v30[1]
+	WORD $0x4fbfe316 // sdot v22, v24, v31[1]
+	WORD $0x4fbfe337 // sdot v23, v25, v31[1]
+	FLDPQ 64(R24), (F24, F25)
+	WORD $0x4f9aeb0c // sdot v12, v24, v26[2]
+	WORD $0x4f9aeb2d // sdot v13, v25, v26[2]
+	WORD $0x4f9beb0e // sdot v14, v24, v27[2]
+	WORD $0x4f9beb2f // sdot v15, v25, v27[2]
+	WORD $0x4f9ceb10 // sdot v16, v24, v28[2]
+	WORD $0x4f9ceb31 // sdot v17, v25, v28[2]
+	WORD $0x4f9deb12 // sdot v18, v24, v29[2]
+	WORD $0x4f9deb33 // sdot v19, v25, v29[2]
+	WORD $0x4f9eeb14 // sdot v20, v24, v30[2]
+	WORD $0x4f9eeb35 // sdot v21, v25, v30[2]
+	WORD $0x4f9feb16 // sdot v22, v24, v31[2]
+	WORD $0x4f9feb37 // sdot v23, v25, v31[2]
+	FLDPQ 96(R24), (F24, F25)
+	WORD $0x4fbaeb0c // sdot v12, v24, v26[3]
+	WORD $0x4fbaeb2d // sdot v13, v25, v26[3]
+	WORD $0x4fbbeb0e // sdot v14, v24, v27[3]
+	WORD $0x4fbbeb2f // sdot v15, v25, v27[3]
+	WORD $0x4fbceb10 // sdot v16, v24, v28[3]
+	WORD $0x4fbceb31 // sdot v17, v25, v28[3]
+	WORD $0x4fbdeb12 // sdot v18, v24, v29[3]
+	WORD $0x4fbdeb33 // sdot v19, v25, v29[3]
+	WORD $0x4fbeeb14 // sdot v20, v24, v30[3]
+	WORD $0x4fbeeb35 // sdot v21, v25, v30[3]
+	WORD $0x4fbfeb16 // sdot v22, v24, v31[3]
+	WORD $0x4fbfeb37 // sdot v23, v25, v31[3]
+	FMOVQ 16(R0), F26
+	FMOVQ 16(R1), F27
+	FMOVQ 16(R2), F28
+	FMOVQ 16(R3), F29
+	FMOVQ 16(R4), F30
+	FMOVQ 16(R5), F31
+	FLDPQ 128(R24), (F24, F25)
+	WORD $0x4f9ae30c // sdot v12, v24, v26[0]
+	WORD $0x4f9ae32d // sdot v13, v25, v26[0]
+	WORD $0x4f9be30e // sdot v14, v24, v27[0]
+	WORD $0x4f9be32f // sdot v15, v25, v27[0]
+	WORD $0x4f9ce310 // sdot v16, v24, v28[0]
+	WORD $0x4f9ce331 // sdot v17, v25, v28[0]
+	WORD $0x4f9de312 // sdot v18, v24, v29[0]
+	WORD $0x4f9de333 // sdot v19, v25, v29[0]
+	WORD $0x4f9ee314 // sdot v20, v24, v30[0]
+	WORD $0x4f9ee335 // sdot v21, v25, v30[0]
+	WORD $0x4f9fe316 // sdot v22, v24, v31[0]
+	WORD $0x4f9fe337 // sdot v23, v25, v31[0]
+	FLDPQ 160(R24), (F24, F25)
+	WORD $0x4fbae30c // sdot v12, v24, v26[1]
+	WORD $0x4fbae32d // sdot v13, v25, v26[1]
+	WORD $0x4fbbe30e // sdot v14, v24, v27[1]
+	WORD $0x4fbbe32f // sdot v15, v25, v27[1]
+	WORD $0x4fbce310 // sdot v16, v24, v28[1]
+	WORD $0x4fbce331 // sdot v17, v25, v28[1]
+	WORD $0x4fbde312 // sdot v18, v24, v29[1]
+	WORD $0x4fbde333 // sdot v19, v25, v29[1]
+	WORD $0x4fbee314 // sdot v20, v24, v30[1]
+	WORD $0x4fbee335 // sdot v21, v25, v30[1]
+	WORD $0x4fbfe316 // sdot v22, v24, v31[1]
+	WORD $0x4fbfe337 // sdot v23, v25, v31[1]
+	FLDPQ 192(R24), (F24, F25)
+	WORD $0x4f9aeb0c // sdot v12, v24, v26[2]
+	WORD $0x4f9aeb2d // sdot v13, v25, v26[2]
+	WORD $0x4f9beb0e // sdot v14, v24, v27[2]
+	WORD $0x4f9beb2f // sdot v15, v25, v27[2]
+	WORD $0x4f9ceb10 // sdot v16, v24, v28[2]
+	WORD $0x4f9ceb31 // sdot v17, v25, v28[2]
+	WORD $0x4f9deb12 // sdot v18, v24, v29[2]
+	WORD $0x4f9deb33 // sdot v19, v25, v29[2]
+	WORD $0x4f9eeb14 // sdot v20, v24, v30[2]
+	WORD $0x4f9eeb35 // sdot v21, v25, v30[2]
+	WORD $0x4f9feb16 // sdot v22, v24, v31[2]
+	WORD $0x4f9feb37 // sdot v23, v25, v31[2]
+	FLDPQ 224(R24), (F24, F25)
+	WORD $0x4fbaeb0c // sdot v12, v24, v26[3]
+	WORD $0x4fbaeb2d // sdot v13, v25, v26[3]
+	WORD $0x4fbbeb0e // sdot v14, v24, v27[3]
+	WORD $0x4fbbeb2f // sdot v15, v25, v27[3]
+	WORD $0x4fbceb10 // sdot v16, v24, v28[3]
+	WORD $0x4fbceb31 // sdot v17, v25, v28[3]
+	WORD $0x4fbdeb12 // sdot v18, v24, v29[3]
+	WORD $0x4fbdeb33 // sdot v19, v25, v29[3]
+	WORD $0x4fbeeb14 // sdot v20, v24, v30[3]
+	WORD $0x4fbeeb35 // sdot v21, v25, v30[3]
+	WORD $0x4fbfeb16 // sdot v22, v24, v31[3]
+	WORD $0x4fbfeb37 // sdot v23, v25, v31[3]
+	FMOVS (R12), F26
+	FMOVS (R13), F27
+	FMOVS (R14), F28
+	FMOVS (R15), F29
+	FMOVS (R22), F30
+	FMOVS (R23), F31
+	FLDPQ 288(R24), (F24, F25)
+	WORD $0x4f9a5300 // fmls v0, v24, v26[0]
+	WORD $0x4f9a5321 // fmls v1, v25, v26[0]
+	WORD $0x4f9b5302 // fmls v2, v24, v27[0]
+	WORD $0x4f9b5323 // fmls v3, v25, v27[0]
+	WORD $0x4f9c5304 // fmls v4, v24, v28[0]
+	WORD $0x4f9c5325 // fmls v5, v25, v28[0]
+	WORD $0x4f9d5306 // fmls v6, v24, v29[0]
+	WORD $0x4f9d5327 // fmls v7, v25, v29[0]
+	WORD $0x4f9e5308 // fmls v8, v24, v30[0]
+	WORD $0x4f9e5329 // fmls v9, v25, v30[0]
+	WORD $0x4f9f530a // fmls v10, v24, v31[0]
+	WORD $0x4f9f532b // fmls v11, v25, v31[0]
+	FLDPQ 256(R24), (F24, F25)
+	FMOVS (R6), F26
+	FMOVS (R7), F27
+	FMOVS (R8), F28
+	FMOVS (R9), F29
+	FMOVS (R10), F30
+	FMOVS (R11), F31
+	WORD $0x4e21d98c // scvtf v12, v12
+	WORD $0x4e21d9ad // scvtf v13, v13
+	WORD $0x4e21d9ce // scvtf v14, v14
+	WORD $0x4e21d9ef // scvtf v15, v15
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4e21da31 // scvtf v17, v17
+	WORD $0x4e21da52 // scvtf v18, v18
+	WORD $0x4e21da73 // scvtf v19, v19
+	WORD $0x4e21da94 // scvtf v20, v20
+	WORD $0x4e21dab5 // scvtf v21, v21
+	WORD $0x4e21dad6 // scvtf v22, v22
+	WORD $0x4e21daf7 // scvtf v23, v23
+	WORD $0x6e38dd8c // fmul v12, v12, v24
+	WORD $0x6e39ddad // fmul v13, v13, v25
+	WORD $0x6e38ddce // fmul v14, v14, v24
+	WORD $0x6e39ddef // fmul v15, v15, v25
+	WORD $0x6e38de10 // fmul v16, v16, v24
+	WORD $0x6e39de31 // fmul v17, v17, v25
+	WORD $0x6e38de52 // fmul v18, v18, v24
+	WORD $0x6e39de73 // fmul v19, v19, v25
+	WORD $0x6e38de94 // fmul v20, v20, v24
+	WORD $0x6e39deb5 // fmul v21, v21, v25
+	WORD $0x6e38ded6 // fmul v22, v22, v24
+	WORD $0x6e39def7 // fmul v23, v23, v25
+	WORD $0x4f9a1180 // fmla v0, v12, v26[0]
+	WORD $0x4f9a11a1 // fmla v1, v13, v26[0]
+	WORD $0x4f9b11c2 // fmla v2, v14, v27[0]
+	WORD $0x4f9b11e3 // fmla v3, v15, v27[0]
+	WORD $0x4f9c1204 // fmla v4, v16, v28[0]
+	WORD $0x4f9c1225 // fmla v5, v17, v28[0]
+	WORD $0x4f9d1246 // fmla v6, v18, v29[0]
+	WORD $0x4f9d1267 // fmla v7, v19, v29[0]
+	WORD $0x4f9e1288 // fmla v8, v20, v30[0]
+	WORD $0x4f9e12a9 // fmla v9, v21, v30[0]
+	WORD $0x4f9f12ca // fmla v10, v22, v31[0]
+	WORD $0x4f9f12eb // fmla v11, v23, v31[0]
+	ADD $320, R24
+	ADD $32, R0
+	ADD $4, R6
+	ADD $4, R12
+	ADD $32, R1
+	ADD $4, R7
+	ADD $4, R13
+	ADD $32, R2
+	ADD $4, R8
+	ADD $4, R14
+	ADD $32, R3
+	ADD $4, R9
+	ADD $4, R15
+	ADD $32, R4
+	ADD $4, R10
+	ADD $4, R22
+	ADD $32, R5
+	ADD $4, R11
+	ADD $4, R23
+	SUBS $32, R19
+	BNE loop
+	FSTPQ (F10, F11), (R25)
+	SUB R21, R25
+	FSTPQ (F8, F9), (R25)
+	SUB R21, R25
+	FSTPQ (F6, F7), (R25)
+	SUB R21, R25
+	FSTPQ (F4, F5), (R25)
+	SUB R21, R25
+	FSTPQ (F2, F3), (R25)
+	SUB R21, R25
+	FSTPQ (F0, F1), (R25)
+	RET
+
+// func neonPanel32m_4(t *tile)
+TEXT ·neonPanel32m_4(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 24(R20), R24
+	MOVD 72(R20), R21
+	MOVD 40(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 48(R20), R6
+	ADD R21, R6, R7
+	ADD R21, R7, R8
+	ADD R21, R8, R9
+	MOVD 56(R20), R12
+	ADD R21, R12, R13
+	ADD R21, R13, R14
+	ADD R21, R14, R15
+	MOVD 0(R20), R25
+	MOVD 16(R20), R21
+	FLDPQ (R25), (F0, F1)
+	ADD R21, R25
+	FLDPQ (R25), (F2, F3)
+	ADD R21, R25
+	FLDPQ (R25), (F4, F5)
+	ADD R21, R25
+	FLDPQ (R25), (F6, F7)
+loop:
+	VMOVI $0, V12.B16
+	VMOVI $0, V13.B16
+	VMOVI $0, V14.B16
+	VMOVI $0, V15.B16
+	VMOVI $0, V16.B16
+	VMOVI $0, V17.B16
+	VMOVI $0, V18.B16
+	VMOVI $0, V19.B16
+	FMOVQ 0(R0), F26
+	FMOVQ 0(R1), F27
+	FMOVQ 0(R2), F28
+	FMOVQ 0(R3), F29
+	FLDPQ 0(R24), (F24, F25)
+	WORD $0x4f9ae30c // sdot v12, v24, v26[0]
+	WORD $0x4f9ae32d // sdot v13, v25, v26[0]
+	WORD $0x4f9be30e // sdot v14, v24, v27[0]
+	WORD $0x4f9be32f // sdot v15, v25, v27[0]
+	WORD $0x4f9ce310 // sdot v16, v24, v28[0]
+	WORD $0x4f9ce331 // sdot v17, v25, v28[0]
+	WORD $0x4f9de312 // sdot v18, v24, v29[0]
+	WORD $0x4f9de333 // sdot v19, v25, v29[0]
+	FLDPQ 32(R24), (F24, F25)
+	WORD $0x4fbae30c // sdot v12, v24, v26[1]
+	WORD $0x4fbae32d // sdot v13, v25, v26[1]
+	WORD $0x4fbbe30e // sdot v14, v24, v27[1]
+	WORD $0x4fbbe32f // sdot v15, v25, v27[1]
+	WORD $0x4fbce310 // sdot v16, v24, v28[1]
+	WORD $0x4fbce331 // sdot v17, v25, v28[1]
+	WORD $0x4fbde312 // sdot v18, v24, v29[1]
+	WORD $0x4fbde333 // sdot v19, v25, v29[1]
+	FLDPQ 64(R24), (F24, F25)
+	WORD $0x4f9aeb0c // sdot v12, v24, v26[2]
+	WORD $0x4f9aeb2d // sdot v13, v25, v26[2]
+	WORD $0x4f9beb0e // sdot v14, v24, v27[2]
+	WORD $0x4f9beb2f // sdot v15, v25, v27[2]
+	WORD $0x4f9ceb10 // sdot v16, v24, v28[2]
+	WORD $0x4f9ceb31 // sdot v17, v25, v28[2]
+	WORD $0x4f9deb12 // sdot v18, v24, v29[2]
+	WORD $0x4f9deb33 // sdot v19, v25, v29[2]
+	FLDPQ 96(R24), (F24, F25)
+	WORD $0x4fbaeb0c // sdot v12, v24, v26[3]
+	WORD $0x4fbaeb2d // sdot v13, v25, v26[3]
+	WORD $0x4fbbeb0e // sdot v14, v24, v27[3]
+	WORD $0x4fbbeb2f // sdot v15, v25, v27[3]
+	WORD $0x4fbceb10 // sdot v16, v24, v28[3]
+	WORD $0x4fbceb31 // sdot v17, v25, v28[3]
+	WORD $0x4fbdeb12 // sdot v18, v24, v29[3]
+	WORD $0x4fbdeb33 // sdot v19, v25, v29[3]
+	FMOVQ 16(R0), F26
+	FMOVQ 16(R1), F27
+	FMOVQ 16(R2), F28
+	FMOVQ 16(R3), F29
+	FLDPQ 128(R24), (F24, F25)
+	WORD $0x4f9ae30c // sdot v12, v24, v26[0]
+	WORD $0x4f9ae32d // sdot v13, v25, v26[0]
+	WORD $0x4f9be30e // sdot v14, v24, v27[0]
+	WORD $0x4f9be32f // sdot v15, v25, v27[0]
+	WORD $0x4f9ce310 // sdot v16, v24, v28[0]
+	WORD $0x4f9ce331 // sdot v17, v25, v28[0]
+	WORD $0x4f9de312 // sdot v18, v24, v29[0]
+	WORD $0x4f9de333 // sdot v19, v25, v29[0]
+	FLDPQ 160(R24), (F24, F25)
+	WORD $0x4fbae30c // sdot v12, v24, v26[1]
+	WORD $0x4fbae32d // sdot v13, v25, v26[1]
+	WORD $0x4fbbe30e // sdot v14, v24, v27[1]
+	WORD $0x4fbbe32f // sdot v15, v25, v27[1]
+	WORD $0x4fbce310 // sdot v16, v24, v28[1]
+	WORD $0x4fbce331 // sdot v17, v25, v28[1]
+	WORD $0x4fbde312 // sdot v18, v24, v29[1]
+	WORD $0x4fbde333 // sdot v19, v25, v29[1]
+	FLDPQ 192(R24), (F24, F25)
+	WORD $0x4f9aeb0c // sdot v12, v24, v26[2]
+	WORD $0x4f9aeb2d // sdot v13, v25, v26[2]
+	WORD $0x4f9beb0e // sdot v14, v24, v27[2]
+	WORD $0x4f9beb2f // sdot v15, v25, v27[2]
+	WORD $0x4f9ceb10 // sdot v16, v24, v28[2]
+	WORD $0x4f9ceb31 // sdot v17, v25, v28[2]
+	WORD $0x4f9deb12 // sdot v18, v24, v29[2]
+	WORD $0x4f9deb33 // sdot v19, v25, v29[2]
+	FLDPQ 224(R24), (F24, F25)
+	WORD $0x4fbaeb0c // sdot v12, v24, v26[3]
+	WORD $0x4fbaeb2d // sdot v13, v25, v26[3]
+	WORD $0x4fbbeb0e // sdot v14, v24, v27[3]
+	WORD $0x4fbbeb2f // sdot v15, v25, v27[3]
+	WORD $0x4fbceb10 // sdot v16, v24, v28[3]
+	WORD $0x4fbceb31 // sdot v17, v25, v28[3]
+	WORD $0x4fbdeb12 // sdot v18, v24, v29[3]
+	WORD $0x4fbdeb33 // sdot v19, v25, v29[3]
+	FMOVS (R12), F26
+	FMOVS (R13), F27
+	FMOVS (R14), F28
+	FMOVS (R15), F29
+	FLDPQ 288(R24), (F24, F25)
+	WORD $0x4f9a5300 // fmls v0, v24, v26[0]
+	WORD $0x4f9a5321 // fmls v1, v25, v26[0]
+	WORD $0x4f9b5302 // fmls v2, v24, v27[0]
+	WORD $0x4f9b5323 // fmls v3, v25, v27[0]
+	WORD $0x4f9c5304 // fmls v4, v24, v28[0]
+	WORD $0x4f9c5325 // fmls v5, v25, v28[0]
+	WORD $0x4f9d5306 // fmls v6, v24, v29[0]
+	WORD $0x4f9d5327 // fmls v7, v25, v29[0]
+	FLDPQ 256(R24), (F24, F25)
+	FMOVS (R6), F26
+	FMOVS (R7), F27
+	FMOVS (R8), F28
+	FMOVS (R9), F29
+	WORD $0x4e21d98c // scvtf v12, v12
+	WORD $0x4e21d9ad // scvtf v13, v13
+	WORD $0x4e21d9ce // scvtf v14, v14
+	WORD $0x4e21d9ef // scvtf v15, v15
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4e21da31 // scvtf v17, v17
+	WORD $0x4e21da52 // scvtf v18, v18
+	WORD $0x4e21da73 // scvtf v19, v19
+	WORD $0x6e38dd8c // fmul v12, v12, v24
+	WORD $0x6e39ddad // fmul v13, v13, v25
+	WORD $0x6e38ddce // fmul v14, v14, v24
+	WORD $0x6e39ddef // fmul v15, v15, v25
+	WORD $0x6e38de10 // fmul v16, v16, v24
+	WORD $0x6e39de31 // fmul v17, v17, v25
+	WORD $0x6e38de52 // fmul v18, v18, v24
+	WORD $0x6e39de73 // fmul v19, v19, v25
+	WORD $0x4f9a1180 // fmla v0, v12, v26[0]
+	WORD $0x4f9a11a1 // fmla v1, v13, v26[0]
+	WORD $0x4f9b11c2 // fmla v2, v14, v27[0]
+	WORD $0x4f9b11e3 // fmla v3, v15, v27[0]
+	WORD $0x4f9c1204 // fmla v4, v16, v28[0]
+	WORD $0x4f9c1225 // fmla v5, v17, v28[0]
+	WORD $0x4f9d1246 // fmla v6, v18, v29[0]
+	WORD $0x4f9d1267 // fmla v7, v19, v29[0]
+	ADD $320, R24
+	ADD $32, R0
+	ADD $4, R6
+	ADD $4, R12
+	ADD $32, R1
+	ADD $4, R7
+	ADD $4, R13
+	ADD $32, R2
+	ADD $4, R8
+	ADD $4, R14
+	ADD $32, R3
+	ADD $4, R9
+	ADD $4, R15
+	SUBS $32, R19
+	BNE loop
+	FSTPQ (F6, F7), (R25)
+	SUB R21, R25
+	FSTPQ (F4, F5), (R25)
+	SUB R21, R25
+	FSTPQ (F2, F3), (R25)
+	SUB R21, R25
+	FSTPQ (F0, F1), (R25)
+	RET
+
+// func neonPanel32m_2(t *tile)
+TEXT ·neonPanel32m_2(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 24(R20), R24
+	MOVD 72(R20), R21
+	MOVD 40(R20), R0
+	ADD R21, R0, R1
+	MOVD 48(R20), R6
+	ADD R21, R6, R7
+	MOVD 56(R20), R12
+	ADD R21, R12, R13
+	MOVD 0(R20), R25
+	MOVD 16(R20), R21
+	FLDPQ (R25), (F0, F1)
+	ADD R21, R25
+	FLDPQ (R25), (F2, F3)
+loop:
+	VMOVI $0, V12.B16
+	VMOVI $0, V13.B16
+	VMOVI $0, V14.B16
+	VMOVI $0, V15.B16
+	FMOVQ 0(R0), F26
+	FMOVQ 0(R1), F27
+	FLDPQ 0(R24), (F24, F25)
+	WORD $0x4f9ae30c // sdot v12, v24, v26[0]
+	WORD $0x4f9ae32d // sdot v13, v25, v26[0]
+	WORD $0x4f9be30e // sdot v14, v24, v27[0]
+	WORD $0x4f9be32f // sdot v15, v25, v27[0]
+	FLDPQ 32(R24), (F24, F25)
+	WORD $0x4fbae30c // sdot v12, v24, v26[1]
+	WORD $0x4fbae32d // sdot v13, v25, v26[1]
+	WORD $0x4fbbe30e // sdot v14, v24, v27[1]
+	WORD $0x4fbbe32f // sdot v15, v25, v27[1]
+	FLDPQ 64(R24), (F24, F25)
+	WORD $0x4f9aeb0c // sdot v12, v24, v26[2]
+	WORD $0x4f9aeb2d // sdot v13, v25, v26[2]
+	WORD $0x4f9beb0e // sdot v14, v24, v27[2]
+	WORD $0x4f9beb2f // sdot v15, v25, v27[2]
+	FLDPQ 96(R24), (F24, F25)
+	WORD $0x4fbaeb0c // sdot v12, v24, v26[3]
+	WORD $0x4fbaeb2d // sdot v13, v25, v26[3]
+	WORD $0x4fbbeb0e // sdot v14, v24, v27[3]
+	WORD $0x4fbbeb2f // sdot v15, v25, v27[3]
+	FMOVQ 16(R0), F26
+	FMOVQ 16(R1), F27
+	FLDPQ 128(R24), (F24, F25)
+	WORD $0x4f9ae30c // sdot v12, v24, v26[0]
+	WORD $0x4f9ae32d // sdot v13, v25, v26[0]
+	WORD $0x4f9be30e // sdot v14, v24, v27[0]
+	WORD $0x4f9be32f // sdot v15, v25, v27[0]
+	FLDPQ 160(R24), (F24, F25)
+	WORD $0x4fbae30c // sdot v12, v24, v26[1]
+	WORD $0x4fbae32d // sdot v13, v25, v26[1]
+	WORD $0x4fbbe30e // sdot v14, v24, v27[1]
+	WORD $0x4fbbe32f // sdot v15, v25, v27[1]
+	FLDPQ 192(R24), (F24, F25)
+	WORD $0x4f9aeb0c // sdot v12, v24, v26[2]
+	WORD $0x4f9aeb2d // sdot v13, v25, v26[2]
+	WORD $0x4f9beb0e // sdot v14, v24, v27[2]
+	WORD $0x4f9beb2f // sdot v15, v25, v27[2]
+	FLDPQ 224(R24), (F24, F25)
+	WORD $0x4fbaeb0c // sdot v12, v24, v26[3]
+	WORD $0x4fbaeb2d // sdot v13, v25, v26[3]
+	WORD $0x4fbbeb0e // sdot v14, v24, v27[3]
+	WORD $0x4fbbeb2f // sdot v15, v25, v27[3]
+	FMOVS (R12), F26
+	FMOVS (R13), F27
+	FLDPQ 288(R24), (F24, F25)
+	WORD $0x4f9a5300 // fmls v0, v24, v26[0]
+	WORD $0x4f9a5321 // fmls v1, v25, v26[0]
+	WORD $0x4f9b5302 // fmls v2, v24, v27[0]
+	WORD $0x4f9b5323 // fmls v3, v25, v27[0]
+	FLDPQ 256(R24), (F24, F25)
+	FMOVS (R6), F26
+	FMOVS (R7), F27
+	WORD $0x4e21d98c // scvtf v12, v12
+	WORD $0x4e21d9ad // scvtf v13, v13
+	WORD $0x4e21d9ce // scvtf v14, v14
+	WORD $0x4e21d9ef // scvtf v15, v15
+	WORD $0x6e38dd8c // fmul v12, v12, v24
+	WORD $0x6e39ddad // fmul v13, v13, v25
+	WORD $0x6e38ddce // fmul v14, v14, v24
+	WORD $0x6e39ddef // fmul v15, v15, v25
+	WORD $0x4f9a1180 // fmla v0, v12, v26[0]
+	WORD $0x4f9a11a1 // fmla v1, v13, v26[0]
+	WORD $0x4f9b11c2 // fmla v2, v14, v27[0]
+	WORD $0x4f9b11e3 // fmla v3, v15, v27[0]
+	ADD $320, R24
+	ADD $32, R0
+	ADD $4, R6
+	ADD $4, R12
+	ADD $32, R1
+	ADD $4, R7
+	ADD $4, R13
+	SUBS $32, R19
+	BNE loop
+	FSTPQ (F2, F3), (R25)
+	SUB R21, R25
+	FSTPQ (F0, F1), (R25)
+	RET
+
+// func neonPanel32m_1(t *tile)
+TEXT ·neonPanel32m_1(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 24(R20), R24
+	MOVD 72(R20), R21
+	MOVD 40(R20), R0
+	MOVD 48(R20), R6
+	MOVD 56(R20), R12
+	MOVD 0(R20), R25
+	MOVD 16(R20), R21
+	FLDPQ (R25), (F0, F1)
+loop:
+	VMOVI $0, V12.B16
+	VMOVI $0, V13.B16
+	FMOVQ 0(R0), F26
+	FLDPQ 0(R24), (F24, F25)
+	WORD $0x4f9ae30c // sdot v12, v24, v26[0]
+	WORD $0x4f9ae32d // sdot v13, v25, v26[0]
+	FLDPQ 32(R24), (F24, F25)
+	WORD $0x4fbae30c // sdot v12, v24, v26[1]
+	WORD $0x4fbae32d // sdot v13, v25, v26[1]
+	FLDPQ 64(R24), (F24, F25)
+	WORD $0x4f9aeb0c // sdot v12, v24, v26[2]
+	WORD $0x4f9aeb2d // sdot v13, v25, v26[2]
+	FLDPQ 96(R24), (F24, F25)
+	WORD $0x4fbaeb0c // sdot v12, v24, v26[3]
+	WORD $0x4fbaeb2d // sdot v13, v25, v26[3]
+	FMOVQ 16(R0), F26
+	FLDPQ 128(R24), (F24, F25)
+	WORD $0x4f9ae30c // sdot v12, v24, v26[0]
+	WORD $0x4f9ae32d // sdot v13, v25, v26[0]
+	FLDPQ 160(R24), (F24, F25)
+	WORD $0x4fbae30c // sdot v12, v24, v26[1]
+	WORD $0x4fbae32d // sdot v13, v25, v26[1]
+	FLDPQ 192(R24), (F24, F25)
+	WORD $0x4f9aeb0c // sdot v12, v24, v26[2]
+	WORD $0x4f9aeb2d // sdot v13, v25, v26[2]
+	FLDPQ 224(R24), (F24, F25)
+	WORD $0x4fbaeb0c // sdot v12, v24, v26[3]
+	WORD $0x4fbaeb2d // sdot v13, v25, v26[3]
+	FMOVS (R12), F26
+	FLDPQ 288(R24), (F24, F25)
+	WORD $0x4f9a5300 // fmls v0, v24, v26[0]
+	WORD $0x4f9a5321 // fmls v1, v25, v26[0]
+	FLDPQ 256(R24), (F24, F25)
+	FMOVS (R6), F26
+	WORD $0x4e21d98c // scvtf v12, v12
+	WORD $0x4e21d9ad // scvtf v13, v13
+	WORD $0x6e38dd8c // fmul v12, v12, v24
+	WORD $0x6e39ddad // fmul v13, v13, v25
+	WORD $0x4f9a1180 // fmla v0, v12, v26[0]
+	WORD $0x4f9a11a1 // fmla v1, v13, v26[0]
+	ADD $320, R24
+	ADD $32, R0
+	ADD $4, R6
+	ADD $4, R12
+	SUBS $32, R19
+	BNE loop
+	FSTPQ (F0, F1), (R25)
+	RET
+
+// func neonPanel16_6(t *tile)
+TEXT ·neonPanel16_6(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 24(R20), R24
+	MOVD 72(R20), R21
+	MOVD 40(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	ADD R21, R3, R4
+	ADD R21, R4, R5
+	MOVD 48(R20), R6
+	ADD R21, R6, R7
+	ADD R21, R7, R8
+	ADD R21, R8, R9
+	ADD R21, R9, R10
+	ADD R21, R10, R11
+	MOVD 0(R20), R25
+	MOVD 16(R20), R21
+	FLDPQ (R25), (F0, F1)
+	ADD R21, R25
+	FLDPQ (R25), (F2, F3)
+	ADD R21, R25
+	FLDPQ (R25), (F4, F5)
+	ADD R21, R25
+	FLDPQ (R25), (F6, F7)
+	ADD R21, R25
+	FLDPQ (R25), (F8, F9)
+	ADD R21, R25
+	FLDPQ (R25), (F10, F11)
+loop:
+	VMOVI $0, V12.B16
+	VMOVI $0, V13.B16
+	VMOVI $0, V14.B16
+	VMOVI $0, V15.B16
+	VMOVI $0, V16.B16
+	VMOVI $0, V17.B16
+	VMOVI $0, V18.B16
+	VMOVI $0, V19.B16
+	VMOVI $0, V20.B16
+	VMOVI $0, V21.B16
+	VMOVI $0, V22.B16
+	VMOVI $0, V23.B16
+	FMOVQ 0(R0), F26
+	FMOVQ 0(R1), F27
+	FMOVQ 0(R2), F28
+	FMOVQ 0(R3), F29
+	FMOVQ 0(R4), F30
+	FMOVQ 0(R5), F31
+	FLDPQ 0(R24), (F24, F25)
+	WORD $0x4f9ae30c // sdot v12, v24, v26[0]
+	WORD $0x4f9ae32d // sdot v13, v25, v26[0]
+	WORD $0x4f9be30e // sdot v14, v24, v27[0]
+	WORD $0x4f9be32f // sdot v15, v25, v27[0]
+	WORD $0x4f9ce310 // sdot v16, v24, v28[0]
+	WORD $0x4f9ce331 // sdot v17, v25, v28[0]
+	WORD $0x4f9de312 // sdot v18, v24, v29[0]
+	WORD $0x4f9de333 // sdot v19, v25, v29[0]
+	WORD $0x4f9ee314 // sdot v20, v24, v30[0]
+	WORD $0x4f9ee335 // sdot v21, v25, v30[0]
+	WORD $0x4f9fe316 // sdot v22, v24, v31[0]
+	WORD $0x4f9fe337 // sdot v23, v25, v31[0]
+	FLDPQ 32(R24), (F24, F25)
+	WORD $0x4fbae30c // sdot v12, v24, v26[1]
+	WORD $0x4fbae32d // sdot v13, v25, v26[1]
+	WORD $0x4fbbe30e // sdot v14, v24, v27[1]
+	WORD $0x4fbbe32f // sdot v15, v25, v27[1]
+	WORD $0x4fbce310 // sdot v16, v24, v28[1]
+	WORD $0x4fbce331 // sdot v17, v25, v28[1]
+	WORD $0x4fbde312 // sdot v18, v24, v29[1]
+	WORD $0x4fbde333 // sdot v19, v25, v29[1]
+	WORD $0x4fbee314 // sdot v20, v24, v30[1]
+	WORD $0x4fbee335 // sdot v21, v25, v30[1]
+	WORD $0x4fbfe316 // sdot v22, v24, v31[1]
+	WORD $0x4fbfe337 // sdot v23, v25, v31[1]
+	FLDPQ 64(R24), (F24, F25)
+	WORD $0x4f9aeb0c // sdot v12, v24, v26[2]
+	WORD $0x4f9aeb2d // sdot v13, v25, v26[2]
+	WORD $0x4f9beb0e // sdot v14, v24, v27[2]
+	WORD $0x4f9beb2f // sdot v15, v25, v27[2]
+	WORD $0x4f9ceb10 // sdot v16, v24, v28[2]
+	WORD $0x4f9ceb31 // sdot v17, v25, v28[2]
+	WORD $0x4f9deb12 // sdot v18, v24, v29[2]
+	WORD $0x4f9deb33 // sdot v19, v25, v29[2]
+	WORD $0x4f9eeb14 // sdot v20, v24, v30[2]
+	WORD $0x4f9eeb35 // sdot v21, v25, v30[2]
+	WORD $0x4f9feb16 // sdot v22, v24, v31[2]
+	WORD $0x4f9feb37 // sdot v23, v25, v31[2]
+	FLDPQ 96(R24), (F24, F25)
+	WORD $0x4fbaeb0c // sdot v12, v24, v26[3]
+	WORD $0x4fbaeb2d // sdot v13, v25, v26[3]
+	WORD $0x4fbbeb0e // sdot v14, v24, v27[3]
+	WORD $0x4fbbeb2f // sdot v15, v25, v27[3]
+	WORD $0x4fbceb10 // sdot v16, v24, v28[3]
+	WORD $0x4fbceb31 // sdot v17, v25, v28[3]
+	WORD $0x4fbdeb12 // sdot v18, v24, v29[3]
+	WORD $0x4fbdeb33 // sdot v19, v25, v29[3]
+	WORD $0x4fbeeb14 // sdot v20, v24, v30[3]
+	WORD $0x4fbeeb35 // sdot v21, v25, v30[3]
+	WORD $0x4fbfeb16 // sdot v22, v24, v31[3]
+	WORD $0x4fbfeb37 // sdot v23, v25, v31[3]
+	FLDPQ 128(R24), (F24, F25)
+	FMOVS (R6), F26
+	FMOVS (R7), F27
+	FMOVS (R8), F28
+	FMOVS (R9), F29
+	FMOVS (R10), F30
+	FMOVS (R11), F31
+	WORD $0x4e21d98c // scvtf v12, v12
+	WORD $0x4e21d9ad // scvtf v13, v13
+	WORD $0x4e21d9ce // scvtf v14, v14
+	WORD $0x4e21d9ef // scvtf v15, v15
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4e21da31 // scvtf v17, v17
+	WORD $0x4e21da52 // scvtf v18, v18
+	WORD $0x4e21da73 // scvtf v19, v19
+	WORD $0x4e21da94 // scvtf v20, v20
+	WORD $0x4e21dab5 // scvtf v21, v21
+	WORD $0x4e21dad6 // scvtf v22, v22
+	WORD $0x4e21daf7 // scvtf v23, v23
+	WORD $0x6e38dd8c // fmul v12, v12, v24
+	WORD $0x6e39ddad // fmul v13, v13, v25
+	WORD $0x6e38ddce // fmul v14, v14, v24
+	WORD $0x6e39ddef // fmul v15, v15, v25
+	WORD $0x6e38de10 // fmul v16, v16, v24
+	WORD $0x6e39de31 // fmul v17, v17, v25
+	WORD $0x6e38de52 // fmul v18, v18, v24
+	WORD $0x6e39de73 // fmul v19, v19, v25
+	WORD $0x6e38de94 // fmul v20, v20, v24
+	WORD $0x6e39deb5 // fmul v21, v21, v25
+	WORD $0x6e38ded6 // fmul v22, v22, v24
+	WORD $0x6e39def7 // fmul v23, v23, v25
+	WORD $0x4f9a1180 // fmla v0, v12, v26[0]
+	WORD $0x4f9a11a1 // fmla v1, v13, v26[0]
+	WORD $0x4f9b11c2 // fmla v2, v14, v27[0]
+	WORD $0x4f9b11e3 // fmla v3, v15, v27[0]
+	WORD $0x4f9c1204 // fmla v4, v16, v28[0]
+	WORD $0x4f9c1225 // fmla v5, v17, v28[0]
+	WORD $0x4f9d1246 // fmla v6, v18, v29[0]
+	WORD $0x4f9d1267 // fmla v7, v19, v29[0]
+	WORD $0x4f9e1288 // fmla v8, v20, v30[0]
+	WORD $0x4f9e12a9 // fmla v9, v21, v30[0]
+	WORD $0x4f9f12ca // fmla v10, v22, v31[0]
+	WORD $0x4f9f12eb // fmla v11, v23, v31[0]
+	VMOVI $0, V12.B16
+	VMOVI $0, V13.B16
+	VMOVI $0, V14.B16
+	VMOVI $0, V15.B16
+	VMOVI $0, V16.B16
+	VMOVI $0, V17.B16
+	VMOVI $0, V18.B16
+	VMOVI $0, V19.B16
+	VMOVI $0, V20.B16
+	VMOVI $0, V21.B16
+	VMOVI $0, V22.B16
+	VMOVI $0, V23.B16
+	FMOVQ 16(R0), F26
+	FMOVQ 16(R1), F27
+	FMOVQ 16(R2), F28
+	FMOVQ 16(R3), F29
+	FMOVQ 16(R4), F30
+	FMOVQ 16(R5), F31
+	FLDPQ 160(R24), (F24, F25)
+	WORD $0x4f9ae30c // sdot v12, v24, v26[0]
+	WORD $0x4f9ae32d // sdot v13, v25, v26[0]
+	WORD $0x4f9be30e // sdot v14, v24, v27[0]
+	WORD $0x4f9be32f // sdot v15, v25, v27[0]
+	WORD $0x4f9ce310 // sdot v16, v24, v28[0]
+	WORD $0x4f9ce331 // sdot v17, v25, v28[0]
+	WORD $0x4f9de312 // sdot v18, v24, v29[0]
+	WORD $0x4f9de333 // sdot v19, v25, v29[0]
+	WORD $0x4f9ee314 // sdot v20, v24, v30[0]
+	WORD $0x4f9ee335 // sdot v21, v25, v30[0]
+	WORD $0x4f9fe316 // sdot v22, v24, v31[0]
+	WORD $0x4f9fe337 // sdot v23, v25, v31[0]
+	FLDPQ 192(R24), (F24, F25)
+	WORD $0x4fbae30c // sdot v12, v24, v26[1]
+	WORD $0x4fbae32d // sdot v13, v25, v26[1]
+	WORD $0x4fbbe30e // sdot v14, v24, v27[1]
+	WORD $0x4fbbe32f // sdot v15, v25, v27[1]
+	WORD $0x4fbce310 // sdot v16, v24, v28[1]
+	WORD $0x4fbce331 // sdot v17, v25, v28[1]
+	WORD $0x4fbde312 // sdot v18, v24, v29[1]
+	WORD $0x4fbde333 // sdot v19, v25, v29[1]
+	WORD $0x4fbee314 // sdot v20, v24, v30[1]
+	WORD $0x4fbee335 // sdot v21, v25, v30[1]
+	WORD $0x4fbfe316 // sdot v22, v24, v31[1]
+	WORD $0x4fbfe337 // sdot v23, v25, v31[1]
+	FLDPQ 224(R24), (F24, F25)
+	WORD $0x4f9aeb0c // sdot v12, v24, v26[2]
+	WORD $0x4f9aeb2d // sdot v13, v25, v26[2]
+	WORD $0x4f9beb0e // sdot v14, v24, v27[2]
+	WORD $0x4f9beb2f // sdot v15, v25, v27[2]
+	WORD $0x4f9ceb10 // sdot v16, v24, v28[2]
+	WORD $0x4f9ceb31 // sdot v17, v25, v28[2]
+	WORD $0x4f9deb12 // sdot v18, v24, v29[2]
+	WORD $0x4f9deb33 // sdot v19, v25, v29[2]
+	WORD $0x4f9eeb14 // sdot v20, v24, v30[2]
+	WORD $0x4f9eeb35 // sdot v21, v25, v30[2]
+	WORD $0x4f9feb16 // sdot v22, v24, v31[2]
+	WORD $0x4f9feb37 // sdot v23, v25, v31[2]
+	FLDPQ 256(R24), (F24, F25)
+	WORD $0x4fbaeb0c // sdot v12, v24, v26[3]
+	WORD $0x4fbaeb2d // sdot v13, v25, v26[3]
+	WORD $0x4fbbeb0e // sdot v14, v24, v27[3]
+	WORD $0x4fbbeb2f // sdot v15, v25, v27[3]
+	WORD $0x4fbceb10 // sdot v16, v24, v28[3]
+	WORD $0x4fbceb31 // sdot v17, v25, v28[3]
+	WORD $0x4fbdeb12 // sdot v18, v24, v29[3]
+	WORD $0x4fbdeb33 // sdot v19, v25, v29[3]
+	WORD $0x4fbeeb14 // sdot v20, v24, v30[3]
+	WORD $0x4fbeeb35 // sdot v21, v25, v30[3]
+	WORD $0x4fbfeb16 // sdot v22, v24, v31[3]
+	WORD $0x4fbfeb37 // sdot v23, v25, v31[3]
+	FLDPQ 288(R24), (F24, F25)
+	FMOVS (R6), F26
+	FMOVS (R7), F27
+	FMOVS (R8), F28
+	FMOVS (R9), F29
+	FMOVS (R10), F30
+	FMOVS (R11), F31
+	WORD $0x4e21d98c // scvtf v12, v12
+	WORD $0x4e21d9ad // scvtf v13, v13
+	WORD $0x4e21d9ce // scvtf v14, v14
+	WORD $0x4e21d9ef // scvtf v15, v15
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4e21da31 // scvtf v17, v17
+	WORD $0x4e21da52 // scvtf v18, v18
+	WORD $0x4e21da73 // scvtf v19, v19
+	WORD $0x4e21da94 // scvtf v20, v20
+	WORD $0x4e21dab5 // scvtf v21, v21
+	WORD $0x4e21dad6 // scvtf v22, v22
+	WORD $0x4e21daf7 // scvtf v23, v23
+	WORD $0x6e38dd8c // fmul v12, v12, v24
+	WORD $0x6e39ddad // fmul v13, v13, v25
+	WORD $0x6e38ddce // fmul v14, v14, v24
+	WORD $0x6e39ddef // fmul v15, v15, v25
+	WORD $0x6e38de10 // fmul v16, v16, v24
+	WORD $0x6e39de31 // fmul v17, v17, v25
+	WORD $0x6e38de52 // fmul v18, v18, v24
+	WORD $0x6e39de73 // fmul v19, v19, v25
+	WORD $0x6e38de94 // fmul v20, v20, v24
+	WORD $0x6e39deb5 // fmul v21, v21, v25
+	WORD $0x6e38ded6 // fmul v22, v22, v24
+	WORD $0x6e39def7 // fmul v23, v23, v25
+	WORD $0x4f9a1180 // fmla v0, v12, v26[0]
+	WORD $0x4f9a11a1 // fmla v1, v13, v26[0]
+	WORD $0x4f9b11c2 // fmla v2, v14, v27[0]
+	WORD $0x4f9b11e3 // fmla v3, v15, v27[0]
+	WORD $0x4f9c1204 // fmla v4, v16, v28[0]
+	WORD $0x4f9c1225 // fmla v5, v17, v28[0]
+	WORD $0x4f9d1246 // fmla v6, v18, v29[0]
+	WORD $0x4f9d1267 // fmla v7, v19, v29[0]
+	WORD $0x4f9e1288 // fmla v8, v20, v30[0]
+	WORD $0x4f9e12a9 // fmla v9, v21, v30[0]
+	WORD $0x4f9f12ca // fmla v10, v22, v31[0]
+	WORD $0x4f9f12eb // fmla v11, v23, v31[0]
+	ADD $320, R24
+	ADD $32, R0
+	ADD $4, R6
+	ADD $32, R1
+	ADD $4, R7
+	ADD $32, R2
+	ADD $4, R8
+	ADD $32, R3
+	ADD $4, R9
+	ADD $32, R4
+	ADD $4, R10
+	ADD $32, R5
+	ADD $4, R11
+	SUBS $32, R19
+	BNE loop
+	FSTPQ (F10, F11), (R25)
+	SUB R21, R25
+	FSTPQ (F8, F9), (R25)
+	SUB R21, R25
+	FSTPQ (F6, F7), (R25)
+	SUB R21, R25
+	FSTPQ (F4, F5), (R25)
+	SUB R21, R25
+	FSTPQ (F2, F3), (R25)
+	SUB R21, R25
+	FSTPQ (F0, F1), (R25)
+	RET
+
+// func neonPanel16_4(t *tile)
+TEXT ·neonPanel16_4(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 24(R20), R24
+	MOVD 72(R20), R21
+	MOVD 40(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 48(R20), R6
+	ADD R21, R6, R7
+	ADD R21, R7, R8
+	ADD R21, R8, R9
+	MOVD 0(R20), R25
+	MOVD 16(R20), R21
+	FLDPQ (R25), (F0, F1)
+	ADD R21, R25
+	FLDPQ (R25), (F2, F3)
+	ADD R21, R25
+	FLDPQ (R25), (F4, F5)
+	ADD R21, R25
+	FLDPQ (R25), (F6, F7)
+loop:
+	VMOVI $0, V12.B16
+	VMOVI $0, V13.B16
+	VMOVI $0, V14.B16
+	VMOVI $0, V15.B16
+	VMOVI $0, V16.B16
+	VMOVI $0, V17.B16
+	VMOVI $0, V18.B16
+	VMOVI $0, V19.B16
+	FMOVQ 0(R0), F26
+	FMOVQ 0(R1), F27
+	FMOVQ 0(R2), F28
+	FMOVQ 0(R3), F29
+	FLDPQ 0(R24), (F24, F25)
+	WORD $0x4f9ae30c // sdot v12, v24, v26[0]
+	WORD $0x4f9ae32d // sdot v13, v25, v26[0]
+	WORD $0x4f9be30e // sdot v14, v24, v27[0]
+	WORD $0x4f9be32f // sdot v15, v25, v27[0]
+	WORD $0x4f9ce310 // sdot v16, v24, v28[0]
+	WORD $0x4f9ce331 // sdot v17, v25, v28[0]
+	WORD $0x4f9de312 // sdot v18, v24, v29[0]
+	WORD $0x4f9de333 // sdot v19, v25, v29[0]
+	FLDPQ 32(R24), (F24, F25)
+	WORD $0x4fbae30c // sdot v12, v24, v26[1]
+	WORD $0x4fbae32d // sdot v13, v25, v26[1]
+	WORD $0x4fbbe30e // sdot v14, v24, v27[1]
+	WORD $0x4fbbe32f // sdot v15, v25, v27[1]
+	WORD $0x4fbce310 // sdot v16, v24, v28[1]
+	WORD $0x4fbce331 // sdot v17, v25, v28[1]
+	WORD $0x4fbde312 // sdot v18, v24, v29[1]
+	WORD $0x4fbde333 // sdot v19, v25, v29[1]
+	FLDPQ 64(R24), (F24, F25)
+	WORD $0x4f9aeb0c // sdot v12, v24, v26[2]
+	WORD $0x4f9aeb2d // sdot v13, v25, v26[2]
+	WORD $0x4f9beb0e // sdot v14, v24, v27[2]
+	WORD $0x4f9beb2f // sdot v15, v25, v27[2]
+	WORD $0x4f9ceb10 // sdot v16, v24, v28[2]
+	WORD $0x4f9ceb31 // sdot v17, v25, v28[2]
+	WORD $0x4f9deb12 // sdot v18, v24, v29[2]
+	WORD $0x4f9deb33 // sdot v19, v25, v29[2]
+	FLDPQ 96(R24), (F24, F25)
+	WORD $0x4fbaeb0c // sdot v12, v24, v26[3]
+	WORD $0x4fbaeb2d // sdot v13, v25, v26[3]
+	WORD $0x4fbbeb0e // sdot v14, v24, v27[3]
+	WORD $0x4fbbeb2f // sdot v15, v25, v27[3]
+	WORD $0x4fbceb10 // sdot v16, v24, v28[3]
+	WORD $0x4fbceb31 // sdot v17, v25, v28[3]
+	WORD $0x4fbdeb12 // sdot v18, v24, v29[3]
+	WORD $0x4fbdeb33 // sdot v19, v25, v29[3]
+	FLDPQ 128(R24), (F24, F25)
+	FMOVS (R6), F26
+	FMOVS (R7), F27
+	FMOVS (R8), F28
+	FMOVS (R9), F29
+	WORD $0x4e21d98c // scvtf v12, v12
+	WORD $0x4e21d9ad // scvtf v13, v13
+	WORD $0x4e21d9ce // scvtf v14, v14
+	WORD $0x4e21d9ef // scvtf v15, v15
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4e21da31 // scvtf v17, v17
+	WORD $0x4e21da52 // scvtf v18, v18
+	WORD $0x4e21da73 // scvtf v19, v19
+	WORD $0x6e38dd8c // fmul v12, v12, v24
+	WORD $0x6e39ddad // fmul v13, v13, v25
+	WORD $0x6e38ddce // fmul v14, v14, v24
+	WORD $0x6e39ddef // fmul v15, v15, v25
+	WORD $0x6e38de10 // fmul v16, v16, v24
+	WORD $0x6e39de31 // fmul v17, v17, v25
+	WORD $0x6e38de52 // fmul v18, v18, v24
+	WORD $0x6e39de73 // fmul v19, v19, v25
+	WORD $0x4f9a1180 // fmla v0, v12, v26[0]
+	WORD $0x4f9a11a1 // fmla v1, v13, v26[0]
+	WORD $0x4f9b11c2 // fmla v2, v14, v27[0]
+	WORD $0x4f9b11e3 // fmla v3, v15, v27[0]
+	WORD $0x4f9c1204 // fmla v4, v16, v28[0]
+	WORD $0x4f9c1225 // fmla v5, v17, v28[0]
+	WORD $0x4f9d1246 // fmla v6, v18, v29[0]
+	WORD $0x4f9d1267 // fmla v7, v19, v29[0]
+	VMOVI $0, V12.B16
+	VMOVI $0, V13.B16
+	VMOVI $0, V14.B16
+	VMOVI $0, V15.B16
+	VMOVI $0, V16.B16
+	VMOVI $0, V17.B16
+	VMOVI $0, V18.B16
+	VMOVI $0, V19.B16
+	FMOVQ 16(R0), F26
+	FMOVQ 16(R1), F27
+	FMOVQ 16(R2), F28
+	FMOVQ 16(R3), F29
+	FLDPQ 160(R24), (F24, F25)
+	WORD $0x4f9ae30c // sdot v12, v24, v26[0]
+	WORD $0x4f9ae32d // sdot v13, v25, v26[0]
+	WORD $0x4f9be30e // sdot v14, v24, v27[0]
+	WORD $0x4f9be32f // sdot v15, v25, v27[0]
+	WORD $0x4f9ce310 // sdot v16, v24, v28[0]
+	WORD $0x4f9ce331 // sdot v17, v25, v28[0]
+	WORD $0x4f9de312 // sdot v18, v24, v29[0]
+	WORD $0x4f9de333 // sdot v19, v25, v29[0]
+	FLDPQ 192(R24), (F24, F25)
+	WORD $0x4fbae30c // sdot v12, v24, v26[1]
+	WORD $0x4fbae32d // sdot v13, v25, v26[1]
+	WORD $0x4fbbe30e // sdot v14, v24, v27[1]
+	WORD $0x4fbbe32f // sdot v15, v25, v27[1]
+	WORD $0x4fbce310 // sdot v16, v24, v28[1]
+	WORD $0x4fbce331 // sdot v17, v25, v28[1]
+	WORD $0x4fbde312 // sdot v18, v24, v29[1]
+	WORD $0x4fbde333 // sdot v19, v25, v29[1]
+	FLDPQ 224(R24), (F24, F25)
+	WORD $0x4f9aeb0c // sdot v12, v24, v26[2]
+	WORD $0x4f9aeb2d // sdot v13, v25, v26[2]
+	WORD $0x4f9beb0e // sdot v14, v24, v27[2]
+	WORD $0x4f9beb2f // sdot v15, v25, v27[2]
+	WORD $0x4f9ceb10 // sdot v16, v24, v28[2]
+	WORD $0x4f9ceb31 // sdot v17, v25, v28[2]
+	WORD $0x4f9deb12 // sdot v18, v24, v29[2]
+	WORD $0x4f9deb33 // sdot v19, v25, v29[2]
+	FLDPQ 256(R24), (F24, F25)
+	WORD $0x4fbaeb0c // sdot v12, v24, v26[3]
+	WORD $0x4fbaeb2d // sdot v13, v25, v26[3]
+	WORD $0x4fbbeb0e // sdot v14, v24, v27[3]
+	WORD $0x4fbbeb2f // sdot v15, v25, v27[3]
+	WORD $0x4fbceb10 // sdot v16, v24, v28[3]
+	WORD $0x4fbceb31 // sdot v17, v25, v28[3]
+	WORD $0x4fbdeb12 // sdot v18, v24, v29[3]
+	WORD $0x4fbdeb33 // sdot v19, v25, v29[3]
+	FLDPQ 288(R24), (F24, F25)
+	FMOVS (R6), F26
+	FMOVS (R7), F27
+	FMOVS (R8), F28
+	FMOVS (R9), F29
+	WORD $0x4e21d98c // scvtf v12, v12
+	WORD $0x4e21d9ad // scvtf v13, v13
+	WORD $0x4e21d9ce // scvtf v14, v14
+	WORD $0x4e21d9ef // scvtf v15, v15
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4e21da31 // scvtf v17, v17
+	WORD $0x4e21da52 // scvtf v18, v18
+	WORD $0x4e21da73 // scvtf v19, v19
+	WORD $0x6e38dd8c // fmul v12, v12, v24
+	WORD $0x6e39ddad // fmul v13, v13, v25
+	WORD $0x6e38ddce // fmul v14, v14, v24
+	WORD $0x6e39ddef // fmul v15, v15, v25
+	WORD $0x6e38de10 // fmul v16, v16, v24
+	WORD $0x6e39de31 // fmul v17, v17, v25
+	WORD $0x6e38de52 // fmul v18, v18, v24
+	WORD $0x6e39de73 // fmul v19, v19, v25
+	WORD $0x4f9a1180 // fmla v0, v12, v26[0]
+	WORD $0x4f9a11a1 // fmla v1, v13, v26[0]
+	WORD $0x4f9b11c2 // fmla v2, v14, v27[0]
+	WORD $0x4f9b11e3 // fmla v3, v15, v27[0]
+	WORD $0x4f9c1204 // fmla v4, v16, v28[0]
+	WORD $0x4f9c1225 // fmla v5, v17, v28[0]
+	WORD $0x4f9d1246 // fmla v6, v18, v29[0]
+	WORD $0x4f9d1267 // fmla v7, v19, v29[0]
+	ADD $320, R24
+	ADD $32, R0
+	ADD $4, R6
+	ADD $32, R1
+	ADD $4, R7
+	ADD $32, R2
+	ADD $4, R8
+	ADD $32, R3
+	ADD $4, R9
+	SUBS $32, R19
+	BNE loop
+	FSTPQ (F6, F7), (R25)
+	SUB R21, R25
+	FSTPQ (F4, F5), (R25)
+	SUB R21, R25
+	FSTPQ (F2, F3), (R25)
+	SUB R21, R25
+	FSTPQ (F0, F1), (R25)
+	RET
+
+// func neonPanel16_2(t *tile)
+TEXT ·neonPanel16_2(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 24(R20), R24
+	MOVD 72(R20), R21
+	MOVD 40(R20), R0
+	ADD R21, R0, R1
+	MOVD 48(R20), R6
+	ADD R21, R6, R7
+	MOVD 0(R20), R25
+	MOVD 16(R20), R21
+	FLDPQ (R25), (F0, F1)
+	ADD R21, R25
+	FLDPQ (R25), (F2, F3)
+loop:
+	VMOVI $0, V12.B16
+	VMOVI $0, V13.B16
+	VMOVI $0, V14.B16
+	VMOVI $0, V15.B16
+	FMOVQ 0(R0), F26
+	FMOVQ 0(R1), F27
+	FLDPQ 0(R24), (F24, F25)
+	WORD $0x4f9ae30c // sdot v12, v24, v26[0]
+	WORD $0x4f9ae32d // sdot v13, v25, v26[0]
+	WORD $0x4f9be30e // sdot v14, v24, v27[0]
+	WORD $0x4f9be32f // sdot v15, v25, v27[0]
+	FLDPQ 32(R24), (F24, F25)
+	WORD $0x4fbae30c // sdot v12, v24, v26[1]
+	WORD $0x4fbae32d // sdot v13, v25, v26[1]
+	WORD $0x4fbbe30e // sdot v14, v24, v27[1]
+	WORD $0x4fbbe32f // sdot v15, v25, v27[1]
+	FLDPQ 64(R24), (F24, F25)
+	WORD $0x4f9aeb0c // sdot v12, v24, v26[2]
+	WORD $0x4f9aeb2d // sdot v13, v25, v26[2]
+	WORD $0x4f9beb0e // sdot v14, v24, v27[2]
+	WORD $0x4f9beb2f // sdot v15, v25, v27[2]
+	FLDPQ 96(R24), (F24, F25)
+	WORD $0x4fbaeb0c // sdot v12, v24, v26[3]
+	WORD $0x4fbaeb2d // sdot v13, v25, v26[3]
+	WORD $0x4fbbeb0e // sdot v14, v24, v27[3]
+	WORD $0x4fbbeb2f // sdot v15, v25, v27[3]
+	FLDPQ 128(R24), (F24, F25)
+	FMOVS (R6), F26
+	FMOVS (R7), F27
+	WORD $0x4e21d98c // scvtf v12, v12
+	WORD $0x4e21d9ad // scvtf v13, v13
+	WORD $0x4e21d9ce // scvtf v14, v14
+	WORD $0x4e21d9ef // scvtf v15, v15
+	WORD $0x6e38dd8c // fmul v12, v12, v24
+	WORD $0x6e39ddad // fmul v13, v13, v25
+	WORD $0x6e38ddce // fmul v14, v14, v24
+	WORD $0x6e39ddef // fmul v15, v15, v25
+	WORD $0x4f9a1180 // fmla v0, v12, v26[0]
+	WORD $0x4f9a11a1 // fmla v1, v13, v26[0]
+	WORD $0x4f9b11c2 // fmla v2, v14, v27[0]
+	WORD $0x4f9b11e3 // fmla v3, v15, v27[0]
+	VMOVI $0, V12.B16
+	VMOVI $0, V13.B16
+	VMOVI $0, V14.B16
+	VMOVI $0, V15.B16
+	FMOVQ 16(R0), F26
+	FMOVQ 16(R1), F27
+	FLDPQ 160(R24), (F24, F25)
+	WORD $0x4f9ae30c // sdot v12, v24, v26[0]
+	WORD $0x4f9ae32d // sdot v13, v25, v26[0]
+	WORD $0x4f9be30e // sdot v14, v24, v27[0]
+	WORD $0x4f9be32f // sdot v15, v25, v27[0]
+	FLDPQ 192(R24), (F24, F25)
+	WORD $0x4fbae30c // sdot v12, v24, v26[1]
+	WORD $0x4fbae32d // sdot v13, v25, v26[1]
+	WORD $0x4fbbe30e // sdot v14, v24, v27[1]
+	WORD $0x4fbbe32f // sdot v15, v25, v27[1]
+	FLDPQ 224(R24), (F24, F25)
+	WORD $0x4f9aeb0c // sdot v12, v24, v26[2]
+	WORD $0x4f9aeb2d // sdot v13, v25, v26[2]
+	WORD $0x4f9beb0e // sdot v14, v24, v27[2]
+	WORD $0x4f9beb2f // sdot v15, v25, v27[2]
+	FLDPQ 256(R24), (F24, F25)
+	WORD $0x4fbaeb0c // sdot v12, v24, v26[3]
+	WORD $0x4fbaeb2d // sdot v13, v25, v26[3]
+	WORD $0x4fbbeb0e // sdot v14, v24, v27[3]
+	WORD $0x4fbbeb2f // sdot v15, v25, v27[3]
+	FLDPQ 288(R24), (F24, F25)
+	FMOVS (R6), F26
+	FMOVS (R7), F27
+	WORD $0x4e21d98c // scvtf v12, v12
+	WORD $0x4e21d9ad // scvtf v13, v13
+	WORD $0x4e21d9ce // scvtf v14, v14
+	WORD $0x4e21d9ef // scvtf v15, v15
+	WORD $0x6e38dd8c // fmul v12, v12, v24
+	WORD $0x6e39ddad // fmul v13, v13, v25
+	WORD $0x6e38ddce // fmul v14, v14, v24
+	WORD $0x6e39ddef // fmul v15, v15, v25
+	WORD $0x4f9a1180 // fmla v0, v12, v26[0]
+	WORD $0x4f9a11a1 // fmla v1, v13, v26[0]
+	WORD $0x4f9b11c2 // fmla v2, v14, v27[0]
+	WORD $0x4f9b11e3 // fmla v3, v15, v27[0]
+	ADD $320, R24
+	ADD $32, R0
+	ADD $4, R6
+	ADD $32, R1
+	ADD $4, R7
+	SUBS $32, R19
+	BNE loop
+	FSTPQ (F2, F3), (R25)
+	SUB R21, R25
+	FSTPQ (F0, F1), (R25)
+	RET
+
+// func neonPanel16_1(t *tile)
+TEXT ·neonPanel16_1(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 24(R20), R24
+	MOVD 72(R20), R21
+	MOVD 40(R20), R0
+	MOVD 48(R20), R6
+	MOVD 0(R20), R25
+	MOVD 16(R20), R21
+	FLDPQ (R25), (F0, F1)
+loop:
+	VMOVI $0, V12.B16
+	VMOVI $0, V13.B16
+	FMOVQ 0(R0), F26
+	FLDPQ 0(R24), (F24, F25)
+	WORD $0x4f9ae30c // sdot v12, v24, v26[0]
+	WORD $0x4f9ae32d // sdot v13, v25, v26[0]
+	FLDPQ 32(R24), (F24, F25)
+	WORD $0x4fbae30c // sdot v12, v24, v26[1]
+	WORD $0x4fbae32d // sdot v13, v25, v26[1]
+	FLDPQ 64(R24), (F24, F25)
+	WORD $0x4f9aeb0c // sdot v12, v24, v26[2]
+	WORD $0x4f9aeb2d // sdot v13, v25, v26[2]
+	FLDPQ 96(R24), (F24, F25)
+	WORD $0x4fbaeb0c // sdot v12, v24, v26[3]
+	WORD $0x4fbaeb2d // sdot v13, v25, v26[3]
+	FLDPQ 128(R24), (F24, F25)
+	FMOVS (R6), F26
+	WORD $0x4e21d98c // scvtf v12, v12
+	WORD $0x4e21d9ad // scvtf v13, v13
+	WORD $0x6e38dd8c // fmul v12, v12, v24
+	WORD $0x6e39ddad // fmul v13, v13, v25
+	WORD $0x4f9a1180 // fmla v0, v12, v26[0]
+	WORD $0x4f9a11a1 // fmla v1, v13, v26[0]
+	VMOVI $0, V12.B16
+	VMOVI $0, V13.B16
+	FMOVQ 16(R0), F26
+	FLDPQ 160(R24), (F24, F25)
+	WORD $0x4f9ae30c // sdot v12, v24, v26[0]
+	WORD $0x4f9ae32d // sdot v13, v25, v26[0]
+	FLDPQ 192(R24), (F24, F25)
+	WORD $0x4fbae30c // sdot v12, v24, v26[1]
+	WORD $0x4fbae32d // sdot v13, v25, v26[1]
+	FLDPQ 224(R24), (F24, F25)
+	WORD $0x4f9aeb0c // sdot v12, v24, v26[2]
+	WORD $0x4f9aeb2d // sdot v13, v25, v26[2]
+	FLDPQ 256(R24), (F24, F25)
+	WORD $0x4fbaeb0c // sdot v12, v24, v26[3]
+	WORD $0x4fbaeb2d // sdot v13, v25, v26[3]
+	FLDPQ 288(R24), (F24, F25)
+	FMOVS (R6), F26
+	WORD $0x4e21d98c // scvtf v12, v12
+	WORD $0x4e21d9ad // scvtf v13, v13
+	WORD $0x6e38dd8c // fmul v12, v12, v24
+	WORD $0x6e39ddad // fmul v13, v13, v25
+	WORD $0x4f9a1180 // fmla v0, v12, v26[0]
+	WORD $0x4f9a11a1 // fmla v1, v13, v26[0]
+	ADD $320, R24
+	ADD $32, R0
+	ADD $4, R6
+	SUBS $32, R19
+	BNE loop
+	FSTPQ (F0, F1), (R25)
+	RET
+
+// func neonPanel16m_6(t *tile)
+TEXT ·neonPanel16m_6(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 24(R20), R24
+	MOVD 72(R20), R21
+	MOVD 40(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	ADD R21, R3, R4
+	ADD R21, R4, R5
+	MOVD 48(R20), R6
+	ADD R21, R6, R7
+	ADD R21, R7, R8
+	ADD R21, R8, R9
+	ADD R21, R9, R10
+	ADD R21, R10, R11
+	MOVD 0(R20), R25
+	MOVD 16(R20), R21
+	FLDPQ (R25), (F0, F1)
+	ADD R21, R25
+	FLDPQ (R25), (F2, F3)
+	ADD R21, R25
+	FLDPQ (R25), (F4, F5)
+	ADD R21, R25
+	FLDPQ (R25), (F6, F7)
+	ADD R21, R25
+	FLDPQ (R25), (F8, F9)
+	ADD R21, R25
+	FLDPQ (R25), (F10, F11)
+loop:
+	VMOVI $0, V12.B16
+	VMOVI $0, V13.B16
+	VMOVI $0, V14.B16
+	VMOVI $0, V15.B16
+	VMOVI $0, V16.B16
+	VMOVI $0, V17.B16
+	VMOVI $0, V18.B16
+	VMOVI $0, V19.B16
+	VMOVI $0, V20.B16
+	VMOVI $0, V21.B16
+	VMOVI $0, V22.B16
+	VMOVI $0, V23.B16
+	FMOVQ 0(R0), F26
+	FMOVQ 0(R1), F27
+	FMOVQ 0(R2), F28
+	FMOVQ 0(R3), F29
+	FMOVQ 0(R4), F30
+	FMOVQ 0(R5), F31
+	FLDPQ 0(R24), (F24, F25)
+	WORD $0x4f9ae30c // sdot v12, v24, v26[0]
+	WORD $0x4f9ae32d // sdot v13, v25, v26[0]
+	WORD $0x4f9be30e // sdot v14, v24, v27[0]
+	WORD $0x4f9be32f // sdot v15, v25, v27[0]
+	WORD $0x4f9ce310 // sdot v16, v24, v28[0]
+	WORD $0x4f9ce331 // sdot v17, v25, v28[0]
+	WORD $0x4f9de312 // sdot v18, v24, v29[0]
+	WORD $0x4f9de333 // sdot v19, v25, v29[0]
+	WORD $0x4f9ee314 // sdot v20, v24, v30[0]
+	WORD $0x4f9ee335 // sdot v21, v25, v30[0]
+	WORD $0x4f9fe316 // sdot v22, v24, v31[0]
+	WORD $0x4f9fe337 // sdot v23, v25, v31[0]
+	FLDPQ 32(R24), (F24, F25)
+	WORD $0x4fbae30c // sdot v12, v24, v26[1]
+	WORD $0x4fbae32d // sdot v13, v25, v26[1]
+	WORD $0x4fbbe30e // sdot v14, v24, v27[1]
+	WORD $0x4fbbe32f // sdot v15, v25, v27[1]
+	WORD $0x4fbce310 // sdot v16, v24, v28[1]
+	WORD $0x4fbce331 // sdot v17, v25, v28[1]
+	WORD $0x4fbde312 // sdot v18, v24, v29[1]
+	WORD $0x4fbde333 // sdot v19, v25, v29[1]
+	WORD $0x4fbee314 // sdot v20, v24, v30[1]
+	WORD $0x4fbee335 // sdot v21, v25, v30[1]
+	WORD $0x4fbfe316 // sdot v22, v24, v31[1]
+	WORD $0x4fbfe337 // sdot v23, v25, v31[1]
+	FLDPQ 64(R24), (F24, F25)
+	WORD $0x4f9aeb0c // sdot v12, v24, v26[2]
+	WORD $0x4f9aeb2d // sdot v13, v25, v26[2]
+	WORD $0x4f9beb0e // sdot v14, v24, v27[2]
+	WORD $0x4f9beb2f // sdot v15, v25, v27[2]
+	WORD $0x4f9ceb10 // sdot v16, v24, v28[2]
+	WORD $0x4f9ceb31 // sdot v17, v25, v28[2]
+	WORD $0x4f9deb12 // sdot v18, v24, v29[2]
+	WORD $0x4f9deb33 // sdot v19, v25, v29[2]
+	WORD $0x4f9eeb14 // sdot v20, v24, v30[2]
+	WORD $0x4f9eeb35 // sdot v21, v25, v30[2]
+	WORD $0x4f9feb16 // sdot v22, v24, v31[2]
+	WORD $0x4f9feb37 // sdot v23, v25, v31[2]
+	FLDPQ 96(R24), (F24, F25)
+	WORD $0x4fbaeb0c // sdot v12, v24, v26[3]
+	WORD $0x4fbaeb2d // sdot v13, v25, v26[3]
+	WORD $0x4fbbeb0e // sdot v14, v24, v27[3]
+	WORD $0x4fbbeb2f // sdot v15, v25, v27[3]
+	WORD $0x4fbceb10 // sdot v16, v24, v28[3]
+	WORD $0x4fbceb31 // sdot v17, v25, v28[3]
+	WORD $0x4fbdeb12 // sdot v18, v24, v29[3]
+	WORD $0x4fbdeb33 // sdot v19, v25, v29[3]
+	WORD $0x4fbeeb14 // sdot v20, v24, v30[3]
+	WORD $0x4fbeeb35 // sdot v21, v25, v30[3]
+	WORD $0x4fbfeb16 // sdot v22, v24, v31[3]
+	WORD $0x4fbfeb37 // sdot v23, v25, v31[3]
+	VMOVI $1, V24.B16
+	VMOVI $0, V25.B16
+	WORD $0x4e989759 // sdot v25, v26, v24
+	WORD $0x4eb1bb3a // addv v26, v25
+	WORD $0x4e21db5a // scvtf v26, v26
+	FMOVS (R6), F25
+	WORD $0x6e39df5a // fmul v26, v26, v25
+	VMOVI $0, V25.B16
+	WORD $0x4e989779 // sdot v25, v27, v24
+	WORD $0x4eb1bb3b // addv v27, v25
+	WORD $0x4e21db7b // scvtf v27, v27
+	FMOVS (R7), F25
+	WORD $0x6e39df7b // fmul v27, v27, v25
+	VMOVI $0, V25.B16
+	WORD $0x4e989799 // sdot v25, v28, v24
+	WORD $0x4eb1bb3c // addv v28, v25
+	WORD $0x4e21db9c // scvtf v28, v28
+	FMOVS (R8), F25
+	WORD $0x6e39df9c // fmul v28, v28, v25
+	VMOVI $0, V25.B16
+	WORD $0x4e9897b9 // sdot v25, v29, v24
+	WORD $0x4eb1bb3d // addv v29, v25
+	WORD $0x4e21dbbd // scvtf v29, v29
+	FMOVS (R9), F25
+	WORD $0x6e39dfbd // fmul v29, v29, v25
+	VMOVI $0, V25.B16
+	WORD $0x4e9897d9 // sdot v25, v30, v24
+	WORD $0x4eb1bb3e // addv v30, v25
+	WORD $0x4e21dbde // scvtf v30, v30
+	FMOVS (R10), F25
+	WORD $0x6e39dfde // fmul v30, v30, v25
+	VMOVI $0, V25.B16
+	WORD $0x4e9897f9 // sdot v25, v31, v24
+	WORD $0x4eb1bb3f // addv v31, v25
+	WORD $0x4e21dbff // scvtf v31, v31
+	FMOVS (R11), F25
+	WORD $0x6e39dfff // fmul v31, v31, v25
+	FLDPQ 160(R24), (F24, F25)
+	WORD $0x4f9a5300 // fmls v0, v24, v26[0]
+	WORD $0x4f9a5321 // fmls v1, v25, v26[0]
+	WORD $0x4f9b5302 // fmls v2, v24, v27[0]
+	WORD $0x4f9b5323 // fmls v3, v25, v27[0]
+	WORD $0x4f9c5304 // fmls v4, v24, v28[0]
+	WORD $0x4f9c5325 // fmls v5, v25, v28[0]
+	WORD $0x4f9d5306 // fmls v6, v24, v29[0]
+	WORD $0x4f9d5327 // fmls v7, v25, v29[0]
+	WORD $0x4f9e5308 // fmls v8, v24, v30[0]
+	WORD $0x4f9e5329 // fmls v9, v25, v30[0]
+	WORD $0x4f9f530a // fmls v10, v24, v31[0]
+	WORD $0x4f9f532b // fmls v11, v25, v31[0]
+	FLDPQ 128(R24), (F24, F25)
+	FMOVS (R6), F26
+	FMOVS (R7), F27
+	FMOVS (R8), F28
+	FMOVS (R9), F29
+	FMOVS (R10), F30
+	FMOVS (R11), F31
+	WORD $0x4e21d98c // scvtf v12, v12
+	WORD $0x4e21d9ad // scvtf v13, v13
+	WORD $0x4e21d9ce // scvtf v14, v14
+	WORD $0x4e21d9ef // scvtf v15, v15
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4e21da31 // scvtf v17, v17
+	WORD $0x4e21da52 // scvtf v18, v18
+	WORD $0x4e21da73 // scvtf v19, v19
+	WORD $0x4e21da94 // scvtf v20, v20
+	WORD $0x4e21dab5 // scvtf v21, v21
+	WORD $0x4e21dad6 // scvtf v22, v22
+	WORD $0x4e21daf7 // scvtf v23, v23
+	WORD $0x6e38dd8c // fmul v12, v12, v24
+	WORD $0x6e39ddad // fmul v13, v13, v25
+	WORD $0x6e38ddce // fmul v14, v14, v24
+	WORD $0x6e39ddef // fmul v15, v15, v25
+	WORD $0x6e38de10 // fmul v16, v16, v24
+	WORD $0x6e39de31 // fmul v17, v17, v25
+	WORD $0x6e38de52 // fmul v18, v18, v24
+	WORD $0x6e39de73 // fmul v19, v19, v25
+	WORD $0x6e38de94 // fmul v20, v20, v24
+	WORD $0x6e39deb5 // fmul v21, v21, v25
+	WORD $0x6e38ded6 // fmul v22, v22, v24
+	WORD $0x6e39def7 // fmul v23, v23, v25
+	WORD $0x4f9a1180 // fmla v0, v12, v26[0]
+	WORD $0x4f9a11a1 // fmla v1, v13, v26[0]
+	WORD $0x4f9b11c2 // fmla v2, v14, v27[0]
+	WORD $0x4f9b11e3 // fmla v3, v15, v27[0]
+	WORD $0x4f9c1204 // fmla v4, v16, v28[0]
+	WORD $0x4f9c1225 // fmla v5, v17, v28[0]
+	WORD $0x4f9d1246 // fmla v6, v18, v29[0]
+	WORD $0x4f9d1267 // fmla v7, v19, v29[0]
+	WORD $0x4f9e1288 // fmla v8, v20, v30[0]
+	WORD $0x4f9e12a9 // fmla v9, v21, v30[0]
+	WORD $0x4f9f12ca // fmla v10, v22, v31[0]
+	WORD $0x4f9f12eb // fmla v11, v23, v31[0]
+	VMOVI $0, V12.B16
+	VMOVI $0, V13.B16
+	VMOVI $0, V14.B16
+	VMOVI $0, V15.B16
+	VMOVI $0, V16.B16
+	VMOVI $0, V17.B16
+	VMOVI $0, V18.B16
+	VMOVI $0, V19.B16
+	VMOVI $0, V20.B16
+	VMOVI $0, V21.B16
+	VMOVI $0, V22.B16
+	VMOVI $0, V23.B16
+	FMOVQ 16(R0), F26
+	FMOVQ 16(R1), F27
+	FMOVQ 16(R2), F28
+	FMOVQ 16(R3), F29
+	FMOVQ 16(R4), F30
+	FMOVQ 16(R5), F31
+	FLDPQ 192(R24), (F24, F25)
+	WORD $0x4f9ae30c // sdot v12, v24, v26[0]
+	WORD $0x4f9ae32d // sdot v13, v25, v26[0]
+	WORD $0x4f9be30e // sdot v14, v24, v27[0]
+	WORD $0x4f9be32f // sdot v15, v25, v27[0]
+	WORD $0x4f9ce310 // sdot v16, v24, v28[0]
+	WORD $0x4f9ce331 // sdot v17, v25, v28[0]
+	WORD $0x4f9de312 // sdot v18, v24, v29[0]
+	WORD $0x4f9de333 // sdot v19, v25, v29[0]
+	WORD $0x4f9ee314 // sdot v20, v24, v30[0]
+	WORD $0x4f9ee335 // sdot v21, v25, v30[0]
+	WORD $0x4f9fe316 // sdot v22, v24, v31[0]
+	WORD $0x4f9fe337 // sdot v23, v25, v31[0]
+	FLDPQ 224(R24), (F24, F25)
+	WORD $0x4fbae30c // sdot v12, v24, v26[1]
+	WORD $0x4fbae32d // sdot v13, v25, v26[1]
+	WORD $0x4fbbe30e // sdot v14, v24, v27[1]
+	WORD $0x4fbbe32f // sdot v15, v25, v27[1]
+	WORD $0x4fbce310 // sdot v16, v24, v28[1]
+	WORD $0x4fbce331 // sdot v17, v25, v28[1]
+	WORD $0x4fbde312 // sdot v18, v24, v29[1]
+	WORD $0x4fbde333 // sdot v19, v25, v29[1]
+	WORD $0x4fbee314 // sdot v20, v24, v30[1]
+	WORD $0x4fbee335 // sdot v21, v25, v30[1]
+	WORD $0x4fbfe316 // sdot v22, v24, v31[1]
+	WORD $0x4fbfe337 // sdot v23, v25, v31[1]
+	FLDPQ 256(R24), (F24, F25)
+	WORD $0x4f9aeb0c // sdot v12, v24, v26[2]
+	WORD $0x4f9aeb2d // sdot v13, v25, v26[2]
+	WORD $0x4f9beb0e // sdot v14, v24, v27[2]
+	WORD $0x4f9beb2f // sdot v15, v25, v27[2]
+	WORD $0x4f9ceb10 // sdot v16, v24, v28[2]
+	WORD $0x4f9ceb31 // sdot v17, v25, v28[2]
+	WORD $0x4f9deb12 // sdot v18, v24, v29[2]
+	WORD $0x4f9deb33 // sdot v19, v25, v29[2]
+	WORD $0x4f9eeb14 // sdot v20, v24, v30[2]
+	WORD $0x4f9eeb35 // sdot v21, v25, v30[2]
+	WORD $0x4f9feb16 // sdot v22, v24, v31[2]
+	WORD $0x4f9feb37 // sdot v23, v25, v31[2]
+	FLDPQ 288(R24), (F24, F25)
+	WORD $0x4fbaeb0c // sdot v12, v24, v26[3]
+	WORD $0x4fbaeb2d // sdot v13, v25, v26[3]
+	WORD $0x4fbbeb0e // sdot v14, v24, v27[3]
+	WORD $0x4fbbeb2f // sdot v15, v25, v27[3]
+	WORD $0x4fbceb10 // sdot v16, v24, v28[3]
+	WORD $0x4fbceb31 // sdot v17, v25, v28[3]
+	WORD $0x4fbdeb12 // sdot v18, v24, v29[3]
+	WORD $0x4fbdeb33 // sdot v19, v25, v29[3]
+	WORD $0x4fbeeb14 // sdot v20, v24, v30[3]
+	WORD $0x4fbeeb35 // sdot v21, v25, v30[3]
+	WORD $0x4fbfeb16 // sdot v22, v24, v31[3]
+	WORD $0x4fbfeb37 // sdot v23, v25, v31[3]
+	VMOVI $1, V24.B16
+	VMOVI $0, V25.B16
+	WORD $0x4e989759 // sdot v25, v26, v24
+	WORD $0x4eb1bb3a // addv v26, v25
+	WORD $0x4e21db5a // scvtf v26, v26
+	FMOVS (R6), F25
+	WORD $0x6e39df5a // fmul v26, v26, v25
+	VMOVI $0, V25.B16
+	WORD $0x4e989779 // sdot v25, v27, v24
+	WORD $0x4eb1bb3b // addv v27, v25
+	WORD $0x4e21db7b // scvtf v27, v27
+	FMOVS (R7), F25
+	WORD $0x6e39df7b // fmul v27, v27, v25
+	VMOVI $0, V25.B16
+	WORD $0x4e989799 // sdot v25, v28, v24
+	WORD $0x4eb1bb3c // addv v28, v25
+	WORD $0x4e21db9c // scvtf v28, v28
+	FMOVS (R8), F25
+	WORD $0x6e39df9c // fmul v28, v28, v25
+	VMOVI $0, V25.B16
+	WORD $0x4e9897b9 // sdot v25, v29, v24
+	WORD $0x4eb1bb3d // addv v29, v25
+	WORD $0x4e21dbbd // scvtf v29, v29
+	FMOVS (R9), F25
+	WORD $0x6e39dfbd // fmul v29, v29, v25
+	VMOVI $0, V25.B16
+	WORD $0x4e9897d9 // sdot v25, v30, v24
+	WORD $0x4eb1bb3e // addv v30, v25
+	WORD $0x4e21dbde // scvtf v30, v30
+	FMOVS (R10), F25
+	WORD $0x6e39dfde // fmul v30, v30, v25
+	VMOVI $0, V25.B16
+	WORD $0x4e9897f9 // sdot v25, v31, v24
+	WORD $0x4eb1bb3f // addv v31, v25
+	WORD $0x4e21dbff // scvtf v31, v31
+	FMOVS (R11), F25
+	WORD $0x6e39dfff // fmul v31, v31, v25
+	FLDPQ 352(R24), (F24, F25)
+	WORD $0x4f9a5300 // fmls v0, v24, v26[0]
+	WORD $0x4f9a5321 // fmls v1, v25, v26[0]
+	WORD $0x4f9b5302 // fmls v2, v24, v27[0]
+	WORD $0x4f9b5323 // fmls v3, v25, v27[0]
+	WORD $0x4f9c5304 // fmls v4, v24, v28[0]
+	WORD $0x4f9c5325 // fmls v5, v25, v28[0]
+	WORD $0x4f9d5306 // fmls v6, v24, v29[0]
+	WORD $0x4f9d5327 // fmls v7, v25, v29[0]
+	WORD $0x4f9e5308 // fmls v8, v24, v30[0]
+	WORD $0x4f9e5329 // fmls v9, v25, v30[0]
+	WORD $0x4f9f530a // fmls v10, v24, v31[0]
+	WORD $0x4f9f532b // fmls v11, v25, v31[0]
+	FLDPQ 320(R24), (F24, F25)
+	FMOVS (R6), F26
+	FMOVS (R7), F27
+	FMOVS (R8), F28
+	FMOVS (R9), F29
+	FMOVS (R10), F30
+	FMOVS (R11), F31
+	WORD $0x4e21d98c // scvtf v12, v12
+	WORD $0x4e21d9ad // scvtf v13, v13
+	WORD $0x4e21d9ce // scvtf v14, v14
+	WORD $0x4e21d9ef // scvtf v15, v15
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4e21da31 // scvtf v17, v17
+	WORD $0x4e21da52 // scvtf v18, v18
+	WORD $0x4e21da73 // scvtf v19, v19
+	WORD $0x4e21da94 // scvtf v20, v20
+	WORD $0x4e21dab5 // scvtf v21, v21
+	WORD $0x4e21dad6 // scvtf v22, v22
+	WORD $0x4e21daf7 // scvtf v23, v23
+	WORD $0x6e38dd8c // fmul v12, v12, v24
+	WORD $0x6e39ddad // fmul v13, v13, v25
+	WORD $0x6e38ddce // fmul v14, v14, v24
+	WORD $0x6e39ddef // fmul v15, v15, v25
+	WORD $0x6e38de10 // fmul v16, v16, v24
+	WORD $0x6e39de31 // fmul v17, v17, v25
+	WORD $0x6e38de52 // fmul v18, v18, v24
+	WORD $0x6e39de73 // fmul v19, v19, v25
+	WORD $0x6e38de94 // fmul v20, v20, v24
+	WORD $0x6e39deb5 // fmul v21, v21, v25
+	WORD $0x6e38ded6 // fmul v22, v22, v24
+	WORD $0x6e39def7 // fmul v23, v23, v25
+	WORD $0x4f9a1180 // fmla v0, v12, v26[0]
+	WORD $0x4f9a11a1 // fmla v1, v13, v26[0]
+	WORD $0x4f9b11c2 // fmla v2, v14, v27[0]
+	WORD $0x4f9b11e3 // fmla v3, v15, v27[0]
+	WORD $0x4f9c1204 // fmla v4, v16, v28[0]
+	WORD $0x4f9c1225 // fmla v5, v17, v28[0]
+	WORD $0x4f9d1246 // fmla v6, v18, v29[0]
+	WORD $0x4f9d1267 // fmla v7, v19, v29[0]
+	WORD $0x4f9e1288 // fmla v8, v20, v30[0]
+	WORD $0x4f9e12a9 // fmla v9, v21, v30[0]
+	WORD $0x4f9f12ca // fmla v10, v22, v31[0]
+	WORD $0x4f9f12eb // fmla v11, v23, v31[0]
+	ADD $384, R24
+	ADD $32, R0
+	ADD $4, R6
+	ADD $32, R1
+	ADD $4, R7
+	ADD $32, R2
+	ADD $4, R8
+	ADD $32, R3
+	ADD $4, R9
+	ADD $32, R4
+	ADD $4, R10
+	ADD $32, R5
+	ADD $4, R11
+	SUBS $32, R19
+	BNE loop
+	FSTPQ (F10, F11), (R25)
+	SUB R21, R25
+	FSTPQ (F8, F9), (R25)
+	SUB R21, R25
+	FSTPQ (F6, F7), (R25)
+	SUB R21, R25
+	FSTPQ (F4, F5), (R25)
+	SUB R21, R25
+	FSTPQ (F2, F3), (R25)
+	SUB R21, R25
+	FSTPQ (F0, F1), (R25)
+	RET
+
+// func neonPanel16m_4(t *tile)
+TEXT ·neonPanel16m_4(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 24(R20), R24
+	MOVD 72(R20), R21
+	MOVD 40(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 48(R20), R6
+	ADD R21, R6, R7
+	ADD R21, R7, R8
+	ADD R21, R8, R9
+	MOVD 0(R20), R25
+	MOVD 16(R20), R21
+	FLDPQ (R25), (F0, F1)
+	ADD R21, R25
+	FLDPQ (R25), (F2, F3)
+	ADD R21, R25
+	FLDPQ (R25), (F4, F5)
+	ADD R21, R25
+	FLDPQ (R25), (F6, F7)
+loop:
+	VMOVI $0, V12.B16
+	VMOVI $0, V13.B16
+	VMOVI $0, V14.B16
+	VMOVI $0, V15.B16
+	VMOVI $0, V16.B16
+	VMOVI $0, V17.B16
+	VMOVI $0, V18.B16
+	VMOVI $0, V19.B16
+	FMOVQ 0(R0), F26
+	FMOVQ 0(R1), F27
+	FMOVQ 0(R2), F28
+	FMOVQ 0(R3), F29
+	FLDPQ 0(R24), (F24, F25)
+	WORD $0x4f9ae30c // sdot v12, v24, v26[0]
+	WORD $0x4f9ae32d // sdot v13, v25, v26[0]
+	WORD $0x4f9be30e // sdot v14, v24, v27[0]
+	WORD $0x4f9be32f // sdot v15, v25, v27[0]
+	WORD $0x4f9ce310 // sdot v16, v24, v28[0]
+	WORD $0x4f9ce331 // sdot v17, v25, v28[0]
+	WORD $0x4f9de312 // sdot v18, v24, v29[0]
+	WORD $0x4f9de333 // sdot v19, v25, v29[0]
+	FLDPQ 32(R24), (F24, F25)
+	WORD $0x4fbae30c // sdot v12, v24, v26[1]
+	WORD $0x4fbae32d // sdot v13, v25, v26[1]
+	WORD $0x4fbbe30e // sdot v14, v24, v27[1]
+	WORD $0x4fbbe32f // sdot v15, v25, v27[1]
+	WORD $0x4fbce310 // sdot v16, v24, v28[1]
+	WORD $0x4fbce331 // sdot v17, v25, v28[1]
+	WORD $0x4fbde312 // sdot v18, v24, v29[1]
+	WORD $0x4fbde333 // sdot v19, v25, v29[1]
+	FLDPQ 64(R24), (F24, F25)
+	WORD $0x4f9aeb0c // sdot v12, v24, v26[2]
+	WORD $0x4f9aeb2d // sdot v13, v25, v26[2]
+	WORD $0x4f9beb0e // sdot v14, v24, v27[2]
+	WORD $0x4f9beb2f // sdot v15, v25, v27[2]
+	WORD $0x4f9ceb10 // sdot v16, v24, v28[2]
+	WORD $0x4f9ceb31 // sdot v17, v25, v28[2]
+	WORD $0x4f9deb12 // sdot v18, v24, v29[2]
+	WORD $0x4f9deb33 // sdot v19, v25, v29[2]
+	FLDPQ 96(R24), (F24, F25)
+	WORD $0x4fbaeb0c // sdot v12, v24, v26[3]
+	WORD $0x4fbaeb2d // sdot v13, v25, v26[3]
+	WORD $0x4fbbeb0e // sdot v14, v24, v27[3]
+	WORD $0x4fbbeb2f // sdot v15, v25, v27[3]
+	WORD $0x4fbceb10 // sdot v16, v24, v28[3]
+	WORD $0x4fbceb31 // sdot v17, v25, v28[3]
+	WORD $0x4fbdeb12 // sdot v18, v24, v29[3]
+	WORD $0x4fbdeb33 // sdot v19, v25, v29[3]
+	VMOVI $1, V24.B16
+	VMOVI $0, V25.B16
+	WORD $0x4e989759 // sdot v25, v26, v24
+	WORD $0x4eb1bb3a // addv v26, v25
+	WORD $0x4e21db5a // scvtf v26, v26
+	FMOVS (R6), F25
+	WORD $0x6e39df5a // fmul v26, v26, v25
+	VMOVI $0, V25.B16
+	WORD $0x4e989779 // sdot v25, v27, v24
+	WORD $0x4eb1bb3b // addv v27, v25
+	WORD $0x4e21db7b // scvtf v27, v27
+	FMOVS (R7), F25
+	WORD $0x6e39df7b // fmul v27, v27, v25
+	VMOVI $0, V25.B16
+	WORD $0x4e989799 // sdot v25, v28, v24
+	WORD $0x4eb1bb3c // addv v28, v25
+	WORD $0x4e21db9c // scvtf v28, v28
+	FMOVS (R8), F25
+	WORD $0x6e39df9c // fmul v28, v28, v25
+	VMOVI $0, V25.B16
+	WORD $0x4e9897b9 // sdot v25, v29, v24
+	WORD $0x4eb1bb3d // addv v29, v25
+	WORD $0x4e21dbbd // scvtf v29, v29
+	FMOVS (R9), F25
+	WORD $0x6e39dfbd // fmul v29, v29, v25
+	FLDPQ 160(R24), (F24, F25)
+	WORD $0x4f9a5300 // fmls v0, v24, v26[0]
+	WORD $0x4f9a5321 // fmls v1, v25, v26[0]
+	WORD $0x4f9b5302 // fmls v2, v24, v27[0]
+	WORD $0x4f9b5323 // fmls v3, v25, v27[0]
+	WORD $0x4f9c5304 // fmls v4, v24, v28[0]
+	WORD $0x4f9c5325 // fmls v5, v25, v28[0]
+	WORD $0x4f9d5306 // fmls v6, v24, v29[0]
+	WORD $0x4f9d5327 // fmls v7, v25, v29[0]
+	FLDPQ 128(R24), (F24, F25)
+	FMOVS (R6), F26
+	FMOVS (R7), F27
+	FMOVS (R8), F28
+	FMOVS (R9), F29
+	WORD $0x4e21d98c // scvtf v12, v12
+	WORD $0x4e21d9ad // scvtf v13, v13
+	WORD $0x4e21d9ce // scvtf v14, v14
+	WORD $0x4e21d9ef // scvtf v15, v15
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4e21da31 // scvtf v17, v17
+	WORD $0x4e21da52 // scvtf v18, v18
+	WORD $0x4e21da73 // scvtf v19, v19
+	WORD $0x6e38dd8c // fmul v12, v12, v24
+	WORD $0x6e39ddad // fmul v13, v13, v25
+	WORD $0x6e38ddce // fmul v14, v14, v24
+	WORD $0x6e39ddef // fmul v15, v15, v25
+	WORD $0x6e38de10 // fmul v16, v16, v24
+	WORD $0x6e39de31 // fmul v17, v17, v25
+	WORD $0x6e38de52 // fmul v18, v18, v24
+	WORD $0x6e39de73 // fmul v19, v19, v25
+	WORD $0x4f9a1180 // fmla v0, v12, v26[0]
+	WORD $0x4f9a11a1 // fmla v1, v13, v26[0]
+	WORD $0x4f9b11c2 // fmla v2, v14, v27[0]
+	WORD $0x4f9b11e3 // fmla v3, v15, v27[0]
+	WORD $0x4f9c1204 // fmla v4, v16, v28[0]
+	WORD $0x4f9c1225 // fmla v5, v17, v28[0]
+	WORD $0x4f9d1246 // fmla v6, v18, v29[0]
+	WORD $0x4f9d1267 // fmla v7, v19, v29[0]
+	VMOVI $0, V12.B16
+	VMOVI $0, V13.B16
+	VMOVI $0, V14.B16
+	VMOVI $0, V15.B16
+	VMOVI $0, V16.B16
+	VMOVI $0, V17.B16
+	VMOVI $0, V18.B16
+	VMOVI $0, V19.B16
+	FMOVQ 16(R0), F26
+	FMOVQ 16(R1), F27
+	FMOVQ 16(R2), F28
+	FMOVQ 16(R3), F29
+	FLDPQ 192(R24), (F24, F25)
+	WORD $0x4f9ae30c // sdot v12, v24, v26[0]
+	WORD $0x4f9ae32d // sdot v13, v25, v26[0]
+	WORD $0x4f9be30e // sdot v14, v24, v27[0]
+	WORD $0x4f9be32f // sdot v15, v25, v27[0]
+	WORD $0x4f9ce310 // sdot v16, v24, v28[0]
+	WORD $0x4f9ce331 // sdot v17, v25, v28[0]
+	WORD $0x4f9de312 // sdot v18, v24, v29[0]
+	WORD $0x4f9de333 // sdot v19, v25, v29[0]
+	FLDPQ 224(R24), (F24, F25)
+	WORD $0x4fbae30c // sdot v12, v24, v26[1]
+	WORD $0x4fbae32d // sdot v13, v25, v26[1]
+	WORD $0x4fbbe30e // sdot v14, v24, v27[1]
+	WORD $0x4fbbe32f // sdot v15, v25, v27[1]
+	WORD $0x4fbce310 // sdot v16, v24, v28[1]
+	WORD $0x4fbce331 // sdot v17, v25, v28[1]
+	WORD $0x4fbde312 // sdot v18, v24, v29[1]
+	WORD $0x4fbde333 // sdot v19, v25, v29[1]
+	FLDPQ 256(R24), (F24, F25)
+	WORD $0x4f9aeb0c // sdot v12, v24, v26[2]
+	WORD $0x4f9aeb2d // sdot v13, v25, v26[2]
+	WORD $0x4f9beb0e // sdot v14, v24, v27[2]
+	WORD $0x4f9beb2f // sdot v15, v25, v27[2]
+	WORD $0x4f9ceb10 // sdot v16, v24, v28[2]
+	WORD $0x4f9ceb31 // sdot v17, v25, v28[2]
+	WORD $0x4f9deb12 // sdot v18, v24, v29[2]
+	WORD $0x4f9deb33 // sdot v19, v25, v29[2]
+	FLDPQ 288(R24), (F24, F25)
+	WORD $0x4fbaeb0c // sdot v12, v24, v26[3]
+	WORD $0x4fbaeb2d // sdot v13, v25, v26[3]
+	WORD $0x4fbbeb0e // sdot v14, v24, v27[3]
+	WORD $0x4fbbeb2f // sdot v15, v25, v27[3]
+	WORD $0x4fbceb10 // sdot v16, v24, v28[3]
+	WORD $0x4fbceb31 // sdot v17, v25, v28[3]
+	WORD $0x4fbdeb12 // sdot v18, v24, v29[3]
+	WORD $0x4fbdeb33 // sdot v19, v25, v29[3]
+	VMOVI $1, V24.B16
+	VMOVI $0, V25.B16
+	WORD $0x4e989759 // sdot v25, v26, v24
+	WORD $0x4eb1bb3a // addv v26, v25
+	WORD $0x4e21db5a // scvtf v26, v26
+	FMOVS (R6), F25
+	WORD $0x6e39df5a // fmul v26, v26, v25
+	VMOVI $0, V25.B16
+	WORD $0x4e989779 // sdot v25, v27, v24
+	WORD $0x4eb1bb3b // addv v27, v25
+	WORD $0x4e21db7b // scvtf v27, v27
+	FMOVS (R7), F25
+	WORD $0x6e39df7b // fmul v27, v27, v25
+	VMOVI $0, V25.B16
+	WORD $0x4e989799 // sdot v25, v28, v24
+	WORD $0x4eb1bb3c // addv v28, v25
+	WORD $0x4e21db9c // scvtf v28, v28
+	FMOVS (R8), F25
+	WORD $0x6e39df9c // fmul v28, v28, v25
+	VMOVI $0, V25.B16
+	WORD $0x4e9897b9 // sdot v25, v29, v24
+	WORD $0x4eb1bb3d // addv v29, v25
+	WORD $0x4e21dbbd // scvtf v29, v29
+	FMOVS (R9), F25
+	WORD $0x6e39dfbd // fmul v29, v29, v25
+	FLDPQ 352(R24), (F24, F25)
+	WORD $0x4f9a5300 // fmls v0, v24, v26[0]
+	WORD $0x4f9a5321 // fmls v1, v25, v26[0]
+	WORD $0x4f9b5302 // fmls v2, v24, v27[0]
+	WORD $0x4f9b5323 // fmls v3, v25, v27[0]
+	WORD $0x4f9c5304 // fmls v4, v24, v28[0]
+	WORD $0x4f9c5325 // fmls v5, v25, v28[0]
+	WORD $0x4f9d5306 // fmls v6, v24, v29[0]
+	WORD $0x4f9d5327 // fmls v7, v25, v29[0]
+	FLDPQ 320(R24), (F24, F25)
+	FMOVS (R6), F26
+	FMOVS (R7), F27
+	FMOVS (R8), F28
+	FMOVS (R9), F29
+	WORD $0x4e21d98c // scvtf v12, v12
+	WORD $0x4e21d9ad // scvtf v13, v13
+	WORD $0x4e21d9ce // scvtf v14, v14
+	WORD $0x4e21d9ef // scvtf v15, v15
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4e21da31 // scvtf v17, v17
+	WORD $0x4e21da52 // scvtf v18, v18
+	WORD $0x4e21da73 // scvtf v19, v19
+	WORD $0x6e38dd8c // fmul v12, v12, v24
+	WORD $0x6e39ddad // fmul v13, v13, v25
+	WORD $0x6e38ddce // fmul v14, v14, v24
+	WORD $0x6e39ddef // fmul v15, v15, v25
+	WORD $0x6e38de10 // fmul v16, v16, v24
+	WORD $0x6e39de31 // fmul v17, v17, v25
+	WORD $0x6e38de52 // fmul v18, v18, v24
+	WORD $0x6e39de73 // fmul v19, v19, v25
+	WORD $0x4f9a1180 // fmla v0, v12, v26[0]
+	WORD $0x4f9a11a1 // fmla v1, v13, v26[0]
+	WORD $0x4f9b11c2 // fmla v2, v14, v27[0]
+	WORD $0x4f9b11e3 // fmla v3, v15, v27[0]
+	WORD $0x4f9c1204 // fmla v4, v16, v28[0]
+	WORD $0x4f9c1225 // fmla v5, v17, v28[0]
+	WORD $0x4f9d1246 // fmla v6, v18, v29[0]
+	WORD $0x4f9d1267 // fmla v7, v19, v29[0]
+	ADD $384, R24
+	ADD $32, R0
+	ADD $4, R6
+	ADD $32, R1
+	ADD $4, R7
+	ADD $32, R2
+	ADD $4, R8
+	ADD $32, R3
+	ADD $4, R9
+	SUBS $32, R19
+	BNE loop
+	FSTPQ (F6, F7), (R25)
+	SUB R21, R25
+	FSTPQ (F4, F5), (R25)
+	SUB R21, R25
+	FSTPQ (F2, F3), (R25)
+	SUB R21, R25
+	FSTPQ (F0, F1), (R25)
+	RET
+
+// func neonPanel16m_2(t *tile)
+TEXT ·neonPanel16m_2(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 24(R20), R24
+	MOVD 72(R20), R21
+	MOVD 40(R20), R0
+	ADD R21, R0, R1
+	MOVD 48(R20), R6
+	ADD R21, R6, R7
+	MOVD 0(R20), R25
+	MOVD 16(R20), R21
+	FLDPQ (R25), (F0, F1)
+	ADD R21, R25
+	FLDPQ (R25), (F2, F3)
+loop:
+	VMOVI $0, V12.B16
+	VMOVI $0, V13.B16
+	VMOVI $0, V14.B16
+	VMOVI $0, V15.B16
+	FMOVQ 0(R0), F26
+	FMOVQ 0(R1), F27
+	FLDPQ 0(R24), (F24, F25)
+	WORD $0x4f9ae30c // sdot v12, v24, v26[0]
+	WORD $0x4f9ae32d // sdot v13, v25, v26[0]
+	WORD $0x4f9be30e // sdot v14, v24, v27[0]
+	WORD $0x4f9be32f // sdot v15, v25, v27[0]
+	FLDPQ 32(R24), (F24, F25)
+	WORD $0x4fbae30c // sdot v12, v24, v26[1]
+	WORD $0x4fbae32d // sdot v13, v25, v26[1]
+	WORD $0x4fbbe30e // sdot v14, v24, v27[1]
+	WORD $0x4fbbe32f // sdot v15, v25, v27[1]
+	FLDPQ 64(R24), (F24, F25)
+	WORD $0x4f9aeb0c // sdot v12, v24, v26[2]
+	WORD $0x4f9aeb2d // sdot v13, v25, v26[2]
+	WORD $0x4f9beb0e // sdot v14, v24, v27[2]
+	WORD $0x4f9beb2f // sdot v15, v25, v27[2]
+	FLDPQ 96(R24), (F24, F25)
+	WORD $0x4fbaeb0c // sdot v12, v24, v26[3]
+	WORD $0x4fbaeb2d // sdot v13, v25, v26[3]
+	WORD $0x4fbbeb0e // sdot v14, v24, v27[3]
+	WORD $0x4fbbeb2f // sdot v15, v25, v27[3]
+	VMOVI $1, V24.B16
+	VMOVI $0, V25.B16
+	WORD $0x4e989759 // sdot v25, v26, v24
+	WORD $0x4eb1bb3a // addv v26, v25
+	WORD $0x4e21db5a // scvtf v26, v26
+	FMOVS (R6), F25
+	WORD $0x6e39df5a // fmul v26, v26, v25
+	VMOVI $0, V25.B16
+	WORD $0x4e989779 // sdot v25, v27, v24
+	WORD $0x4eb1bb3b // addv v27, v25
+	WORD $0x4e21db7b // scvtf v27, v27
+	FMOVS (R7), F25
+	WORD $0x6e39df7b // fmul v27, v27, v25
+	FLDPQ 160(R24), (F24, F25)
+	WORD $0x4f9a5300 // fmls v0, v24, v26[0]
+	WORD $0x4f9a5321 // fmls v1, v25, v26[0]
+	WORD $0x4f9b5302 // fmls v2, v24, v27[0]
+	WORD $0x4f9b5323 // fmls v3, v25, v27[0]
+	FLDPQ 128(R24), (F24, F25)
+	FMOVS (R6), F26
+	FMOVS (R7), F27
+	WORD $0x4e21d98c // scvtf v12, v12
+	WORD $0x4e21d9ad // scvtf v13, v13
+	WORD $0x4e21d9ce // scvtf v14, v14
+	WORD $0x4e21d9ef // scvtf v15, v15
+	WORD $0x6e38dd8c // fmul v12, v12, v24
+	WORD $0x6e39ddad // fmul v13, v13, v25
+	WORD $0x6e38ddce // fmul v14, v14, v24
+	WORD $0x6e39ddef // fmul v15, v15, v25
+	WORD $0x4f9a1180 // fmla v0, v12, v26[0]
+	WORD $0x4f9a11a1 // fmla v1, v13, v26[0]
+	WORD $0x4f9b11c2 // fmla v2, v14, v27[0]
+	WORD $0x4f9b11e3 // fmla v3, v15, v27[0]
+	VMOVI $0, V12.B16
+	VMOVI $0, V13.B16
+	VMOVI $0, V14.B16
+	VMOVI $0, V15.B16
+	FMOVQ 16(R0), F26
+	FMOVQ 16(R1), F27
+	FLDPQ 192(R24), (F24, F25)
+	WORD $0x4f9ae30c // sdot v12, v24, v26[0]
+	WORD $0x4f9ae32d // sdot v13, v25, v26[0]
+	WORD $0x4f9be30e // sdot v14, v24, v27[0]
+	WORD $0x4f9be32f // sdot v15, v25, v27[0]
+	FLDPQ 224(R24), (F24, F25)
+	WORD $0x4fbae30c // sdot v12, v24, v26[1]
+	WORD $0x4fbae32d // sdot v13, v25, v26[1]
+	WORD $0x4fbbe30e // sdot v14, v24, v27[1]
+	WORD $0x4fbbe32f // sdot v15, v25, v27[1]
+	FLDPQ 256(R24), (F24, F25)
+	WORD $0x4f9aeb0c // sdot v12, v24, v26[2]
+	WORD $0x4f9aeb2d // sdot v13, v25, v26[2]
+	WORD $0x4f9beb0e // sdot v14, v24, v27[2]
+	WORD $0x4f9beb2f // sdot v15, v25, v27[2]
+	FLDPQ 288(R24), (F24, F25)
+	WORD $0x4fbaeb0c // sdot v12, v24, v26[3]
+	WORD $0x4fbaeb2d // sdot v13, v25, v26[3]
+	WORD $0x4fbbeb0e // sdot v14, v24, v27[3]
+	WORD $0x4fbbeb2f // sdot v15, v25, v27[3]
+	VMOVI $1, V24.B16
+	VMOVI $0, V25.B16
+	WORD $0x4e989759 // sdot v25, v26, v24
+	WORD $0x4eb1bb3a // addv v26, v25
+	WORD $0x4e21db5a // scvtf v26, v26
+	FMOVS (R6), F25
+	WORD $0x6e39df5a // fmul v26, v26, v25
+	VMOVI $0, V25.B16
+	WORD $0x4e989779 // sdot v25, v27, v24
+	WORD $0x4eb1bb3b // addv v27, v25
+	WORD $0x4e21db7b // scvtf v27, v27
+	FMOVS (R7), F25
+	WORD $0x6e39df7b // fmul v27, v27, v25
+	FLDPQ 352(R24), (F24, F25)
+	WORD $0x4f9a5300 // fmls v0, v24, v26[0]
+	WORD $0x4f9a5321 // fmls v1, v25, v26[0]
+	WORD $0x4f9b5302 // fmls v2, v24, v27[0]
+	WORD $0x4f9b5323 // fmls v3, v25, v27[0]
+	FLDPQ 320(R24), (F24, F25)
+	FMOVS (R6), F26
+	FMOVS (R7), F27
+	WORD $0x4e21d98c // scvtf v12, v12
+	WORD $0x4e21d9ad // scvtf v13, v13
+	WORD $0x4e21d9ce // scvtf v14, v14
+	WORD $0x4e21d9ef // scvtf v15, v15
+	WORD $0x6e38dd8c // fmul v12, v12, v24
+	WORD $0x6e39ddad // fmul v13, v13, v25
+	WORD $0x6e38ddce // fmul v14, v14, v24
+	WORD $0x6e39ddef // fmul v15, v15, v25
+	WORD $0x4f9a1180 // fmla v0, v12, v26[0]
+	WORD $0x4f9a11a1 // fmla v1, v13, v26[0]
+	WORD $0x4f9b11c2 // fmla v2, v14, v27[0]
+	WORD $0x4f9b11e3 // fmla v3, v15, v27[0]
+	ADD $384, R24
+	ADD $32, R0
+	ADD $4, R6
+	ADD $32, R1
+	ADD $4, R7
+	SUBS $32, R19
+	BNE loop
+	FSTPQ (F2, F3), (R25)
+	SUB R21, R25
+	FSTPQ (F0, F1), (R25)
+	RET
+
+// func neonPanel16m_1(t *tile)
+TEXT ·neonPanel16m_1(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 24(R20), R24
+	MOVD 72(R20), R21
+	MOVD 40(R20), R0
+	MOVD 48(R20), R6
+	MOVD 0(R20), R25
+	MOVD 16(R20), R21
+	FLDPQ (R25), (F0, F1)
+loop:
+	VMOVI $0, V12.B16
+	VMOVI $0, V13.B16
+	FMOVQ 0(R0), F26
+	FLDPQ 0(R24), (F24, F25)
+	WORD $0x4f9ae30c // sdot v12, v24, v26[0]
+	WORD $0x4f9ae32d // sdot v13, v25, v26[0]
+	FLDPQ 32(R24), (F24, F25)
+	WORD $0x4fbae30c // sdot v12, v24, v26[1]
+	WORD $0x4fbae32d // sdot v13, v25, v26[1]
+	FLDPQ 64(R24), (F24, F25)
+	WORD $0x4f9aeb0c // sdot v12, v24, v26[2]
+	WORD $0x4f9aeb2d // sdot v13, v25, v26[2]
+	FLDPQ 96(R24), (F24, F25)
+	WORD $0x4fbaeb0c // sdot v12, v24, v26[3]
+	WORD $0x4fbaeb2d // sdot v13, v25, v26[3]
+	VMOVI $1, V24.B16
+	VMOVI $0, V25.B16
+	WORD $0x4e989759 // sdot v25, v26, v24
+	WORD $0x4eb1bb3a // addv v26, v25
+	WORD $0x4e21db5a // scvtf v26, v26
+	FMOVS (R6), F25
+	WORD $0x6e39df5a // fmul v26, v26, v25
+	FLDPQ 160(R24), (F24, F25)
+	WORD $0x4f9a5300 // fmls v0, v24, v26[0]
+	WORD $0x4f9a5321 // fmls v1, v25, v26[0]
+	FLDPQ 128(R24), (F24, F25)
+	FMOVS (R6), F26
+	WORD $0x4e21d98c // scvtf v12, v12
+	WORD $0x4e21d9ad // scvtf v13, v13
+	WORD $0x6e38dd8c // fmul v12, v12, v24
+	WORD $0x6e39ddad // fmul v13, v13, v25
+	WORD $0x4f9a1180 // fmla v0, v12, v26[0]
+	WORD $0x4f9a11a1 // fmla v1, v13, v26[0]
+	VMOVI $0, V12.B16
+	VMOVI $0, V13.B16
+	FMOVQ 16(R0), F26
+	FLDPQ 192(R24), (F24, F25)
+	WORD $0x4f9ae30c // sdot v12, v24, v26[0]
+	WORD $0x4f9ae32d // sdot v13, v25, v26[0]
+	FLDPQ 224(R24), (F24, F25)
+	WORD $0x4fbae30c // sdot v12, v24, v26[1]
+	WORD $0x4fbae32d // sdot v13, v25, v26[1]
+	FLDPQ 256(R24), (F24, F25)
+	WORD $0x4f9aeb0c // sdot v12, v24, v26[2]
+	WORD $0x4f9aeb2d // sdot v13, v25, v26[2]
+	FLDPQ 288(R24), (F24, F25)
+	WORD $0x4fbaeb0c // sdot v12, v24, v26[3]
+	WORD $0x4fbaeb2d // sdot v13, v25, v26[3]
+	VMOVI $1, V24.B16
+	VMOVI $0, V25.B16
+	WORD $0x4e989759 // sdot v25, v26, v24
+	WORD $0x4eb1bb3a // addv v26, v25
+	WORD $0x4e21db5a // scvtf v26, v26
+	FMOVS (R6), F25
+	WORD $0x6e39df5a // fmul v26, v26, v25
+	FLDPQ 352(R24), (F24, F25)
+	WORD $0x4f9a5300 // fmls v0, v24, v26[0]
+	WORD $0x4f9a5321 // fmls v1, v25, v26[0]
+	FLDPQ 320(R24), (F24, F25)
+	FMOVS (R6), F26
+	WORD $0x4e21d98c // scvtf v12, v12
+	WORD $0x4e21d9ad // scvtf v13, v13
+	WORD $0x6e38dd8c // fmul v12, v12, v24
+	WORD $0x6e39ddad // fmul v13, v13, v25
+	WORD $0x4f9a1180 // fmla v0, v12, v26[0]
+	WORD $0x4f9a11a1 // fmla v1, v13, v26[0]
+	ADD $384, R24
+	ADD $32, R0
+	ADD $4, R6
+	SUBS $32, R19
+	BNE loop
+	FSTPQ (F0, F1), (R25)
+	RET
+
+// func neonInterleave(dst *byte, step, dstNext int, src *byte, srcStep, srcNext, count int)
+TEXT ·neonInterleave(SB), NOSPLIT, $0-56
+	MOVD dst+0(FP), R0
+	MOVD step+8(FP), R1
+	MOVD dstNext+16(FP), R2
+	MOVD src+24(FP), R3
+	MOVD srcStep+32(FP), R4
+	MOVD srcNext+40(FP), R5
+	MOVD count+48(FP), R6
+loop:
+	MOVD R3, R7
+	FMOVQ (R7), F0
+	ADD R4, R7
+	FMOVQ (R7), F1
+	ADD R4, R7
+	FMOVQ (R7), F2
+	ADD R4, R7
+	FMOVQ (R7), F3
+	ADD R4, R7
+	FMOVQ (R7), F4
+	ADD R4, R7
+	FMOVQ (R7), F5
+	ADD R4, R7
+	FMOVQ (R7), F6
+	ADD R4, R7
+	FMOVQ (R7), F7
+	WORD $0x4e823808 // zip1 v8, v0, v2
+	WORD $0x4e833829 // zip1 v9, v1, v3
+	WORD $0x4e82780a // zip2 v10, v0, v2
+	WORD $0x4e83782b // zip2 v11, v1, v3
+	WORD $0x4e893910 // zip1 v16, v8, v9
+	WORD $0x4e897912 // zip2 v18, v8, v9
+	WORD $0x4e8b3954 // zip1 v20, v10, v11
+	WORD $0x4e8b7956 // zip2 v22, v10, v11
+	WORD $0x4e86388c // zip1 v12, v4, v6
+	WORD $0x4e8738ad // zip1 v13, v5, v7
+	WORD $0x4e86788e // zip2 v14, v4, v6
+	WORD $0x4e8778af // zip2 v15, v5, v7
+	WORD $0x4e8d3991 // zip1 v17, v12, v13
+	WORD $0x4e8d7993 // zip2 v19, v12, v13
+	WORD $0x4e8f39d5 // zip1 v21, v14, v15
+	WORD $0x4e8f79d7 // zip2 v23, v14, v15
+	MOVD R0, R7
+	FSTPQ (F16, F17), (R7)
+	ADD R1, R7
+	FSTPQ (F18, F19), (R7)
+	ADD R1, R7
+	FSTPQ (F20, F21), (R7)
+	ADD R1, R7
+	FSTPQ (F22, F23), (R7)
+	ADD R2, R0
+	ADD R5, R3
+	SUBS $1, R6
+	BNE loop
+	RET

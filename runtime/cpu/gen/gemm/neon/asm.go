@@ -72,7 +72,7 @@ var codes = map[string]uint32{
 	"add": 0x4ea08400, "addp": 0x4ea0bc00, "addv": 0x4eb1b800,
 	"umax": 0x6ea06400, "umaxv": 0x6eb0a800,
 	"and": 0x4e201c00, "eor": 0x6e201c00, "bit": 0x6ea01c00,
-	"zip1": 0x4e803800, "zip1 2d": 0x4ec03800, "uzp1 8h": 0x4e401800, "uzp1 16b": 0x4e001800,
+	"zip1": 0x4e803800, "zip2": 0x4e807800, "uzp1 8h": 0x4e401800, "uzp1 16b": 0x4e001800,
 	"sdot":      0x4e809400,
 	"fmul lane": 0x4f809000, "fmla lane": 0x4f801000, "fmls lane": 0x4f805000, "sdot lane": 0x4f80e000,
 	// One operand; the code holds the count of a shift.

@@ -26,6 +26,12 @@ func main() {
 		}
 	}
 	a.quantize()
+	for _, p := range panelShapes {
+		for _, m := range []int{6, 4, 2, 1} {
+			a.panel(p, m)
+		}
+	}
+	a.interleave()
 	if err := a.write(os.Args[1]); err != nil {
 		log.Fatal(err)
 	}
