@@ -12,7 +12,7 @@ import (
 	"github.com/deltaloom/deltaloom/runtime/cpu/isa"
 )
 
-var types = []graph.DType{graph.F32, graph.F16, graph.BF16, graph.Q8_0, graph.Q4_K, graph.Q6_K}
+var types = quant.Types()
 
 // matrix returns rows of k random weights, packed, and their values.
 func matrix(t testing.TB, dt graph.DType, rows, k int, rng *rand.Rand) (packed []byte, values []float32) {
