@@ -12,7 +12,7 @@ import (
 	"github.com/deltaloom/deltaloom/runtime/cpu/isa"
 )
 
-var types = []graph.DType{graph.F32, graph.F16, graph.BF16, graph.Q8_0, graph.Q4_K, graph.Q6_K}
+var types = quant.Types()
 
 // pools hold a few random blocks of each type, since packing is slow.
 var pools = map[graph.DType][]byte{}

@@ -1,0 +1,132 @@
+package gemm
+
+import (
+	"unsafe"
+
+	"github.com/deltaloom/deltaloom/graph"
+	"github.com/deltaloom/deltaloom/runtime/cpu/isa"
+)
+
+// panelOf returns what makes panels of a type, nil where the set has no kernels.
+func panelOf(set isa.Set, t graph.DType) *panelType {
+	switch set {
+	case isa.AVX2:
+		return panels256[t]
+	case isa.AVX512:
+		return panels512[t]
+	}
+	return nil
+}
+
+// The least offset that makes the weights of a type unsigned selects the kernels.
+var panels256 = map[graph.DType]*panelType{
+	graph.Q8_0:   {panelKernels: &panelI16},
+	graph.Q4_0:   {panelKernels: &panelU4x32, offset: 8},
+	graph.Q4_1:   {panelKernels: &panelU4x32},
+	graph.Q5_0:   {panelKernels: &panelU5x32, offset: 16},
+	graph.Q5_1:   {panelKernels: &panelU5x32},
+	graph.IQ4_NL: {panelKernels: &panelI16},
+	graph.MXFP4:  {panelKernels: &panelU5x32, offset: 12},
+	graph.Q2_K:   {panelKernels: &panelU5x16},
+	graph.Q3_K:   {panelKernels: &panelU5x16, offset: 4},
+	graph.Q4_K:   {panelKernels: &panelU4x32},
+	graph.Q5_K:   {panelKernels: &panelU5x32},
+	graph.Q6_K:   {panelKernels: &panelU6x16, offset: 32},
+	graph.IQ4_XS: {panelKernels: &panelI16},
+}
+
+// The I16 kernels take weights of any int8, the others unsigned ones of so many bits;
+// what an offset adds to these their minima take away.
+var (
+	panelI16 = panelKernels{rows: 16, group: 32, block: 1088, depth: 512, panels: 4, min: 12,
+		pack:  pack256(avx2InterleaveI16),
+		tile:  &tileLayout{64, 68, avx2SpreadI16},
+		tiles: []panelKernel{{6, avx2PanelI16_6}, {4, avx2PanelI16_4}, {2, avx2PanelI16_2}, {1, avx2PanelI16_1}}}
+	panelU4x32 = panelKernels{rows: 16, group: 32, block: 640, depth: 1024, panels: 4, min: 12,
+		pack:  pack256Unsigned(32, avx2InterleaveU8x32),
+		tile:  &tileLayout{32, 40, avx2SpreadU8x32},
+		tiles: []panelKernel{{6, avx2PanelU4x32_6}, {4, avx2PanelU4x32_4}, {2, avx2PanelU4x32_2}, {1, avx2PanelU4x32_1}}}
+	panelU5x32 = panelKernels{rows: 16, group: 32, block: 640, depth: 1024, panels: 4, min: 12,
+		pack:  pack256Unsigned(32, avx2InterleaveU8x32),
+		tile:  &tileLayout{32, 40, avx2SpreadU8x32},
+		tiles: []panelKernel{{6, avx2PanelU5x32_6}, {4, avx2PanelU5x32_4}, {2, avx2PanelU5x32_2}, {1, avx2PanelU5x32_1}}}
+	panelU5x16 = panelKernels{rows: 16, group: 16, block: 384, depth: 1024, panels: 4, min: 12,
+		pack:  pack256Unsigned(16, avx2InterleaveU8x16),
+		tile:  &tileLayout{16, 24, avx2SpreadU8x16},
+		tiles: []panelKernel{{6, avx2PanelU5x16_6}, {4, avx2PanelU5x16_4}, {2, avx2PanelU5x16_2}, {1, avx2PanelU5x16_1}}}
+	panelU6x16 = panelKernels{rows: 16, group: 16, block: 384, depth: 1024, panels: 4, min: 12,
+		pack:  pack256Unsigned(16, avx2InterleaveU8x16),
+		tile:  &tileLayout{16, 24, avx2SpreadU8x16},
+		tiles: []panelKernel{{6, avx2PanelU6x16_6}, {4, avx2PanelU6x16_4}, {2, avx2PanelU6x16_2}, {1, avx2PanelU6x16_1}}}
+)
+
+const panelLanes = 64 // bytes of 16 rows, one word each
+
+func pack256(interleave func(panel *byte, q *int8, step, n int)) func([]byte, *parts, int8, int) {
+	return func(panel []byte, rows *parts, _ int8, n int) {
+		const group, block = 32, 1088
+		for half := range 2 {
+			r, at := 8*half, panelLanes/2*half
+			interleave(&panel[at], &rows.q[r*rows.step], rows.step, n)
+			scales := rows.step / group
+			avx2Scales(&panel[block-panelLanes+at], block, &rows.scales[r*scales], 4*scales, n/group, 1)
+		}
+	}
+}
+
+func pack256Unsigned(group int, interleave func(panel *byte, q *int8, step, n int, offset int8)) func([]byte, *parts, int8, int) {
+	block := panelLanes * (group/4 + 2)
+	return func(panel []byte, rows *parts, offset int8, n int) {
+		for half := range 2 {
+			r, at := 8*half, panelLanes/2*half
+			interleave(&panel[at], &rows.q[r*rows.step], rows.step, n, offset)
+			scales := rows.step / group
+			mins, factor := rows.mins, float32(1)
+			if offset > 0 {
+				mins, factor = rows.scales, float32(offset)
+			}
+			avx2Scales(&panel[block-2*panelLanes+at], block, &rows.scales[r*scales], 4*scales, n/group, 1)
+			avx2Scales(&panel[block-panelLanes+at], block, &mins[r*scales], 4*scales, n/group, factor)
+		}
+	}
+}
+
+var panels512 = map[graph.DType]*panelType{
+	graph.Q8_0: {panelKernels: &panel512Q8_0, unpack: avx512UnpackQ8_0},
+	graph.Q4_K: {panelKernels: &panel512Q4_K, unpack: avx512UnpackQ4_K},
+}
+
+// A block of 32 elements is
+//
+//	[8][32][4]byte  unsigned weights: groups of 4 elements, rows
+//	[32]float32     scales
+//	[32]float32     minima
+//
+// and a panel has 80 KiB in the second cache. Unpacked weights are unsigned already.
+var (
+	panel512Q8_0 = panelKernels{rows: 32, group: 32, block: 1280, depth: 2048, panels: 1, min: 16, pack: pack512,
+		tiles: []panelKernel{{6, avx512PanelQ8_0_1x6}, {4, avx512PanelQ8_0_1x4}, {2, avx512PanelQ8_0_1x2}, {1, avx512PanelQ8_0_1x1}}}
+	panel512Q4_K = panelKernels{rows: 32, group: 32, block: 1280, depth: 2048, panels: 1, min: 16, pack: pack512,
+		tiles: []panelKernel{{6, avx512PanelQ4_K_1x6}, {4, avx512PanelQ4_K_1x4}, {2, avx512PanelQ4_K_1x2}, {1, avx512PanelQ4_K_1x1}}}
+)
+
+func pack512(panel []byte, rows *parts, _ int8, n int) {
+	const (
+		words  = 32 * 4 // bytes of a word of each row
+		scales = 8 * words
+		mins   = scales + words
+		block  = mins + words
+	)
+	step := rows.step / 32
+	for half := range 2 {
+		r := half * 16
+		for j := 0; j < n; j += 64 {
+			avx512Transpose(&panel[j/32*block+half*64], words, block, (*byte)(unsafe.Pointer(&rows.q[r*rows.step+j])), rows.step)
+		}
+		for b := 0; b < n/32; b += 16 {
+			at := r*step + b
+			avx512Transpose(&panel[b*block+scales+half*64], block, 8*block, (*byte)(unsafe.Pointer(&rows.scales[at])), step*4)
+			avx512Transpose(&panel[b*block+mins+half*64], block, 8*block, (*byte)(unsafe.Pointer(&rows.mins[at])), step*4)
+		}
+	}
+}
