@@ -92,20 +92,110 @@ func neonBF16_4x1(t *tile)
 //go:noescape
 func neonBF16_1x1(t *tile)
 
+// neonUnpackQ4_0 unpacks a row of n elements.
+//
+//go:noescape
+func neonUnpackQ4_0(q *int8, scales, mins *float32, w *byte, n int)
+
+// neonQ4_0_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func neonQ4_0_4x2(t *tile)
+
+// neonQ4_0_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func neonQ4_0_1x2(t *tile)
+
+// neonQ4_0_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func neonQ4_0_4x1(t *tile)
+
+// neonQ4_0_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func neonQ4_0_1x1(t *tile)
+
+// neonUnpackQ4_1 unpacks a row of n elements.
+//
+//go:noescape
+func neonUnpackQ4_1(q *int8, scales, mins *float32, w *byte, n int)
+
+// neonQ4_1_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func neonQ4_1_4x2(t *tile)
+
+// neonQ4_1_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func neonQ4_1_1x2(t *tile)
+
+// neonQ4_1_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func neonQ4_1_4x1(t *tile)
+
+// neonQ4_1_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func neonQ4_1_1x1(t *tile)
+
+// neonUnpackQ5_0 unpacks a row of n elements.
+//
+//go:noescape
+func neonUnpackQ5_0(q *int8, scales, mins *float32, w *byte, n int)
+
+// neonQ5_0_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func neonQ5_0_4x2(t *tile)
+
+// neonQ5_0_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func neonQ5_0_1x2(t *tile)
+
+// neonQ5_0_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func neonQ5_0_4x1(t *tile)
+
+// neonQ5_0_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func neonQ5_0_1x1(t *tile)
+
+// neonUnpackQ5_1 unpacks a row of n elements.
+//
+//go:noescape
+func neonUnpackQ5_1(q *int8, scales, mins *float32, w *byte, n int)
+
+// neonQ5_1_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func neonQ5_1_4x2(t *tile)
+
+// neonQ5_1_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func neonQ5_1_1x2(t *tile)
+
+// neonQ5_1_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func neonQ5_1_4x1(t *tile)
+
+// neonQ5_1_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func neonQ5_1_1x1(t *tile)
+
 // neonUnpackQ8_0 unpacks a row of n elements.
 //
 //go:noescape
 func neonUnpackQ8_0(q *int8, scales, mins *float32, w *byte, n int)
-
-// neonQ8_0_4x4 multiplies 4 rows of W with 4 of activations.
-//
-//go:noescape
-func neonQ8_0_4x4(t *tile)
-
-// neonQ8_0_1x4 multiplies 1 rows of W with 4 of activations.
-//
-//go:noescape
-func neonQ8_0_1x4(t *tile)
 
 // neonQ8_0_4x2 multiplies 4 rows of W with 2 of activations.
 //
@@ -127,20 +217,60 @@ func neonQ8_0_4x1(t *tile)
 //go:noescape
 func neonQ8_0_1x1(t *tile)
 
+// neonUnpackQ2_K unpacks a row of n elements.
+//
+//go:noescape
+func neonUnpackQ2_K(q *int8, scales, mins *float32, w *byte, n int)
+
+// neonQ2_K_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func neonQ2_K_4x2(t *tile)
+
+// neonQ2_K_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func neonQ2_K_1x2(t *tile)
+
+// neonQ2_K_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func neonQ2_K_4x1(t *tile)
+
+// neonQ2_K_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func neonQ2_K_1x1(t *tile)
+
+// neonUnpackQ3_K unpacks a row of n elements.
+//
+//go:noescape
+func neonUnpackQ3_K(q *int8, scales, mins *float32, w *byte, n int)
+
+// neonQ3_K_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func neonQ3_K_4x2(t *tile)
+
+// neonQ3_K_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func neonQ3_K_1x2(t *tile)
+
+// neonQ3_K_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func neonQ3_K_4x1(t *tile)
+
+// neonQ3_K_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func neonQ3_K_1x1(t *tile)
+
 // neonUnpackQ4_K unpacks a row of n elements.
 //
 //go:noescape
 func neonUnpackQ4_K(q *int8, scales, mins *float32, w *byte, n int)
-
-// neonQ4_K_4x4 multiplies 4 rows of W with 4 of activations.
-//
-//go:noescape
-func neonQ4_K_4x4(t *tile)
-
-// neonQ4_K_1x4 multiplies 1 rows of W with 4 of activations.
-//
-//go:noescape
-func neonQ4_K_1x4(t *tile)
 
 // neonQ4_K_4x2 multiplies 4 rows of W with 2 of activations.
 //
@@ -162,20 +292,35 @@ func neonQ4_K_4x1(t *tile)
 //go:noescape
 func neonQ4_K_1x1(t *tile)
 
+// neonUnpackQ5_K unpacks a row of n elements.
+//
+//go:noescape
+func neonUnpackQ5_K(q *int8, scales, mins *float32, w *byte, n int)
+
+// neonQ5_K_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func neonQ5_K_4x2(t *tile)
+
+// neonQ5_K_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func neonQ5_K_1x2(t *tile)
+
+// neonQ5_K_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func neonQ5_K_4x1(t *tile)
+
+// neonQ5_K_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func neonQ5_K_1x1(t *tile)
+
 // neonUnpackQ6_K unpacks a row of n elements.
 //
 //go:noescape
 func neonUnpackQ6_K(q *int8, scales, mins *float32, w *byte, n int)
-
-// neonQ6_K_4x4 multiplies 4 rows of W with 4 of activations.
-//
-//go:noescape
-func neonQ6_K_4x4(t *tile)
-
-// neonQ6_K_1x4 multiplies 1 rows of W with 4 of activations.
-//
-//go:noescape
-func neonQ6_K_1x4(t *tile)
 
 // neonQ6_K_4x2 multiplies 4 rows of W with 2 of activations.
 //
@@ -196,6 +341,81 @@ func neonQ6_K_4x1(t *tile)
 //
 //go:noescape
 func neonQ6_K_1x1(t *tile)
+
+// neonUnpackIQ4_NL unpacks a row of n elements.
+//
+//go:noescape
+func neonUnpackIQ4_NL(q *int8, scales, mins *float32, w *byte, n int)
+
+// neonIQ4_NL_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func neonIQ4_NL_4x2(t *tile)
+
+// neonIQ4_NL_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func neonIQ4_NL_1x2(t *tile)
+
+// neonIQ4_NL_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func neonIQ4_NL_4x1(t *tile)
+
+// neonIQ4_NL_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func neonIQ4_NL_1x1(t *tile)
+
+// neonUnpackIQ4_XS unpacks a row of n elements.
+//
+//go:noescape
+func neonUnpackIQ4_XS(q *int8, scales, mins *float32, w *byte, n int)
+
+// neonIQ4_XS_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func neonIQ4_XS_4x2(t *tile)
+
+// neonIQ4_XS_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func neonIQ4_XS_1x2(t *tile)
+
+// neonIQ4_XS_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func neonIQ4_XS_4x1(t *tile)
+
+// neonIQ4_XS_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func neonIQ4_XS_1x1(t *tile)
+
+// neonUnpackMXFP4 unpacks a row of n elements.
+//
+//go:noescape
+func neonUnpackMXFP4(q *int8, scales, mins *float32, w *byte, n int)
+
+// neonMXFP4_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func neonMXFP4_4x2(t *tile)
+
+// neonMXFP4_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func neonMXFP4_1x2(t *tile)
+
+// neonMXFP4_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func neonMXFP4_4x1(t *tile)
+
+// neonMXFP4_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func neonMXFP4_1x1(t *tile)
 
 // neonQuantize writes q, d, s and the sums of blocks of 32 activations.
 //

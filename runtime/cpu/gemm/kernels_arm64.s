@@ -1868,60 +1868,77 @@ store0:
 	VST1 V0.S[0], (R0)
 	RET
 
-// func neonUnpackQ8_0(q *int8, scales, mins *float32, w *byte, n int)
-TEXT ·neonUnpackQ8_0(SB), NOSPLIT, $0-40
+// func neonUnpackQ4_0(q *int8, scales, mins *float32, w *byte, n int)
+TEXT ·neonUnpackQ4_0(SB), NOSPLIT, $0-40
 	MOVD q+0(FP), R0
 	MOVD scales+8(FP), R1
 	MOVD mins+16(FP), R2
 	MOVD w+24(FP), R3
 	MOVD n+32(FP), R4
+	VMOVI $15, V8.B16
+	VMOVI $8, V9.B16
 	SUBS $128, R4
 	BLT rest
 loop:
 	MOVHU 0(R3), R22
-	MOVHU 34(R3), R23
-	MOVHU 68(R3), R24
-	MOVHU 102(R3), R25
+	MOVHU 18(R3), R23
+	MOVHU 36(R3), R24
+	MOVHU 54(R3), R25
 	ORR R23<<16, R22, R22
 	ORR R25<<16, R24, R24
 	ORR R24<<32, R22, R22
 	FMOVD R22, F30
 	WORD $0x0e217bde // fcvtl v30, v30
-	FMOVQ 2(R3), F16
-	FMOVQ 18(R3), F17
-	FMOVQ 36(R3), F18
-	FMOVQ 52(R3), F19
-	FMOVQ 70(R3), F20
-	FMOVQ 86(R3), F21
-	FMOVQ 104(R3), F22
-	FMOVQ 120(R3), F23
+	FMOVQ.P F30, 16(R1)
+	FMOVQ 2(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FMOVQ 20(R3), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	FMOVQ 38(R3), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x6e298694 // sub 16b v20, v20, v9
+	WORD $0x6e2986b5 // sub 16b v21, v21, v9
+	FMOVQ 56(R3), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x6e2986d6 // sub 16b v22, v22, v9
+	WORD $0x6e2986f7 // sub 16b v23, v23, v9
 	FSTPQ.P (F16, F17), 32(R0)
 	FSTPQ.P (F18, F19), 32(R0)
 	FSTPQ.P (F20, F21), 32(R0)
 	FSTPQ.P (F22, F23), 32(R0)
-	FMOVQ.P F30, 16(R1)
-	ADD $136, R3
+	ADD $72, R3
 	SUBS $128, R4
 	BGE loop
 rest:
 	ADDS $128, R4
 	BEQ done
 block:
-	MOVHU (R3), R22
-	FMOVS R22, F30
+	MOVHU 0(R3), R22
+	FMOVD R22, F30
 	WORD $0x0e217bde // fcvtl v30, v30
-	FMOVQ 2(R3), F16
-	FMOVQ 18(R3), F17
-	FSTPQ.P (F16, F17), 32(R0)
 	FMOVS.P F30, 4(R1)
-	ADD $34, R3
+	FMOVQ 2(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FSTPQ.P (F16, F17), 32(R0)
+	ADD $18, R3
 	SUBS $32, R4
 	BNE block
 done:
 	RET
 
-// func neonQ8_0_4x4(t *tile)
-TEXT ·neonQ8_0_4x4(SB), NOSPLIT, $0-8
+// func neonQ4_0_4x2(t *tile)
+TEXT ·neonQ4_0_4x2(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R20
 	MOVD 80(R20), R19
 	MOVD 32(R20), R21
@@ -1932,13 +1949,9 @@ TEXT ·neonQ8_0_4x4(SB), NOSPLIT, $0-8
 	MOVD 72(R20), R21
 	MOVD 40(R20), R4
 	ADD R21, R4, R5
-	ADD R21, R5, R6
-	ADD R21, R6, R7
 	MOVD 72(R20), R21
 	MOVD 48(R20), R8
 	ADD R21, R8, R9
-	ADD R21, R9, R10
-	ADD R21, R10, R11
 	VMOVI $0, V0.B16
 	VMOVI $0, V1.B16
 	VMOVI $0, V2.B16
@@ -1947,34 +1960,40 @@ TEXT ·neonQ8_0_4x4(SB), NOSPLIT, $0-8
 	VMOVI $0, V5.B16
 	VMOVI $0, V6.B16
 	VMOVI $0, V7.B16
-	VMOVI $0, V8.B16
-	VMOVI $0, V9.B16
-	VMOVI $0, V10.B16
-	VMOVI $0, V11.B16
-	VMOVI $0, V12.B16
-	VMOVI $0, V13.B16
-	VMOVI $0, V14.B16
-	VMOVI $0, V15.B16
+	VMOVI $15, V8.B16
+	VMOVI $8, V9.B16
 	SUBS $128, R19
 	BLT rest
 loop:
 	MOVHU 0(R0), R22
-	MOVHU 34(R0), R23
-	MOVHU 68(R0), R24
-	MOVHU 102(R0), R25
+	MOVHU 18(R0), R23
+	MOVHU 36(R0), R24
+	MOVHU 54(R0), R25
 	ORR R23<<16, R22, R22
 	ORR R25<<16, R24, R24
 	ORR R24<<32, R22, R22
 	FMOVD R22, F30
 	WORD $0x0e217bde // fcvtl v30, v30
-	FMOVQ 2(R0), F16
-	FMOVQ 18(R0), F17
-	FMOVQ 36(R0), F18
-	FMOVQ 52(R0), F19
-	FMOVQ 70(R0), F20
-	FMOVQ 86(R0), F21
-	FMOVQ 104(R0), F22
-	FMOVQ 120(R0), F23
+	FMOVQ 2(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FMOVQ 20(R0), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	FMOVQ 38(R0), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x6e298694 // sub 16b v20, v20, v9
+	WORD $0x6e2986b5 // sub 16b v21, v21, v9
+	FMOVQ 56(R0), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x6e2986d6 // sub 16b v22, v22, v9
+	WORD $0x6e2986f7 // sub 16b v23, v23, v9
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -1996,8 +2015,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
 	VMOVI $0, V24.B16
 	FLDPQ 0(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -2019,72 +2038,38 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R9), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf04 // fmla v4, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 0(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	VMOVI $0, V25.B16
-	FLDPQ 32(R6), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
-	VMOVI $0, V26.B16
-	FLDPQ 64(R6), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
-	VMOVI $0, V27.B16
-	FLDPQ 96(R6), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 0(R10), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf08 // fmla v8, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 0(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	VMOVI $0, V25.B16
-	FLDPQ 32(R7), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
-	VMOVI $0, V26.B16
-	FLDPQ 64(R7), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
-	VMOVI $0, V27.B16
-	FLDPQ 96(R7), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 0(R11), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf0c // fmla v12, v24, v28
-	ADD $136, R0
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf04 // fmla v4, v24, v30
+	ADD $72, R0
 	MOVHU 0(R1), R22
-	MOVHU 34(R1), R23
-	MOVHU 68(R1), R24
-	MOVHU 102(R1), R25
+	MOVHU 18(R1), R23
+	MOVHU 36(R1), R24
+	MOVHU 54(R1), R25
 	ORR R23<<16, R22, R22
 	ORR R25<<16, R24, R24
 	ORR R24<<32, R22, R22
 	FMOVD R22, F30
 	WORD $0x0e217bde // fcvtl v30, v30
-	FMOVQ 2(R1), F16
-	FMOVQ 18(R1), F17
-	FMOVQ 36(R1), F18
-	FMOVQ 52(R1), F19
-	FMOVQ 70(R1), F20
-	FMOVQ 86(R1), F21
-	FMOVQ 104(R1), F22
-	FMOVQ 120(R1), F23
+	FMOVQ 2(R1), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FMOVQ 20(R1), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	FMOVQ 38(R1), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x6e298694 // sub 16b v20, v20, v9
+	WORD $0x6e2986b5 // sub 16b v21, v21, v9
+	FMOVQ 56(R1), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x6e2986d6 // sub 16b v22, v22, v9
+	WORD $0x6e2986f7 // sub 16b v23, v23, v9
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -2106,8 +2091,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf01 // fmla v1, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf01 // fmla v1, v24, v30
 	VMOVI $0, V24.B16
 	FLDPQ 0(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -2129,72 +2114,38 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R9), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf05 // fmla v5, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 0(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	VMOVI $0, V25.B16
-	FLDPQ 32(R6), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
-	VMOVI $0, V26.B16
-	FLDPQ 64(R6), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
-	VMOVI $0, V27.B16
-	FLDPQ 96(R6), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 0(R10), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf09 // fmla v9, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 0(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	VMOVI $0, V25.B16
-	FLDPQ 32(R7), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
-	VMOVI $0, V26.B16
-	FLDPQ 64(R7), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
-	VMOVI $0, V27.B16
-	FLDPQ 96(R7), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 0(R11), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf0d // fmla v13, v24, v28
-	ADD $136, R1
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf05 // fmla v5, v24, v30
+	ADD $72, R1
 	MOVHU 0(R2), R22
-	MOVHU 34(R2), R23
-	MOVHU 68(R2), R24
-	MOVHU 102(R2), R25
+	MOVHU 18(R2), R23
+	MOVHU 36(R2), R24
+	MOVHU 54(R2), R25
 	ORR R23<<16, R22, R22
 	ORR R25<<16, R24, R24
 	ORR R24<<32, R22, R22
 	FMOVD R22, F30
 	WORD $0x0e217bde // fcvtl v30, v30
-	FMOVQ 2(R2), F16
-	FMOVQ 18(R2), F17
-	FMOVQ 36(R2), F18
-	FMOVQ 52(R2), F19
-	FMOVQ 70(R2), F20
-	FMOVQ 86(R2), F21
-	FMOVQ 104(R2), F22
-	FMOVQ 120(R2), F23
+	FMOVQ 2(R2), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FMOVQ 20(R2), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	FMOVQ 38(R2), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x6e298694 // sub 16b v20, v20, v9
+	WORD $0x6e2986b5 // sub 16b v21, v21, v9
+	FMOVQ 56(R2), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x6e2986d6 // sub 16b v22, v22, v9
+	WORD $0x6e2986f7 // sub 16b v23, v23, v9
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -2216,8 +2167,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf02 // fmla v2, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
 	VMOVI $0, V24.B16
 	FLDPQ 0(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -2239,72 +2190,38 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R9), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf06 // fmla v6, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 0(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	VMOVI $0, V25.B16
-	FLDPQ 32(R6), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
-	VMOVI $0, V26.B16
-	FLDPQ 64(R6), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
-	VMOVI $0, V27.B16
-	FLDPQ 96(R6), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 0(R10), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf0a // fmla v10, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 0(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	VMOVI $0, V25.B16
-	FLDPQ 32(R7), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
-	VMOVI $0, V26.B16
-	FLDPQ 64(R7), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
-	VMOVI $0, V27.B16
-	FLDPQ 96(R7), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 0(R11), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf0e // fmla v14, v24, v28
-	ADD $136, R2
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf06 // fmla v6, v24, v30
+	ADD $72, R2
 	MOVHU 0(R3), R22
-	MOVHU 34(R3), R23
-	MOVHU 68(R3), R24
-	MOVHU 102(R3), R25
+	MOVHU 18(R3), R23
+	MOVHU 36(R3), R24
+	MOVHU 54(R3), R25
 	ORR R23<<16, R22, R22
 	ORR R25<<16, R24, R24
 	ORR R24<<32, R22, R22
 	FMOVD R22, F30
 	WORD $0x0e217bde // fcvtl v30, v30
-	FMOVQ 2(R3), F16
-	FMOVQ 18(R3), F17
-	FMOVQ 36(R3), F18
-	FMOVQ 52(R3), F19
-	FMOVQ 70(R3), F20
-	FMOVQ 86(R3), F21
-	FMOVQ 104(R3), F22
-	FMOVQ 120(R3), F23
+	FMOVQ 2(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FMOVQ 20(R3), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	FMOVQ 38(R3), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x6e298694 // sub 16b v20, v20, v9
+	WORD $0x6e2986b5 // sub 16b v21, v21, v9
+	FMOVQ 56(R3), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x6e2986d6 // sub 16b v22, v22, v9
+	WORD $0x6e2986f7 // sub 16b v23, v23, v9
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -2326,8 +2243,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf03 // fmla v3, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf03 // fmla v3, v24, v30
 	VMOVI $0, V24.B16
 	FLDPQ 0(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -2349,74 +2266,27 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R9), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf07 // fmla v7, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 0(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	VMOVI $0, V25.B16
-	FLDPQ 32(R6), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
-	VMOVI $0, V26.B16
-	FLDPQ 64(R6), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
-	VMOVI $0, V27.B16
-	FLDPQ 96(R6), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 0(R10), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf0b // fmla v11, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 0(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	VMOVI $0, V25.B16
-	FLDPQ 32(R7), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
-	VMOVI $0, V26.B16
-	FLDPQ 64(R7), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
-	VMOVI $0, V27.B16
-	FLDPQ 96(R7), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 0(R11), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf0f // fmla v15, v24, v28
-	ADD $136, R3
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf07 // fmla v7, v24, v30
+	ADD $72, R3
 	ADD $128, R4
 	ADD $16, R8
 	ADD $128, R5
 	ADD $16, R9
-	ADD $128, R6
-	ADD $16, R10
-	ADD $128, R7
-	ADD $16, R11
 	SUBS $128, R19
 	BGE loop
 rest:
 	ADDS $128, R19
 	BEQ sum
 block:
-	MOVHU (R0), R22
-	FMOVS R22, F30
+	MOVHU 0(R0), R22
+	FMOVD R22, F30
 	WORD $0x0e217bde // fcvtl v30, v30
-	FMOVQ 2(R0), F16
-	FMOVQ 18(R0), F17
+	FMOVQ 2(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
 	FLDPQ (R4), (F28, F29)
 	VMOVI $0, V24.B16
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -2424,8 +2294,8 @@ block:
 	WORD $0x4eb1bb18 // addv v24, v24
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVS (R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
 	FLDPQ (R5), (F28, F29)
 	VMOVI $0, V24.B16
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -2433,32 +2303,17 @@ block:
 	WORD $0x4eb1bb18 // addv v24, v24
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVS (R9), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf04 // fmla v4, v24, v28
-	FLDPQ (R6), (F28, F29)
-	VMOVI $0, V24.B16
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	WORD $0x4eb1bb18 // addv v24, v24
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVS (R10), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf08 // fmla v8, v24, v28
-	FLDPQ (R7), (F28, F29)
-	VMOVI $0, V24.B16
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	WORD $0x4eb1bb18 // addv v24, v24
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVS (R11), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf0c // fmla v12, v24, v28
-	ADD $34, R0
-	MOVHU (R1), R22
-	FMOVS R22, F30
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf04 // fmla v4, v24, v30
+	ADD $18, R0
+	MOVHU 0(R1), R22
+	FMOVD R22, F30
 	WORD $0x0e217bde // fcvtl v30, v30
-	FMOVQ 2(R1), F16
-	FMOVQ 18(R1), F17
+	FMOVQ 2(R1), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
 	FLDPQ (R4), (F28, F29)
 	VMOVI $0, V24.B16
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -2466,8 +2321,8 @@ block:
 	WORD $0x4eb1bb18 // addv v24, v24
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVS (R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf01 // fmla v1, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf01 // fmla v1, v24, v30
 	FLDPQ (R5), (F28, F29)
 	VMOVI $0, V24.B16
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -2475,32 +2330,17 @@ block:
 	WORD $0x4eb1bb18 // addv v24, v24
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVS (R9), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf05 // fmla v5, v24, v28
-	FLDPQ (R6), (F28, F29)
-	VMOVI $0, V24.B16
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	WORD $0x4eb1bb18 // addv v24, v24
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVS (R10), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf09 // fmla v9, v24, v28
-	FLDPQ (R7), (F28, F29)
-	VMOVI $0, V24.B16
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	WORD $0x4eb1bb18 // addv v24, v24
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVS (R11), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf0d // fmla v13, v24, v28
-	ADD $34, R1
-	MOVHU (R2), R22
-	FMOVS R22, F30
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf05 // fmla v5, v24, v30
+	ADD $18, R1
+	MOVHU 0(R2), R22
+	FMOVD R22, F30
 	WORD $0x0e217bde // fcvtl v30, v30
-	FMOVQ 2(R2), F16
-	FMOVQ 18(R2), F17
+	FMOVQ 2(R2), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
 	FLDPQ (R4), (F28, F29)
 	VMOVI $0, V24.B16
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -2508,8 +2348,8 @@ block:
 	WORD $0x4eb1bb18 // addv v24, v24
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVS (R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf02 // fmla v2, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
 	FLDPQ (R5), (F28, F29)
 	VMOVI $0, V24.B16
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -2517,32 +2357,17 @@ block:
 	WORD $0x4eb1bb18 // addv v24, v24
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVS (R9), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf06 // fmla v6, v24, v28
-	FLDPQ (R6), (F28, F29)
-	VMOVI $0, V24.B16
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	WORD $0x4eb1bb18 // addv v24, v24
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVS (R10), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf0a // fmla v10, v24, v28
-	FLDPQ (R7), (F28, F29)
-	VMOVI $0, V24.B16
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	WORD $0x4eb1bb18 // addv v24, v24
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVS (R11), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf0e // fmla v14, v24, v28
-	ADD $34, R2
-	MOVHU (R3), R22
-	FMOVS R22, F30
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf06 // fmla v6, v24, v30
+	ADD $18, R2
+	MOVHU 0(R3), R22
+	FMOVD R22, F30
 	WORD $0x0e217bde // fcvtl v30, v30
-	FMOVQ 2(R3), F16
-	FMOVQ 18(R3), F17
+	FMOVQ 2(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
 	FLDPQ (R4), (F28, F29)
 	VMOVI $0, V24.B16
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -2550,8 +2375,8 @@ block:
 	WORD $0x4eb1bb18 // addv v24, v24
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVS (R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf03 // fmla v3, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf03 // fmla v3, v24, v30
 	FLDPQ (R5), (F28, F29)
 	VMOVI $0, V24.B16
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -2559,35 +2384,13 @@ block:
 	WORD $0x4eb1bb18 // addv v24, v24
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVS (R9), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf07 // fmla v7, v24, v28
-	FLDPQ (R6), (F28, F29)
-	VMOVI $0, V24.B16
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	WORD $0x4eb1bb18 // addv v24, v24
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVS (R10), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf0b // fmla v11, v24, v28
-	FLDPQ (R7), (F28, F29)
-	VMOVI $0, V24.B16
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	WORD $0x4eb1bb18 // addv v24, v24
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVS (R11), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf0f // fmla v15, v24, v28
-	ADD $34, R3
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf07 // fmla v7, v24, v30
+	ADD $18, R3
 	ADD $32, R4
 	ADD $4, R8
 	ADD $32, R5
 	ADD $4, R9
-	ADD $32, R6
-	ADD $4, R10
-	ADD $32, R7
-	ADD $4, R11
 	SUBS $32, R19
 	BNE block
 sum:
@@ -2627,49 +2430,13 @@ store0:
 	WORD $0x4e3fd484 // fadd v4, v4, v31
 store1:
 	VST1 V4.S[0], (R0)
-	ADD R21, R0
 	VST1 V4.S[1], (R1)
-	ADD R21, R1
 	VST1 V4.S[2], (R2)
-	ADD R21, R2
 	VST1 V4.S[3], (R3)
-	ADD R21, R3
-	WORD $0x6e29d508 // faddp v8, v8, v9
-	WORD $0x6e2bd54a // faddp v10, v10, v11
-	WORD $0x6e2ad508 // faddp v8, v8, v10
-	CBZ R19, store2
-	VLD1 (R0), V31.S[0]
-	VLD1 (R1), V31.S[1]
-	VLD1 (R2), V31.S[2]
-	VLD1 (R3), V31.S[3]
-	WORD $0x4e3fd508 // fadd v8, v8, v31
-store2:
-	VST1 V8.S[0], (R0)
-	ADD R21, R0
-	VST1 V8.S[1], (R1)
-	ADD R21, R1
-	VST1 V8.S[2], (R2)
-	ADD R21, R2
-	VST1 V8.S[3], (R3)
-	ADD R21, R3
-	WORD $0x6e2dd58c // faddp v12, v12, v13
-	WORD $0x6e2fd5ce // faddp v14, v14, v15
-	WORD $0x6e2ed58c // faddp v12, v12, v14
-	CBZ R19, store3
-	VLD1 (R0), V31.S[0]
-	VLD1 (R1), V31.S[1]
-	VLD1 (R2), V31.S[2]
-	VLD1 (R3), V31.S[3]
-	WORD $0x4e3fd58c // fadd v12, v12, v31
-store3:
-	VST1 V12.S[0], (R0)
-	VST1 V12.S[1], (R1)
-	VST1 V12.S[2], (R2)
-	VST1 V12.S[3], (R3)
 	RET
 
-// func neonQ8_0_1x4(t *tile)
-TEXT ·neonQ8_0_1x4(SB), NOSPLIT, $0-8
+// func neonQ4_0_1x2(t *tile)
+TEXT ·neonQ4_0_1x2(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R20
 	MOVD 80(R20), R19
 	MOVD 32(R20), R21
@@ -2677,37 +2444,45 @@ TEXT ·neonQ8_0_1x4(SB), NOSPLIT, $0-8
 	MOVD 72(R20), R21
 	MOVD 40(R20), R4
 	ADD R21, R4, R5
-	ADD R21, R5, R6
-	ADD R21, R6, R7
 	MOVD 72(R20), R21
 	MOVD 48(R20), R8
 	ADD R21, R8, R9
-	ADD R21, R9, R10
-	ADD R21, R10, R11
 	VMOVI $0, V0.B16
 	VMOVI $0, V4.B16
-	VMOVI $0, V8.B16
-	VMOVI $0, V12.B16
+	VMOVI $15, V8.B16
+	VMOVI $8, V9.B16
 	SUBS $128, R19
 	BLT rest
 loop:
 	MOVHU 0(R0), R22
-	MOVHU 34(R0), R23
-	MOVHU 68(R0), R24
-	MOVHU 102(R0), R25
+	MOVHU 18(R0), R23
+	MOVHU 36(R0), R24
+	MOVHU 54(R0), R25
 	ORR R23<<16, R22, R22
 	ORR R25<<16, R24, R24
 	ORR R24<<32, R22, R22
 	FMOVD R22, F30
 	WORD $0x0e217bde // fcvtl v30, v30
-	FMOVQ 2(R0), F16
-	FMOVQ 18(R0), F17
-	FMOVQ 36(R0), F18
-	FMOVQ 52(R0), F19
-	FMOVQ 70(R0), F20
-	FMOVQ 86(R0), F21
-	FMOVQ 104(R0), F22
-	FMOVQ 120(R0), F23
+	FMOVQ 2(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FMOVQ 20(R0), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	FMOVQ 38(R0), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x6e298694 // sub 16b v20, v20, v9
+	WORD $0x6e2986b5 // sub 16b v21, v21, v9
+	FMOVQ 56(R0), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x6e2986d6 // sub 16b v22, v22, v9
+	WORD $0x6e2986f7 // sub 16b v23, v23, v9
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -2729,8 +2504,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
 	VMOVI $0, V24.B16
 	FLDPQ 0(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -2752,74 +2527,27 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R9), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf04 // fmla v4, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 0(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	VMOVI $0, V25.B16
-	FLDPQ 32(R6), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
-	VMOVI $0, V26.B16
-	FLDPQ 64(R6), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
-	VMOVI $0, V27.B16
-	FLDPQ 96(R6), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 0(R10), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf08 // fmla v8, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 0(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	VMOVI $0, V25.B16
-	FLDPQ 32(R7), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
-	VMOVI $0, V26.B16
-	FLDPQ 64(R7), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
-	VMOVI $0, V27.B16
-	FLDPQ 96(R7), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 0(R11), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf0c // fmla v12, v24, v28
-	ADD $136, R0
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf04 // fmla v4, v24, v30
+	ADD $72, R0
 	ADD $128, R4
 	ADD $16, R8
 	ADD $128, R5
 	ADD $16, R9
-	ADD $128, R6
-	ADD $16, R10
-	ADD $128, R7
-	ADD $16, R11
 	SUBS $128, R19
 	BGE loop
 rest:
 	ADDS $128, R19
 	BEQ sum
 block:
-	MOVHU (R0), R22
-	FMOVS R22, F30
+	MOVHU 0(R0), R22
+	FMOVD R22, F30
 	WORD $0x0e217bde // fcvtl v30, v30
-	FMOVQ 2(R0), F16
-	FMOVQ 18(R0), F17
+	FMOVQ 2(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
 	FLDPQ (R4), (F28, F29)
 	VMOVI $0, V24.B16
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -2827,8 +2555,8 @@ block:
 	WORD $0x4eb1bb18 // addv v24, v24
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVS (R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
 	FLDPQ (R5), (F28, F29)
 	VMOVI $0, V24.B16
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -2836,35 +2564,13 @@ block:
 	WORD $0x4eb1bb18 // addv v24, v24
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVS (R9), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf04 // fmla v4, v24, v28
-	FLDPQ (R6), (F28, F29)
-	VMOVI $0, V24.B16
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	WORD $0x4eb1bb18 // addv v24, v24
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVS (R10), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf08 // fmla v8, v24, v28
-	FLDPQ (R7), (F28, F29)
-	VMOVI $0, V24.B16
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	WORD $0x4eb1bb18 // addv v24, v24
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVS (R11), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf0c // fmla v12, v24, v28
-	ADD $34, R0
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf04 // fmla v4, v24, v30
+	ADD $18, R0
 	ADD $32, R4
 	ADD $4, R8
 	ADD $32, R5
 	ADD $4, R9
-	ADD $32, R6
-	ADD $4, R10
-	ADD $32, R7
-	ADD $4, R11
 	SUBS $32, R19
 	BNE block
 sum:
@@ -2887,22 +2593,5172 @@ store0:
 	WORD $0x4e3fd484 // fadd v4, v4, v31
 store1:
 	VST1 V4.S[0], (R0)
-	ADD R21, R0
-	WORD $0x6e28d508 // faddp v8, v8, v8
-	WORD $0x6e28d508 // faddp v8, v8, v8
-	CBZ R19, store2
+	RET
+
+// func neonQ4_0_4x1(t *tile)
+TEXT ·neonQ4_0_4x1(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 32(R20), R21
+	MOVD 24(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 72(R20), R21
+	MOVD 40(R20), R4
+	MOVD 72(R20), R21
+	MOVD 48(R20), R8
+	VMOVI $0, V0.B16
+	VMOVI $0, V1.B16
+	VMOVI $0, V2.B16
+	VMOVI $0, V3.B16
+	VMOVI $15, V8.B16
+	VMOVI $8, V9.B16
+	SUBS $128, R19
+	BLT rest
+loop:
+	PRFM 2048(R0), PLDL1KEEP
+	PRFM 2112(R0), PLDL1KEEP
+	MOVHU 0(R0), R22
+	MOVHU 18(R0), R23
+	MOVHU 36(R0), R24
+	MOVHU 54(R0), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 2(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FMOVQ 20(R0), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	FMOVQ 38(R0), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x6e298694 // sub 16b v20, v20, v9
+	WORD $0x6e2986b5 // sub 16b v21, v21, v9
+	FMOVQ 56(R0), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x6e2986d6 // sub 16b v22, v22, v9
+	WORD $0x6e2986f7 // sub 16b v23, v23, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	ADD $72, R0
+	PRFM 2048(R1), PLDL1KEEP
+	PRFM 2112(R1), PLDL1KEEP
+	MOVHU 0(R1), R22
+	MOVHU 18(R1), R23
+	MOVHU 36(R1), R24
+	MOVHU 54(R1), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 2(R1), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FMOVQ 20(R1), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	FMOVQ 38(R1), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x6e298694 // sub 16b v20, v20, v9
+	WORD $0x6e2986b5 // sub 16b v21, v21, v9
+	FMOVQ 56(R1), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x6e2986d6 // sub 16b v22, v22, v9
+	WORD $0x6e2986f7 // sub 16b v23, v23, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf01 // fmla v1, v24, v30
+	ADD $72, R1
+	PRFM 2048(R2), PLDL1KEEP
+	PRFM 2112(R2), PLDL1KEEP
+	MOVHU 0(R2), R22
+	MOVHU 18(R2), R23
+	MOVHU 36(R2), R24
+	MOVHU 54(R2), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 2(R2), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FMOVQ 20(R2), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	FMOVQ 38(R2), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x6e298694 // sub 16b v20, v20, v9
+	WORD $0x6e2986b5 // sub 16b v21, v21, v9
+	FMOVQ 56(R2), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x6e2986d6 // sub 16b v22, v22, v9
+	WORD $0x6e2986f7 // sub 16b v23, v23, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
+	ADD $72, R2
+	PRFM 2048(R3), PLDL1KEEP
+	PRFM 2112(R3), PLDL1KEEP
+	MOVHU 0(R3), R22
+	MOVHU 18(R3), R23
+	MOVHU 36(R3), R24
+	MOVHU 54(R3), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 2(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FMOVQ 20(R3), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	FMOVQ 38(R3), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x6e298694 // sub 16b v20, v20, v9
+	WORD $0x6e2986b5 // sub 16b v21, v21, v9
+	FMOVQ 56(R3), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x6e2986d6 // sub 16b v22, v22, v9
+	WORD $0x6e2986f7 // sub 16b v23, v23, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf03 // fmla v3, v24, v30
+	ADD $72, R3
+	ADD $128, R4
+	ADD $16, R8
+	SUBS $128, R19
+	BGE loop
+rest:
+	ADDS $128, R19
+	BEQ sum
+block:
+	MOVHU 0(R0), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 2(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	ADD $18, R0
+	MOVHU 0(R1), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 2(R1), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf01 // fmla v1, v24, v30
+	ADD $18, R1
+	MOVHU 0(R2), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 2(R2), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
+	ADD $18, R2
+	MOVHU 0(R3), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 2(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf03 // fmla v3, v24, v30
+	ADD $18, R3
+	ADD $32, R4
+	ADD $4, R8
+	SUBS $32, R19
+	BNE block
+sum:
+	MOVD 8(R20), R21
+	MOVD 0(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 88(R20), R19
+	MOVD 16(R20), R21
+	WORD $0x6e21d400 // faddp v0, v0, v1
+	WORD $0x6e23d442 // faddp v2, v2, v3
+	WORD $0x6e22d400 // faddp v0, v0, v2
+	CBZ R19, store0
 	VLD1 (R0), V31.S[0]
-	WORD $0x4e3fd508 // fadd v8, v8, v31
-store2:
-	VST1 V8.S[0], (R0)
-	ADD R21, R0
-	WORD $0x6e2cd58c // faddp v12, v12, v12
-	WORD $0x6e2cd58c // faddp v12, v12, v12
-	CBZ R19, store3
+	VLD1 (R1), V31.S[1]
+	VLD1 (R2), V31.S[2]
+	VLD1 (R3), V31.S[3]
+	WORD $0x4e3fd400 // fadd v0, v0, v31
+store0:
+	VST1 V0.S[0], (R0)
+	VST1 V0.S[1], (R1)
+	VST1 V0.S[2], (R2)
+	VST1 V0.S[3], (R3)
+	RET
+
+// func neonQ4_0_1x1(t *tile)
+TEXT ·neonQ4_0_1x1(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 32(R20), R21
+	MOVD 24(R20), R0
+	MOVD 72(R20), R21
+	MOVD 40(R20), R4
+	MOVD 72(R20), R21
+	MOVD 48(R20), R8
+	VMOVI $0, V0.B16
+	VMOVI $15, V8.B16
+	VMOVI $8, V9.B16
+	SUBS $128, R19
+	BLT rest
+loop:
+	PRFM 2048(R0), PLDL1KEEP
+	PRFM 2112(R0), PLDL1KEEP
+	MOVHU 0(R0), R22
+	MOVHU 18(R0), R23
+	MOVHU 36(R0), R24
+	MOVHU 54(R0), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 2(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FMOVQ 20(R0), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	FMOVQ 38(R0), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x6e298694 // sub 16b v20, v20, v9
+	WORD $0x6e2986b5 // sub 16b v21, v21, v9
+	FMOVQ 56(R0), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x6e2986d6 // sub 16b v22, v22, v9
+	WORD $0x6e2986f7 // sub 16b v23, v23, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	ADD $72, R0
+	ADD $128, R4
+	ADD $16, R8
+	SUBS $128, R19
+	BGE loop
+rest:
+	ADDS $128, R19
+	BEQ sum
+block:
+	MOVHU 0(R0), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 2(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	ADD $18, R0
+	ADD $32, R4
+	ADD $4, R8
+	SUBS $32, R19
+	BNE block
+sum:
+	MOVD 8(R20), R21
+	MOVD 0(R20), R0
+	MOVD 88(R20), R19
+	MOVD 16(R20), R21
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	CBZ R19, store0
 	VLD1 (R0), V31.S[0]
-	WORD $0x4e3fd58c // fadd v12, v12, v31
-store3:
-	VST1 V12.S[0], (R0)
+	WORD $0x4e3fd400 // fadd v0, v0, v31
+store0:
+	VST1 V0.S[0], (R0)
+	RET
+
+// func neonUnpackQ4_1(q *int8, scales, mins *float32, w *byte, n int)
+TEXT ·neonUnpackQ4_1(SB), NOSPLIT, $0-40
+	MOVD q+0(FP), R0
+	MOVD scales+8(FP), R1
+	MOVD mins+16(FP), R2
+	MOVD w+24(FP), R3
+	MOVD n+32(FP), R4
+	VMOVI $15, V8.B16
+	SUBS $128, R4
+	BLT rest
+loop:
+	MOVHU 0(R3), R22
+	MOVHU 20(R3), R23
+	MOVHU 40(R3), R24
+	MOVHU 60(R3), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R3), R22
+	MOVHU 22(R3), R23
+	MOVHU 42(R3), R24
+	MOVHU 62(R3), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVQ.P F30, 16(R1)
+	FMOVQ.P F16, 16(R2)
+	FMOVQ 4(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVQ 24(R3), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 44(R3), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	FMOVQ 64(R3), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FSTPQ.P (F16, F17), 32(R0)
+	FSTPQ.P (F18, F19), 32(R0)
+	FSTPQ.P (F20, F21), 32(R0)
+	FSTPQ.P (F22, F23), 32(R0)
+	ADD $80, R3
+	SUBS $128, R4
+	BGE loop
+rest:
+	ADDS $128, R4
+	BEQ done
+block:
+	MOVHU 0(R3), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R3), R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVS.P F30, 4(R1)
+	FMOVS.P F16, 4(R2)
+	FMOVQ 4(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FSTPQ.P (F16, F17), 32(R0)
+	ADD $20, R3
+	SUBS $32, R4
+	BNE block
+done:
+	RET
+
+// func neonQ4_1_4x2(t *tile)
+TEXT ·neonQ4_1_4x2(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 32(R20), R21
+	MOVD 24(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 72(R20), R21
+	MOVD 40(R20), R4
+	ADD R21, R4, R5
+	MOVD 72(R20), R21
+	MOVD 48(R20), R8
+	ADD R21, R8, R9
+	MOVD 56(R20), R12
+	ADD R21, R12, R13
+	VMOVI $0, V0.B16
+	VMOVI $0, V1.B16
+	VMOVI $0, V2.B16
+	VMOVI $0, V3.B16
+	VMOVI $0, V4.B16
+	VMOVI $0, V5.B16
+	VMOVI $0, V6.B16
+	VMOVI $0, V7.B16
+	VMOVI $15, V8.B16
+	SUBS $128, R19
+	BLT rest
+loop:
+	MOVHU 0(R0), R22
+	MOVHU 20(R0), R23
+	MOVHU 40(R0), R24
+	MOVHU 60(R0), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R0), R22
+	MOVHU 22(R0), R23
+	MOVHU 42(R0), R24
+	MOVHU 62(R0), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf80 // fmls v0, v28, v16
+	FMOVQ 0(R13), F28
+	WORD $0x4eb0cf84 // fmls v4, v28, v16
+	FMOVQ 4(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVQ 24(R0), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 44(R0), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	FMOVQ 64(R0), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf04 // fmla v4, v24, v30
+	ADD $80, R0
+	MOVHU 0(R1), R22
+	MOVHU 20(R1), R23
+	MOVHU 40(R1), R24
+	MOVHU 60(R1), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R1), R22
+	MOVHU 22(R1), R23
+	MOVHU 42(R1), R24
+	MOVHU 62(R1), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf81 // fmls v1, v28, v16
+	FMOVQ 0(R13), F28
+	WORD $0x4eb0cf85 // fmls v5, v28, v16
+	FMOVQ 4(R1), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVQ 24(R1), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 44(R1), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	FMOVQ 64(R1), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf01 // fmla v1, v24, v30
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf05 // fmla v5, v24, v30
+	ADD $80, R1
+	MOVHU 0(R2), R22
+	MOVHU 20(R2), R23
+	MOVHU 40(R2), R24
+	MOVHU 60(R2), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R2), R22
+	MOVHU 22(R2), R23
+	MOVHU 42(R2), R24
+	MOVHU 62(R2), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf82 // fmls v2, v28, v16
+	FMOVQ 0(R13), F28
+	WORD $0x4eb0cf86 // fmls v6, v28, v16
+	FMOVQ 4(R2), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVQ 24(R2), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 44(R2), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	FMOVQ 64(R2), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf06 // fmla v6, v24, v30
+	ADD $80, R2
+	MOVHU 0(R3), R22
+	MOVHU 20(R3), R23
+	MOVHU 40(R3), R24
+	MOVHU 60(R3), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R3), R22
+	MOVHU 22(R3), R23
+	MOVHU 42(R3), R24
+	MOVHU 62(R3), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf83 // fmls v3, v28, v16
+	FMOVQ 0(R13), F28
+	WORD $0x4eb0cf87 // fmls v7, v28, v16
+	FMOVQ 4(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVQ 24(R3), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 44(R3), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	FMOVQ 64(R3), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf03 // fmla v3, v24, v30
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf07 // fmla v7, v24, v30
+	ADD $80, R3
+	ADD $128, R4
+	ADD $16, R8
+	ADD $16, R12
+	ADD $128, R5
+	ADD $16, R9
+	ADD $16, R13
+	SUBS $128, R19
+	BGE loop
+rest:
+	ADDS $128, R19
+	BEQ sum
+block:
+	MOVHU 0(R0), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R0), R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVS (R12), F28
+	WORD $0x4eb0cf80 // fmls v0, v28, v16
+	FMOVS (R13), F28
+	WORD $0x4eb0cf84 // fmls v4, v28, v16
+	FMOVQ 4(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	FLDPQ (R5), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf04 // fmla v4, v24, v30
+	ADD $20, R0
+	MOVHU 0(R1), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R1), R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVS (R12), F28
+	WORD $0x4eb0cf81 // fmls v1, v28, v16
+	FMOVS (R13), F28
+	WORD $0x4eb0cf85 // fmls v5, v28, v16
+	FMOVQ 4(R1), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf01 // fmla v1, v24, v30
+	FLDPQ (R5), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf05 // fmla v5, v24, v30
+	ADD $20, R1
+	MOVHU 0(R2), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R2), R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVS (R12), F28
+	WORD $0x4eb0cf82 // fmls v2, v28, v16
+	FMOVS (R13), F28
+	WORD $0x4eb0cf86 // fmls v6, v28, v16
+	FMOVQ 4(R2), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
+	FLDPQ (R5), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf06 // fmla v6, v24, v30
+	ADD $20, R2
+	MOVHU 0(R3), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R3), R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVS (R12), F28
+	WORD $0x4eb0cf83 // fmls v3, v28, v16
+	FMOVS (R13), F28
+	WORD $0x4eb0cf87 // fmls v7, v28, v16
+	FMOVQ 4(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf03 // fmla v3, v24, v30
+	FLDPQ (R5), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf07 // fmla v7, v24, v30
+	ADD $20, R3
+	ADD $32, R4
+	ADD $4, R8
+	ADD $4, R12
+	ADD $32, R5
+	ADD $4, R9
+	ADD $4, R13
+	SUBS $32, R19
+	BNE block
+sum:
+	MOVD 8(R20), R21
+	MOVD 0(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 88(R20), R19
+	MOVD 16(R20), R21
+	WORD $0x6e21d400 // faddp v0, v0, v1
+	WORD $0x6e23d442 // faddp v2, v2, v3
+	WORD $0x6e22d400 // faddp v0, v0, v2
+	CBZ R19, store0
+	VLD1 (R0), V31.S[0]
+	VLD1 (R1), V31.S[1]
+	VLD1 (R2), V31.S[2]
+	VLD1 (R3), V31.S[3]
+	WORD $0x4e3fd400 // fadd v0, v0, v31
+store0:
+	VST1 V0.S[0], (R0)
+	ADD R21, R0
+	VST1 V0.S[1], (R1)
+	ADD R21, R1
+	VST1 V0.S[2], (R2)
+	ADD R21, R2
+	VST1 V0.S[3], (R3)
+	ADD R21, R3
+	WORD $0x6e25d484 // faddp v4, v4, v5
+	WORD $0x6e27d4c6 // faddp v6, v6, v7
+	WORD $0x6e26d484 // faddp v4, v4, v6
+	CBZ R19, store1
+	VLD1 (R0), V31.S[0]
+	VLD1 (R1), V31.S[1]
+	VLD1 (R2), V31.S[2]
+	VLD1 (R3), V31.S[3]
+	WORD $0x4e3fd484 // fadd v4, v4, v31
+store1:
+	VST1 V4.S[0], (R0)
+	VST1 V4.S[1], (R1)
+	VST1 V4.S[2], (R2)
+	VST1 V4.S[3], (R3)
+	RET
+
+// func neonQ4_1_1x2(t *tile)
+TEXT ·neonQ4_1_1x2(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 32(R20), R21
+	MOVD 24(R20), R0
+	MOVD 72(R20), R21
+	MOVD 40(R20), R4
+	ADD R21, R4, R5
+	MOVD 72(R20), R21
+	MOVD 48(R20), R8
+	ADD R21, R8, R9
+	MOVD 56(R20), R12
+	ADD R21, R12, R13
+	VMOVI $0, V0.B16
+	VMOVI $0, V4.B16
+	VMOVI $15, V8.B16
+	SUBS $128, R19
+	BLT rest
+loop:
+	MOVHU 0(R0), R22
+	MOVHU 20(R0), R23
+	MOVHU 40(R0), R24
+	MOVHU 60(R0), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R0), R22
+	MOVHU 22(R0), R23
+	MOVHU 42(R0), R24
+	MOVHU 62(R0), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf80 // fmls v0, v28, v16
+	FMOVQ 0(R13), F28
+	WORD $0x4eb0cf84 // fmls v4, v28, v16
+	FMOVQ 4(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVQ 24(R0), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 44(R0), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	FMOVQ 64(R0), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf04 // fmla v4, v24, v30
+	ADD $80, R0
+	ADD $128, R4
+	ADD $16, R8
+	ADD $16, R12
+	ADD $128, R5
+	ADD $16, R9
+	ADD $16, R13
+	SUBS $128, R19
+	BGE loop
+rest:
+	ADDS $128, R19
+	BEQ sum
+block:
+	MOVHU 0(R0), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R0), R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVS (R12), F28
+	WORD $0x4eb0cf80 // fmls v0, v28, v16
+	FMOVS (R13), F28
+	WORD $0x4eb0cf84 // fmls v4, v28, v16
+	FMOVQ 4(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	FLDPQ (R5), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf04 // fmla v4, v24, v30
+	ADD $20, R0
+	ADD $32, R4
+	ADD $4, R8
+	ADD $4, R12
+	ADD $32, R5
+	ADD $4, R9
+	ADD $4, R13
+	SUBS $32, R19
+	BNE block
+sum:
+	MOVD 8(R20), R21
+	MOVD 0(R20), R0
+	MOVD 88(R20), R19
+	MOVD 16(R20), R21
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	CBZ R19, store0
+	VLD1 (R0), V31.S[0]
+	WORD $0x4e3fd400 // fadd v0, v0, v31
+store0:
+	VST1 V0.S[0], (R0)
+	ADD R21, R0
+	WORD $0x6e24d484 // faddp v4, v4, v4
+	WORD $0x6e24d484 // faddp v4, v4, v4
+	CBZ R19, store1
+	VLD1 (R0), V31.S[0]
+	WORD $0x4e3fd484 // fadd v4, v4, v31
+store1:
+	VST1 V4.S[0], (R0)
+	RET
+
+// func neonQ4_1_4x1(t *tile)
+TEXT ·neonQ4_1_4x1(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 32(R20), R21
+	MOVD 24(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 72(R20), R21
+	MOVD 40(R20), R4
+	MOVD 72(R20), R21
+	MOVD 48(R20), R8
+	MOVD 56(R20), R12
+	VMOVI $0, V0.B16
+	VMOVI $0, V1.B16
+	VMOVI $0, V2.B16
+	VMOVI $0, V3.B16
+	VMOVI $15, V8.B16
+	SUBS $128, R19
+	BLT rest
+loop:
+	PRFM 2048(R0), PLDL1KEEP
+	PRFM 2112(R0), PLDL1KEEP
+	MOVHU 0(R0), R22
+	MOVHU 20(R0), R23
+	MOVHU 40(R0), R24
+	MOVHU 60(R0), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R0), R22
+	MOVHU 22(R0), R23
+	MOVHU 42(R0), R24
+	MOVHU 62(R0), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf80 // fmls v0, v28, v16
+	FMOVQ 4(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVQ 24(R0), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 44(R0), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	FMOVQ 64(R0), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	ADD $80, R0
+	PRFM 2048(R1), PLDL1KEEP
+	PRFM 2112(R1), PLDL1KEEP
+	MOVHU 0(R1), R22
+	MOVHU 20(R1), R23
+	MOVHU 40(R1), R24
+	MOVHU 60(R1), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R1), R22
+	MOVHU 22(R1), R23
+	MOVHU 42(R1), R24
+	MOVHU 62(R1), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf81 // fmls v1, v28, v16
+	FMOVQ 4(R1), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVQ 24(R1), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 44(R1), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	FMOVQ 64(R1), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf01 // fmla v1, v24, v30
+	ADD $80, R1
+	PRFM 2048(R2), PLDL1KEEP
+	PRFM 2112(R2), PLDL1KEEP
+	MOVHU 0(R2), R22
+	MOVHU 20(R2), R23
+	MOVHU 40(R2), R24
+	MOVHU 60(R2), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R2), R22
+	MOVHU 22(R2), R23
+	MOVHU 42(R2), R24
+	MOVHU 62(R2), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf82 // fmls v2, v28, v16
+	FMOVQ 4(R2), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVQ 24(R2), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 44(R2), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	FMOVQ 64(R2), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
+	ADD $80, R2
+	PRFM 2048(R3), PLDL1KEEP
+	PRFM 2112(R3), PLDL1KEEP
+	MOVHU 0(R3), R22
+	MOVHU 20(R3), R23
+	MOVHU 40(R3), R24
+	MOVHU 60(R3), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R3), R22
+	MOVHU 22(R3), R23
+	MOVHU 42(R3), R24
+	MOVHU 62(R3), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf83 // fmls v3, v28, v16
+	FMOVQ 4(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVQ 24(R3), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 44(R3), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	FMOVQ 64(R3), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf03 // fmla v3, v24, v30
+	ADD $80, R3
+	ADD $128, R4
+	ADD $16, R8
+	ADD $16, R12
+	SUBS $128, R19
+	BGE loop
+rest:
+	ADDS $128, R19
+	BEQ sum
+block:
+	MOVHU 0(R0), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R0), R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVS (R12), F28
+	WORD $0x4eb0cf80 // fmls v0, v28, v16
+	FMOVQ 4(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	ADD $20, R0
+	MOVHU 0(R1), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R1), R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVS (R12), F28
+	WORD $0x4eb0cf81 // fmls v1, v28, v16
+	FMOVQ 4(R1), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf01 // fmla v1, v24, v30
+	ADD $20, R1
+	MOVHU 0(R2), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R2), R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVS (R12), F28
+	WORD $0x4eb0cf82 // fmls v2, v28, v16
+	FMOVQ 4(R2), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
+	ADD $20, R2
+	MOVHU 0(R3), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R3), R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVS (R12), F28
+	WORD $0x4eb0cf83 // fmls v3, v28, v16
+	FMOVQ 4(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf03 // fmla v3, v24, v30
+	ADD $20, R3
+	ADD $32, R4
+	ADD $4, R8
+	ADD $4, R12
+	SUBS $32, R19
+	BNE block
+sum:
+	MOVD 8(R20), R21
+	MOVD 0(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 88(R20), R19
+	MOVD 16(R20), R21
+	WORD $0x6e21d400 // faddp v0, v0, v1
+	WORD $0x6e23d442 // faddp v2, v2, v3
+	WORD $0x6e22d400 // faddp v0, v0, v2
+	CBZ R19, store0
+	VLD1 (R0), V31.S[0]
+	VLD1 (R1), V31.S[1]
+	VLD1 (R2), V31.S[2]
+	VLD1 (R3), V31.S[3]
+	WORD $0x4e3fd400 // fadd v0, v0, v31
+store0:
+	VST1 V0.S[0], (R0)
+	VST1 V0.S[1], (R1)
+	VST1 V0.S[2], (R2)
+	VST1 V0.S[3], (R3)
+	RET
+
+// func neonQ4_1_1x1(t *tile)
+TEXT ·neonQ4_1_1x1(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 32(R20), R21
+	MOVD 24(R20), R0
+	MOVD 72(R20), R21
+	MOVD 40(R20), R4
+	MOVD 72(R20), R21
+	MOVD 48(R20), R8
+	MOVD 56(R20), R12
+	VMOVI $0, V0.B16
+	VMOVI $15, V8.B16
+	SUBS $128, R19
+	BLT rest
+loop:
+	PRFM 2048(R0), PLDL1KEEP
+	PRFM 2112(R0), PLDL1KEEP
+	MOVHU 0(R0), R22
+	MOVHU 20(R0), R23
+	MOVHU 40(R0), R24
+	MOVHU 60(R0), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R0), R22
+	MOVHU 22(R0), R23
+	MOVHU 42(R0), R24
+	MOVHU 62(R0), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf80 // fmls v0, v28, v16
+	FMOVQ 4(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVQ 24(R0), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 44(R0), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	FMOVQ 64(R0), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	ADD $80, R0
+	ADD $128, R4
+	ADD $16, R8
+	ADD $16, R12
+	SUBS $128, R19
+	BGE loop
+rest:
+	ADDS $128, R19
+	BEQ sum
+block:
+	MOVHU 0(R0), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R0), R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVS (R12), F28
+	WORD $0x4eb0cf80 // fmls v0, v28, v16
+	FMOVQ 4(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	ADD $20, R0
+	ADD $32, R4
+	ADD $4, R8
+	ADD $4, R12
+	SUBS $32, R19
+	BNE block
+sum:
+	MOVD 8(R20), R21
+	MOVD 0(R20), R0
+	MOVD 88(R20), R19
+	MOVD 16(R20), R21
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	CBZ R19, store0
+	VLD1 (R0), V31.S[0]
+	WORD $0x4e3fd400 // fadd v0, v0, v31
+store0:
+	VST1 V0.S[0], (R0)
+	RET
+
+// func neonUnpackQ5_0(q *int8, scales, mins *float32, w *byte, n int)
+TEXT ·neonUnpackQ5_0(SB), NOSPLIT, $0-40
+	MOVD q+0(FP), R0
+	MOVD scales+8(FP), R1
+	MOVD mins+16(FP), R2
+	MOVD w+24(FP), R3
+	MOVD n+32(FP), R4
+	VMOVI $15, V8.B16
+	VMOVI $16, V9.B16
+	MOVD $constant0<>(SB), R22
+	FMOVQ (R22), F10
+	MOVD $constant1<>(SB), R22
+	FMOVQ (R22), F11
+	MOVD $constant2<>(SB), R22
+	FMOVQ (R22), F12
+	SUBS $128, R4
+	BLT rest
+loop:
+	MOVHU 0(R3), R22
+	MOVHU 22(R3), R23
+	MOVHU 44(R3), R24
+	MOVHU 66(R3), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ.P F30, 16(R1)
+	FMOVQ 6(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 2(R3), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FMOVQ 28(R3), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVS 24(R3), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb2 // bit v18, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb3 // bit v19, v29, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	FMOVQ 50(R3), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	FMOVS 46(R3), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb4 // bit v20, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb5 // bit v21, v29, v9
+	WORD $0x6e298694 // sub 16b v20, v20, v9
+	WORD $0x6e2986b5 // sub 16b v21, v21, v9
+	FMOVQ 72(R3), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FMOVS 68(R3), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb6 // bit v22, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb7 // bit v23, v29, v9
+	WORD $0x6e2986d6 // sub 16b v22, v22, v9
+	WORD $0x6e2986f7 // sub 16b v23, v23, v9
+	FSTPQ.P (F16, F17), 32(R0)
+	FSTPQ.P (F18, F19), 32(R0)
+	FSTPQ.P (F20, F21), 32(R0)
+	FSTPQ.P (F22, F23), 32(R0)
+	ADD $88, R3
+	SUBS $128, R4
+	BGE loop
+rest:
+	ADDS $128, R4
+	BEQ done
+block:
+	MOVHU 0(R3), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVS.P F30, 4(R1)
+	FMOVQ 6(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 2(R3), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FSTPQ.P (F16, F17), 32(R0)
+	ADD $22, R3
+	SUBS $32, R4
+	BNE block
+done:
+	RET
+
+// func neonQ5_0_4x2(t *tile)
+TEXT ·neonQ5_0_4x2(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 32(R20), R21
+	MOVD 24(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 72(R20), R21
+	MOVD 40(R20), R4
+	ADD R21, R4, R5
+	MOVD 72(R20), R21
+	MOVD 48(R20), R8
+	ADD R21, R8, R9
+	VMOVI $0, V0.B16
+	VMOVI $0, V1.B16
+	VMOVI $0, V2.B16
+	VMOVI $0, V3.B16
+	VMOVI $0, V4.B16
+	VMOVI $0, V5.B16
+	VMOVI $0, V6.B16
+	VMOVI $0, V7.B16
+	VMOVI $15, V8.B16
+	VMOVI $16, V9.B16
+	MOVD $constant0<>(SB), R22
+	FMOVQ (R22), F10
+	MOVD $constant1<>(SB), R22
+	FMOVQ (R22), F11
+	MOVD $constant2<>(SB), R22
+	FMOVQ (R22), F12
+	SUBS $128, R19
+	BLT rest
+loop:
+	MOVHU 0(R0), R22
+	MOVHU 22(R0), R23
+	MOVHU 44(R0), R24
+	MOVHU 66(R0), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 6(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 2(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FMOVQ 28(R0), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVS 24(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb2 // bit v18, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb3 // bit v19, v29, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	FMOVQ 50(R0), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	FMOVS 46(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb4 // bit v20, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb5 // bit v21, v29, v9
+	WORD $0x6e298694 // sub 16b v20, v20, v9
+	WORD $0x6e2986b5 // sub 16b v21, v21, v9
+	FMOVQ 72(R0), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FMOVS 68(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb6 // bit v22, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb7 // bit v23, v29, v9
+	WORD $0x6e2986d6 // sub 16b v22, v22, v9
+	WORD $0x6e2986f7 // sub 16b v23, v23, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf04 // fmla v4, v24, v30
+	ADD $88, R0
+	MOVHU 0(R1), R22
+	MOVHU 22(R1), R23
+	MOVHU 44(R1), R24
+	MOVHU 66(R1), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 6(R1), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 2(R1), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FMOVQ 28(R1), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVS 24(R1), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb2 // bit v18, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb3 // bit v19, v29, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	FMOVQ 50(R1), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	FMOVS 46(R1), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb4 // bit v20, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb5 // bit v21, v29, v9
+	WORD $0x6e298694 // sub 16b v20, v20, v9
+	WORD $0x6e2986b5 // sub 16b v21, v21, v9
+	FMOVQ 72(R1), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FMOVS 68(R1), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb6 // bit v22, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb7 // bit v23, v29, v9
+	WORD $0x6e2986d6 // sub 16b v22, v22, v9
+	WORD $0x6e2986f7 // sub 16b v23, v23, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf01 // fmla v1, v24, v30
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf05 // fmla v5, v24, v30
+	ADD $88, R1
+	MOVHU 0(R2), R22
+	MOVHU 22(R2), R23
+	MOVHU 44(R2), R24
+	MOVHU 66(R2), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 6(R2), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 2(R2), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FMOVQ 28(R2), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVS 24(R2), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb2 // bit v18, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb3 // bit v19, v29, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	FMOVQ 50(R2), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	FMOVS 46(R2), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb4 // bit v20, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb5 // bit v21, v29, v9
+	WORD $0x6e298694 // sub 16b v20, v20, v9
+	WORD $0x6e2986b5 // sub 16b v21, v21, v9
+	FMOVQ 72(R2), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FMOVS 68(R2), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb6 // bit v22, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb7 // bit v23, v29, v9
+	WORD $0x6e2986d6 // sub 16b v22, v22, v9
+	WORD $0x6e2986f7 // sub 16b v23, v23, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf06 // fmla v6, v24, v30
+	ADD $88, R2
+	MOVHU 0(R3), R22
+	MOVHU 22(R3), R23
+	MOVHU 44(R3), R24
+	MOVHU 66(R3), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 6(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 2(R3), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FMOVQ 28(R3), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVS 24(R3), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb2 // bit v18, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb3 // bit v19, v29, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	FMOVQ 50(R3), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	FMOVS 46(R3), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb4 // bit v20, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb5 // bit v21, v29, v9
+	WORD $0x6e298694 // sub 16b v20, v20, v9
+	WORD $0x6e2986b5 // sub 16b v21, v21, v9
+	FMOVQ 72(R3), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FMOVS 68(R3), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb6 // bit v22, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb7 // bit v23, v29, v9
+	WORD $0x6e2986d6 // sub 16b v22, v22, v9
+	WORD $0x6e2986f7 // sub 16b v23, v23, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf03 // fmla v3, v24, v30
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf07 // fmla v7, v24, v30
+	ADD $88, R3
+	ADD $128, R4
+	ADD $16, R8
+	ADD $128, R5
+	ADD $16, R9
+	SUBS $128, R19
+	BGE loop
+rest:
+	ADDS $128, R19
+	BEQ sum
+block:
+	MOVHU 0(R0), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 6(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 2(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	FLDPQ (R5), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf04 // fmla v4, v24, v30
+	ADD $22, R0
+	MOVHU 0(R1), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 6(R1), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 2(R1), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf01 // fmla v1, v24, v30
+	FLDPQ (R5), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf05 // fmla v5, v24, v30
+	ADD $22, R1
+	MOVHU 0(R2), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 6(R2), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 2(R2), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
+	FLDPQ (R5), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf06 // fmla v6, v24, v30
+	ADD $22, R2
+	MOVHU 0(R3), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 6(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 2(R3), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf03 // fmla v3, v24, v30
+	FLDPQ (R5), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf07 // fmla v7, v24, v30
+	ADD $22, R3
+	ADD $32, R4
+	ADD $4, R8
+	ADD $32, R5
+	ADD $4, R9
+	SUBS $32, R19
+	BNE block
+sum:
+	MOVD 8(R20), R21
+	MOVD 0(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 88(R20), R19
+	MOVD 16(R20), R21
+	WORD $0x6e21d400 // faddp v0, v0, v1
+	WORD $0x6e23d442 // faddp v2, v2, v3
+	WORD $0x6e22d400 // faddp v0, v0, v2
+	CBZ R19, store0
+	VLD1 (R0), V31.S[0]
+	VLD1 (R1), V31.S[1]
+	VLD1 (R2), V31.S[2]
+	VLD1 (R3), V31.S[3]
+	WORD $0x4e3fd400 // fadd v0, v0, v31
+store0:
+	VST1 V0.S[0], (R0)
+	ADD R21, R0
+	VST1 V0.S[1], (R1)
+	ADD R21, R1
+	VST1 V0.S[2], (R2)
+	ADD R21, R2
+	VST1 V0.S[3], (R3)
+	ADD R21, R3
+	WORD $0x6e25d484 // faddp v4, v4, v5
+	WORD $0x6e27d4c6 // faddp v6, v6, v7
+	WORD $0x6e26d484 // faddp v4, v4, v6
+	CBZ R19, store1
+	VLD1 (R0), V31.S[0]
+	VLD1 (R1), V31.S[1]
+	VLD1 (R2), V31.S[2]
+	VLD1 (R3), V31.S[3]
+	WORD $0x4e3fd484 // fadd v4, v4, v31
+store1:
+	VST1 V4.S[0], (R0)
+	VST1 V4.S[1], (R1)
+	VST1 V4.S[2], (R2)
+	VST1 V4.S[3], (R3)
+	RET
+
+// func neonQ5_0_1x2(t *tile)
+TEXT ·neonQ5_0_1x2(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 32(R20), R21
+	MOVD 24(R20), R0
+	MOVD 72(R20), R21
+	MOVD 40(R20), R4
+	ADD R21, R4, R5
+	MOVD 72(R20), R21
+	MOVD 48(R20), R8
+	ADD R21, R8, R9
+	VMOVI $0, V0.B16
+	VMOVI $0, V4.B16
+	VMOVI $15, V8.B16
+	VMOVI $16, V9.B16
+	MOVD $constant0<>(SB), R22
+	FMOVQ (R22), F10
+	MOVD $constant1<>(SB), R22
+	FMOVQ (R22), F11
+	MOVD $constant2<>(SB), R22
+	FMOVQ (R22), F12
+	SUBS $128, R19
+	BLT rest
+loop:
+	MOVHU 0(R0), R22
+	MOVHU 22(R0), R23
+	MOVHU 44(R0), R24
+	MOVHU 66(R0), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 6(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 2(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FMOVQ 28(R0), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVS 24(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb2 // bit v18, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb3 // bit v19, v29, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	FMOVQ 50(R0), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	FMOVS 46(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb4 // bit v20, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb5 // bit v21, v29, v9
+	WORD $0x6e298694 // sub 16b v20, v20, v9
+	WORD $0x6e2986b5 // sub 16b v21, v21, v9
+	FMOVQ 72(R0), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FMOVS 68(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb6 // bit v22, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb7 // bit v23, v29, v9
+	WORD $0x6e2986d6 // sub 16b v22, v22, v9
+	WORD $0x6e2986f7 // sub 16b v23, v23, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf04 // fmla v4, v24, v30
+	ADD $88, R0
+	ADD $128, R4
+	ADD $16, R8
+	ADD $128, R5
+	ADD $16, R9
+	SUBS $128, R19
+	BGE loop
+rest:
+	ADDS $128, R19
+	BEQ sum
+block:
+	MOVHU 0(R0), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 6(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 2(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	FLDPQ (R5), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf04 // fmla v4, v24, v30
+	ADD $22, R0
+	ADD $32, R4
+	ADD $4, R8
+	ADD $32, R5
+	ADD $4, R9
+	SUBS $32, R19
+	BNE block
+sum:
+	MOVD 8(R20), R21
+	MOVD 0(R20), R0
+	MOVD 88(R20), R19
+	MOVD 16(R20), R21
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	CBZ R19, store0
+	VLD1 (R0), V31.S[0]
+	WORD $0x4e3fd400 // fadd v0, v0, v31
+store0:
+	VST1 V0.S[0], (R0)
+	ADD R21, R0
+	WORD $0x6e24d484 // faddp v4, v4, v4
+	WORD $0x6e24d484 // faddp v4, v4, v4
+	CBZ R19, store1
+	VLD1 (R0), V31.S[0]
+	WORD $0x4e3fd484 // fadd v4, v4, v31
+store1:
+	VST1 V4.S[0], (R0)
+	RET
+
+// func neonQ5_0_4x1(t *tile)
+TEXT ·neonQ5_0_4x1(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 32(R20), R21
+	MOVD 24(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 72(R20), R21
+	MOVD 40(R20), R4
+	MOVD 72(R20), R21
+	MOVD 48(R20), R8
+	VMOVI $0, V0.B16
+	VMOVI $0, V1.B16
+	VMOVI $0, V2.B16
+	VMOVI $0, V3.B16
+	VMOVI $15, V8.B16
+	VMOVI $16, V9.B16
+	MOVD $constant0<>(SB), R22
+	FMOVQ (R22), F10
+	MOVD $constant1<>(SB), R22
+	FMOVQ (R22), F11
+	MOVD $constant2<>(SB), R22
+	FMOVQ (R22), F12
+	SUBS $128, R19
+	BLT rest
+loop:
+	PRFM 2048(R0), PLDL1KEEP
+	PRFM 2112(R0), PLDL1KEEP
+	MOVHU 0(R0), R22
+	MOVHU 22(R0), R23
+	MOVHU 44(R0), R24
+	MOVHU 66(R0), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 6(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 2(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FMOVQ 28(R0), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVS 24(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb2 // bit v18, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb3 // bit v19, v29, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	FMOVQ 50(R0), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	FMOVS 46(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb4 // bit v20, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb5 // bit v21, v29, v9
+	WORD $0x6e298694 // sub 16b v20, v20, v9
+	WORD $0x6e2986b5 // sub 16b v21, v21, v9
+	FMOVQ 72(R0), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FMOVS 68(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb6 // bit v22, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb7 // bit v23, v29, v9
+	WORD $0x6e2986d6 // sub 16b v22, v22, v9
+	WORD $0x6e2986f7 // sub 16b v23, v23, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	ADD $88, R0
+	PRFM 2048(R1), PLDL1KEEP
+	PRFM 2112(R1), PLDL1KEEP
+	MOVHU 0(R1), R22
+	MOVHU 22(R1), R23
+	MOVHU 44(R1), R24
+	MOVHU 66(R1), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 6(R1), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 2(R1), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FMOVQ 28(R1), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVS 24(R1), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb2 // bit v18, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb3 // bit v19, v29, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	FMOVQ 50(R1), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	FMOVS 46(R1), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb4 // bit v20, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb5 // bit v21, v29, v9
+	WORD $0x6e298694 // sub 16b v20, v20, v9
+	WORD $0x6e2986b5 // sub 16b v21, v21, v9
+	FMOVQ 72(R1), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FMOVS 68(R1), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb6 // bit v22, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb7 // bit v23, v29, v9
+	WORD $0x6e2986d6 // sub 16b v22, v22, v9
+	WORD $0x6e2986f7 // sub 16b v23, v23, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf01 // fmla v1, v24, v30
+	ADD $88, R1
+	PRFM 2048(R2), PLDL1KEEP
+	PRFM 2112(R2), PLDL1KEEP
+	MOVHU 0(R2), R22
+	MOVHU 22(R2), R23
+	MOVHU 44(R2), R24
+	MOVHU 66(R2), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 6(R2), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 2(R2), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FMOVQ 28(R2), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVS 24(R2), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb2 // bit v18, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb3 // bit v19, v29, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	FMOVQ 50(R2), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	FMOVS 46(R2), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb4 // bit v20, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb5 // bit v21, v29, v9
+	WORD $0x6e298694 // sub 16b v20, v20, v9
+	WORD $0x6e2986b5 // sub 16b v21, v21, v9
+	FMOVQ 72(R2), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FMOVS 68(R2), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb6 // bit v22, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb7 // bit v23, v29, v9
+	WORD $0x6e2986d6 // sub 16b v22, v22, v9
+	WORD $0x6e2986f7 // sub 16b v23, v23, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
+	ADD $88, R2
+	PRFM 2048(R3), PLDL1KEEP
+	PRFM 2112(R3), PLDL1KEEP
+	MOVHU 0(R3), R22
+	MOVHU 22(R3), R23
+	MOVHU 44(R3), R24
+	MOVHU 66(R3), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 6(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 2(R3), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FMOVQ 28(R3), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVS 24(R3), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb2 // bit v18, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb3 // bit v19, v29, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	FMOVQ 50(R3), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	FMOVS 46(R3), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb4 // bit v20, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb5 // bit v21, v29, v9
+	WORD $0x6e298694 // sub 16b v20, v20, v9
+	WORD $0x6e2986b5 // sub 16b v21, v21, v9
+	FMOVQ 72(R3), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FMOVS 68(R3), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb6 // bit v22, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb7 // bit v23, v29, v9
+	WORD $0x6e2986d6 // sub 16b v22, v22, v9
+	WORD $0x6e2986f7 // sub 16b v23, v23, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf03 // fmla v3, v24, v30
+	ADD $88, R3
+	ADD $128, R4
+	ADD $16, R8
+	SUBS $128, R19
+	BGE loop
+rest:
+	ADDS $128, R19
+	BEQ sum
+block:
+	MOVHU 0(R0), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 6(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 2(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	ADD $22, R0
+	MOVHU 0(R1), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 6(R1), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 2(R1), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf01 // fmla v1, v24, v30
+	ADD $22, R1
+	MOVHU 0(R2), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 6(R2), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 2(R2), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
+	ADD $22, R2
+	MOVHU 0(R3), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 6(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 2(R3), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf03 // fmla v3, v24, v30
+	ADD $22, R3
+	ADD $32, R4
+	ADD $4, R8
+	SUBS $32, R19
+	BNE block
+sum:
+	MOVD 8(R20), R21
+	MOVD 0(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 88(R20), R19
+	MOVD 16(R20), R21
+	WORD $0x6e21d400 // faddp v0, v0, v1
+	WORD $0x6e23d442 // faddp v2, v2, v3
+	WORD $0x6e22d400 // faddp v0, v0, v2
+	CBZ R19, store0
+	VLD1 (R0), V31.S[0]
+	VLD1 (R1), V31.S[1]
+	VLD1 (R2), V31.S[2]
+	VLD1 (R3), V31.S[3]
+	WORD $0x4e3fd400 // fadd v0, v0, v31
+store0:
+	VST1 V0.S[0], (R0)
+	VST1 V0.S[1], (R1)
+	VST1 V0.S[2], (R2)
+	VST1 V0.S[3], (R3)
+	RET
+
+// func neonQ5_0_1x1(t *tile)
+TEXT ·neonQ5_0_1x1(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 32(R20), R21
+	MOVD 24(R20), R0
+	MOVD 72(R20), R21
+	MOVD 40(R20), R4
+	MOVD 72(R20), R21
+	MOVD 48(R20), R8
+	VMOVI $0, V0.B16
+	VMOVI $15, V8.B16
+	VMOVI $16, V9.B16
+	MOVD $constant0<>(SB), R22
+	FMOVQ (R22), F10
+	MOVD $constant1<>(SB), R22
+	FMOVQ (R22), F11
+	MOVD $constant2<>(SB), R22
+	FMOVQ (R22), F12
+	SUBS $128, R19
+	BLT rest
+loop:
+	PRFM 2048(R0), PLDL1KEEP
+	PRFM 2112(R0), PLDL1KEEP
+	MOVHU 0(R0), R22
+	MOVHU 22(R0), R23
+	MOVHU 44(R0), R24
+	MOVHU 66(R0), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 6(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 2(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FMOVQ 28(R0), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVS 24(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb2 // bit v18, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb3 // bit v19, v29, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	FMOVQ 50(R0), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	FMOVS 46(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb4 // bit v20, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb5 // bit v21, v29, v9
+	WORD $0x6e298694 // sub 16b v20, v20, v9
+	WORD $0x6e2986b5 // sub 16b v21, v21, v9
+	FMOVQ 72(R0), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FMOVS 68(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb6 // bit v22, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb7 // bit v23, v29, v9
+	WORD $0x6e2986d6 // sub 16b v22, v22, v9
+	WORD $0x6e2986f7 // sub 16b v23, v23, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	ADD $88, R0
+	ADD $128, R4
+	ADD $16, R8
+	SUBS $128, R19
+	BGE loop
+rest:
+	ADDS $128, R19
+	BEQ sum
+block:
+	MOVHU 0(R0), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 6(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 2(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	ADD $22, R0
+	ADD $32, R4
+	ADD $4, R8
+	SUBS $32, R19
+	BNE block
+sum:
+	MOVD 8(R20), R21
+	MOVD 0(R20), R0
+	MOVD 88(R20), R19
+	MOVD 16(R20), R21
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	CBZ R19, store0
+	VLD1 (R0), V31.S[0]
+	WORD $0x4e3fd400 // fadd v0, v0, v31
+store0:
+	VST1 V0.S[0], (R0)
+	RET
+
+// func neonUnpackQ5_1(q *int8, scales, mins *float32, w *byte, n int)
+TEXT ·neonUnpackQ5_1(SB), NOSPLIT, $0-40
+	MOVD q+0(FP), R0
+	MOVD scales+8(FP), R1
+	MOVD mins+16(FP), R2
+	MOVD w+24(FP), R3
+	MOVD n+32(FP), R4
+	VMOVI $15, V8.B16
+	VMOVI $16, V9.B16
+	MOVD $constant0<>(SB), R22
+	FMOVQ (R22), F10
+	MOVD $constant1<>(SB), R22
+	FMOVQ (R22), F11
+	MOVD $constant2<>(SB), R22
+	FMOVQ (R22), F12
+	SUBS $128, R4
+	BLT rest
+loop:
+	MOVHU 0(R3), R22
+	MOVHU 24(R3), R23
+	MOVHU 48(R3), R24
+	MOVHU 72(R3), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R3), R22
+	MOVHU 26(R3), R23
+	MOVHU 50(R3), R24
+	MOVHU 74(R3), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVQ.P F30, 16(R1)
+	FMOVQ.P F16, 16(R2)
+	FMOVQ 8(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 4(R3), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	FMOVQ 32(R3), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVS 28(R3), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb2 // bit v18, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb3 // bit v19, v29, v9
+	FMOVQ 56(R3), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	FMOVS 52(R3), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb4 // bit v20, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb5 // bit v21, v29, v9
+	FMOVQ 80(R3), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FMOVS 76(R3), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb6 // bit v22, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb7 // bit v23, v29, v9
+	FSTPQ.P (F16, F17), 32(R0)
+	FSTPQ.P (F18, F19), 32(R0)
+	FSTPQ.P (F20, F21), 32(R0)
+	FSTPQ.P (F22, F23), 32(R0)
+	ADD $96, R3
+	SUBS $128, R4
+	BGE loop
+rest:
+	ADDS $128, R4
+	BEQ done
+block:
+	MOVHU 0(R3), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R3), R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVS.P F30, 4(R1)
+	FMOVS.P F16, 4(R2)
+	FMOVQ 8(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 4(R3), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	FSTPQ.P (F16, F17), 32(R0)
+	ADD $24, R3
+	SUBS $32, R4
+	BNE block
+done:
+	RET
+
+// func neonQ5_1_4x2(t *tile)
+TEXT ·neonQ5_1_4x2(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 32(R20), R21
+	MOVD 24(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 72(R20), R21
+	MOVD 40(R20), R4
+	ADD R21, R4, R5
+	MOVD 72(R20), R21
+	MOVD 48(R20), R8
+	ADD R21, R8, R9
+	MOVD 56(R20), R12
+	ADD R21, R12, R13
+	VMOVI $0, V0.B16
+	VMOVI $0, V1.B16
+	VMOVI $0, V2.B16
+	VMOVI $0, V3.B16
+	VMOVI $0, V4.B16
+	VMOVI $0, V5.B16
+	VMOVI $0, V6.B16
+	VMOVI $0, V7.B16
+	VMOVI $15, V8.B16
+	VMOVI $16, V9.B16
+	MOVD $constant0<>(SB), R22
+	FMOVQ (R22), F10
+	MOVD $constant1<>(SB), R22
+	FMOVQ (R22), F11
+	MOVD $constant2<>(SB), R22
+	FMOVQ (R22), F12
+	SUBS $128, R19
+	BLT rest
+loop:
+	MOVHU 0(R0), R22
+	MOVHU 24(R0), R23
+	MOVHU 48(R0), R24
+	MOVHU 72(R0), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R0), R22
+	MOVHU 26(R0), R23
+	MOVHU 50(R0), R24
+	MOVHU 74(R0), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf80 // fmls v0, v28, v16
+	FMOVQ 0(R13), F28
+	WORD $0x4eb0cf84 // fmls v4, v28, v16
+	FMOVQ 8(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 4(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	FMOVQ 32(R0), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVS 28(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb2 // bit v18, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb3 // bit v19, v29, v9
+	FMOVQ 56(R0), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	FMOVS 52(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb4 // bit v20, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb5 // bit v21, v29, v9
+	FMOVQ 80(R0), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FMOVS 76(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb6 // bit v22, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb7 // bit v23, v29, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf04 // fmla v4, v24, v30
+	ADD $96, R0
+	MOVHU 0(R1), R22
+	MOVHU 24(R1), R23
+	MOVHU 48(R1), R24
+	MOVHU 72(R1), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R1), R22
+	MOVHU 26(R1), R23
+	MOVHU 50(R1), R24
+	MOVHU 74(R1), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf81 // fmls v1, v28, v16
+	FMOVQ 0(R13), F28
+	WORD $0x4eb0cf85 // fmls v5, v28, v16
+	FMOVQ 8(R1), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 4(R1), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	FMOVQ 32(R1), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVS 28(R1), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb2 // bit v18, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb3 // bit v19, v29, v9
+	FMOVQ 56(R1), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	FMOVS 52(R1), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb4 // bit v20, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb5 // bit v21, v29, v9
+	FMOVQ 80(R1), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FMOVS 76(R1), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb6 // bit v22, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb7 // bit v23, v29, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf01 // fmla v1, v24, v30
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf05 // fmla v5, v24, v30
+	ADD $96, R1
+	MOVHU 0(R2), R22
+	MOVHU 24(R2), R23
+	MOVHU 48(R2), R24
+	MOVHU 72(R2), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R2), R22
+	MOVHU 26(R2), R23
+	MOVHU 50(R2), R24
+	MOVHU 74(R2), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf82 // fmls v2, v28, v16
+	FMOVQ 0(R13), F28
+	WORD $0x4eb0cf86 // fmls v6, v28, v16
+	FMOVQ 8(R2), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 4(R2), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	FMOVQ 32(R2), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVS 28(R2), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb2 // bit v18, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb3 // bit v19, v29, v9
+	FMOVQ 56(R2), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	FMOVS 52(R2), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb4 // bit v20, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb5 // bit v21, v29, v9
+	FMOVQ 80(R2), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FMOVS 76(R2), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb6 // bit v22, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb7 // bit v23, v29, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf06 // fmla v6, v24, v30
+	ADD $96, R2
+	MOVHU 0(R3), R22
+	MOVHU 24(R3), R23
+	MOVHU 48(R3), R24
+	MOVHU 72(R3), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R3), R22
+	MOVHU 26(R3), R23
+	MOVHU 50(R3), R24
+	MOVHU 74(R3), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf83 // fmls v3, v28, v16
+	FMOVQ 0(R13), F28
+	WORD $0x4eb0cf87 // fmls v7, v28, v16
+	FMOVQ 8(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 4(R3), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	FMOVQ 32(R3), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVS 28(R3), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb2 // bit v18, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb3 // bit v19, v29, v9
+	FMOVQ 56(R3), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	FMOVS 52(R3), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb4 // bit v20, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb5 // bit v21, v29, v9
+	FMOVQ 80(R3), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FMOVS 76(R3), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb6 // bit v22, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb7 // bit v23, v29, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf03 // fmla v3, v24, v30
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf07 // fmla v7, v24, v30
+	ADD $96, R3
+	ADD $128, R4
+	ADD $16, R8
+	ADD $16, R12
+	ADD $128, R5
+	ADD $16, R9
+	ADD $16, R13
+	SUBS $128, R19
+	BGE loop
+rest:
+	ADDS $128, R19
+	BEQ sum
+block:
+	MOVHU 0(R0), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R0), R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVS (R12), F28
+	WORD $0x4eb0cf80 // fmls v0, v28, v16
+	FMOVS (R13), F28
+	WORD $0x4eb0cf84 // fmls v4, v28, v16
+	FMOVQ 8(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 4(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	FLDPQ (R5), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf04 // fmla v4, v24, v30
+	ADD $24, R0
+	MOVHU 0(R1), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R1), R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVS (R12), F28
+	WORD $0x4eb0cf81 // fmls v1, v28, v16
+	FMOVS (R13), F28
+	WORD $0x4eb0cf85 // fmls v5, v28, v16
+	FMOVQ 8(R1), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 4(R1), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf01 // fmla v1, v24, v30
+	FLDPQ (R5), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf05 // fmla v5, v24, v30
+	ADD $24, R1
+	MOVHU 0(R2), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R2), R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVS (R12), F28
+	WORD $0x4eb0cf82 // fmls v2, v28, v16
+	FMOVS (R13), F28
+	WORD $0x4eb0cf86 // fmls v6, v28, v16
+	FMOVQ 8(R2), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 4(R2), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
+	FLDPQ (R5), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf06 // fmla v6, v24, v30
+	ADD $24, R2
+	MOVHU 0(R3), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R3), R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVS (R12), F28
+	WORD $0x4eb0cf83 // fmls v3, v28, v16
+	FMOVS (R13), F28
+	WORD $0x4eb0cf87 // fmls v7, v28, v16
+	FMOVQ 8(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 4(R3), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf03 // fmla v3, v24, v30
+	FLDPQ (R5), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf07 // fmla v7, v24, v30
+	ADD $24, R3
+	ADD $32, R4
+	ADD $4, R8
+	ADD $4, R12
+	ADD $32, R5
+	ADD $4, R9
+	ADD $4, R13
+	SUBS $32, R19
+	BNE block
+sum:
+	MOVD 8(R20), R21
+	MOVD 0(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 88(R20), R19
+	MOVD 16(R20), R21
+	WORD $0x6e21d400 // faddp v0, v0, v1
+	WORD $0x6e23d442 // faddp v2, v2, v3
+	WORD $0x6e22d400 // faddp v0, v0, v2
+	CBZ R19, store0
+	VLD1 (R0), V31.S[0]
+	VLD1 (R1), V31.S[1]
+	VLD1 (R2), V31.S[2]
+	VLD1 (R3), V31.S[3]
+	WORD $0x4e3fd400 // fadd v0, v0, v31
+store0:
+	VST1 V0.S[0], (R0)
+	ADD R21, R0
+	VST1 V0.S[1], (R1)
+	ADD R21, R1
+	VST1 V0.S[2], (R2)
+	ADD R21, R2
+	VST1 V0.S[3], (R3)
+	ADD R21, R3
+	WORD $0x6e25d484 // faddp v4, v4, v5
+	WORD $0x6e27d4c6 // faddp v6, v6, v7
+	WORD $0x6e26d484 // faddp v4, v4, v6
+	CBZ R19, store1
+	VLD1 (R0), V31.S[0]
+	VLD1 (R1), V31.S[1]
+	VLD1 (R2), V31.S[2]
+	VLD1 (R3), V31.S[3]
+	WORD $0x4e3fd484 // fadd v4, v4, v31
+store1:
+	VST1 V4.S[0], (R0)
+	VST1 V4.S[1], (R1)
+	VST1 V4.S[2], (R2)
+	VST1 V4.S[3], (R3)
+	RET
+
+// func neonQ5_1_1x2(t *tile)
+TEXT ·neonQ5_1_1x2(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 32(R20), R21
+	MOVD 24(R20), R0
+	MOVD 72(R20), R21
+	MOVD 40(R20), R4
+	ADD R21, R4, R5
+	MOVD 72(R20), R21
+	MOVD 48(R20), R8
+	ADD R21, R8, R9
+	MOVD 56(R20), R12
+	ADD R21, R12, R13
+	VMOVI $0, V0.B16
+	VMOVI $0, V4.B16
+	VMOVI $15, V8.B16
+	VMOVI $16, V9.B16
+	MOVD $constant0<>(SB), R22
+	FMOVQ (R22), F10
+	MOVD $constant1<>(SB), R22
+	FMOVQ (R22), F11
+	MOVD $constant2<>(SB), R22
+	FMOVQ (R22), F12
+	SUBS $128, R19
+	BLT rest
+loop:
+	MOVHU 0(R0), R22
+	MOVHU 24(R0), R23
+	MOVHU 48(R0), R24
+	MOVHU 72(R0), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R0), R22
+	MOVHU 26(R0), R23
+	MOVHU 50(R0), R24
+	MOVHU 74(R0), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf80 // fmls v0, v28, v16
+	FMOVQ 0(R13), F28
+	WORD $0x4eb0cf84 // fmls v4, v28, v16
+	FMOVQ 8(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 4(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	FMOVQ 32(R0), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVS 28(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb2 // bit v18, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb3 // bit v19, v29, v9
+	FMOVQ 56(R0), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	FMOVS 52(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb4 // bit v20, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb5 // bit v21, v29, v9
+	FMOVQ 80(R0), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FMOVS 76(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb6 // bit v22, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb7 // bit v23, v29, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf04 // fmla v4, v24, v30
+	ADD $96, R0
+	ADD $128, R4
+	ADD $16, R8
+	ADD $16, R12
+	ADD $128, R5
+	ADD $16, R9
+	ADD $16, R13
+	SUBS $128, R19
+	BGE loop
+rest:
+	ADDS $128, R19
+	BEQ sum
+block:
+	MOVHU 0(R0), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R0), R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVS (R12), F28
+	WORD $0x4eb0cf80 // fmls v0, v28, v16
+	FMOVS (R13), F28
+	WORD $0x4eb0cf84 // fmls v4, v28, v16
+	FMOVQ 8(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 4(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	FLDPQ (R5), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf04 // fmla v4, v24, v30
+	ADD $24, R0
+	ADD $32, R4
+	ADD $4, R8
+	ADD $4, R12
+	ADD $32, R5
+	ADD $4, R9
+	ADD $4, R13
+	SUBS $32, R19
+	BNE block
+sum:
+	MOVD 8(R20), R21
+	MOVD 0(R20), R0
+	MOVD 88(R20), R19
+	MOVD 16(R20), R21
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	CBZ R19, store0
+	VLD1 (R0), V31.S[0]
+	WORD $0x4e3fd400 // fadd v0, v0, v31
+store0:
+	VST1 V0.S[0], (R0)
+	ADD R21, R0
+	WORD $0x6e24d484 // faddp v4, v4, v4
+	WORD $0x6e24d484 // faddp v4, v4, v4
+	CBZ R19, store1
+	VLD1 (R0), V31.S[0]
+	WORD $0x4e3fd484 // fadd v4, v4, v31
+store1:
+	VST1 V4.S[0], (R0)
+	RET
+
+// func neonQ5_1_4x1(t *tile)
+TEXT ·neonQ5_1_4x1(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 32(R20), R21
+	MOVD 24(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 72(R20), R21
+	MOVD 40(R20), R4
+	MOVD 72(R20), R21
+	MOVD 48(R20), R8
+	MOVD 56(R20), R12
+	VMOVI $0, V0.B16
+	VMOVI $0, V1.B16
+	VMOVI $0, V2.B16
+	VMOVI $0, V3.B16
+	VMOVI $15, V8.B16
+	VMOVI $16, V9.B16
+	MOVD $constant0<>(SB), R22
+	FMOVQ (R22), F10
+	MOVD $constant1<>(SB), R22
+	FMOVQ (R22), F11
+	MOVD $constant2<>(SB), R22
+	FMOVQ (R22), F12
+	SUBS $128, R19
+	BLT rest
+loop:
+	PRFM 2048(R0), PLDL1KEEP
+	PRFM 2112(R0), PLDL1KEEP
+	MOVHU 0(R0), R22
+	MOVHU 24(R0), R23
+	MOVHU 48(R0), R24
+	MOVHU 72(R0), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R0), R22
+	MOVHU 26(R0), R23
+	MOVHU 50(R0), R24
+	MOVHU 74(R0), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf80 // fmls v0, v28, v16
+	FMOVQ 8(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 4(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	FMOVQ 32(R0), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVS 28(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb2 // bit v18, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb3 // bit v19, v29, v9
+	FMOVQ 56(R0), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	FMOVS 52(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb4 // bit v20, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb5 // bit v21, v29, v9
+	FMOVQ 80(R0), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FMOVS 76(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb6 // bit v22, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb7 // bit v23, v29, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	ADD $96, R0
+	PRFM 2048(R1), PLDL1KEEP
+	PRFM 2112(R1), PLDL1KEEP
+	MOVHU 0(R1), R22
+	MOVHU 24(R1), R23
+	MOVHU 48(R1), R24
+	MOVHU 72(R1), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R1), R22
+	MOVHU 26(R1), R23
+	MOVHU 50(R1), R24
+	MOVHU 74(R1), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf81 // fmls v1, v28, v16
+	FMOVQ 8(R1), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 4(R1), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	FMOVQ 32(R1), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVS 28(R1), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb2 // bit v18, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb3 // bit v19, v29, v9
+	FMOVQ 56(R1), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	FMOVS 52(R1), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb4 // bit v20, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb5 // bit v21, v29, v9
+	FMOVQ 80(R1), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FMOVS 76(R1), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb6 // bit v22, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb7 // bit v23, v29, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf01 // fmla v1, v24, v30
+	ADD $96, R1
+	PRFM 2048(R2), PLDL1KEEP
+	PRFM 2112(R2), PLDL1KEEP
+	MOVHU 0(R2), R22
+	MOVHU 24(R2), R23
+	MOVHU 48(R2), R24
+	MOVHU 72(R2), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R2), R22
+	MOVHU 26(R2), R23
+	MOVHU 50(R2), R24
+	MOVHU 74(R2), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf82 // fmls v2, v28, v16
+	FMOVQ 8(R2), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 4(R2), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	FMOVQ 32(R2), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVS 28(R2), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb2 // bit v18, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb3 // bit v19, v29, v9
+	FMOVQ 56(R2), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	FMOVS 52(R2), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb4 // bit v20, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb5 // bit v21, v29, v9
+	FMOVQ 80(R2), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FMOVS 76(R2), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb6 // bit v22, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb7 // bit v23, v29, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
+	ADD $96, R2
+	PRFM 2048(R3), PLDL1KEEP
+	PRFM 2112(R3), PLDL1KEEP
+	MOVHU 0(R3), R22
+	MOVHU 24(R3), R23
+	MOVHU 48(R3), R24
+	MOVHU 72(R3), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R3), R22
+	MOVHU 26(R3), R23
+	MOVHU 50(R3), R24
+	MOVHU 74(R3), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf83 // fmls v3, v28, v16
+	FMOVQ 8(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 4(R3), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	FMOVQ 32(R3), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVS 28(R3), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb2 // bit v18, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb3 // bit v19, v29, v9
+	FMOVQ 56(R3), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	FMOVS 52(R3), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb4 // bit v20, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb5 // bit v21, v29, v9
+	FMOVQ 80(R3), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FMOVS 76(R3), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb6 // bit v22, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb7 // bit v23, v29, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf03 // fmla v3, v24, v30
+	ADD $96, R3
+	ADD $128, R4
+	ADD $16, R8
+	ADD $16, R12
+	SUBS $128, R19
+	BGE loop
+rest:
+	ADDS $128, R19
+	BEQ sum
+block:
+	MOVHU 0(R0), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R0), R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVS (R12), F28
+	WORD $0x4eb0cf80 // fmls v0, v28, v16
+	FMOVQ 8(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 4(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	ADD $24, R0
+	MOVHU 0(R1), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R1), R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVS (R12), F28
+	WORD $0x4eb0cf81 // fmls v1, v28, v16
+	FMOVQ 8(R1), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 4(R1), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf01 // fmla v1, v24, v30
+	ADD $24, R1
+	MOVHU 0(R2), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R2), R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVS (R12), F28
+	WORD $0x4eb0cf82 // fmls v2, v28, v16
+	FMOVQ 8(R2), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 4(R2), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
+	ADD $24, R2
+	MOVHU 0(R3), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R3), R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVS (R12), F28
+	WORD $0x4eb0cf83 // fmls v3, v28, v16
+	FMOVQ 8(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 4(R3), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf03 // fmla v3, v24, v30
+	ADD $24, R3
+	ADD $32, R4
+	ADD $4, R8
+	ADD $4, R12
+	SUBS $32, R19
+	BNE block
+sum:
+	MOVD 8(R20), R21
+	MOVD 0(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 88(R20), R19
+	MOVD 16(R20), R21
+	WORD $0x6e21d400 // faddp v0, v0, v1
+	WORD $0x6e23d442 // faddp v2, v2, v3
+	WORD $0x6e22d400 // faddp v0, v0, v2
+	CBZ R19, store0
+	VLD1 (R0), V31.S[0]
+	VLD1 (R1), V31.S[1]
+	VLD1 (R2), V31.S[2]
+	VLD1 (R3), V31.S[3]
+	WORD $0x4e3fd400 // fadd v0, v0, v31
+store0:
+	VST1 V0.S[0], (R0)
+	VST1 V0.S[1], (R1)
+	VST1 V0.S[2], (R2)
+	VST1 V0.S[3], (R3)
+	RET
+
+// func neonQ5_1_1x1(t *tile)
+TEXT ·neonQ5_1_1x1(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 32(R20), R21
+	MOVD 24(R20), R0
+	MOVD 72(R20), R21
+	MOVD 40(R20), R4
+	MOVD 72(R20), R21
+	MOVD 48(R20), R8
+	MOVD 56(R20), R12
+	VMOVI $0, V0.B16
+	VMOVI $15, V8.B16
+	VMOVI $16, V9.B16
+	MOVD $constant0<>(SB), R22
+	FMOVQ (R22), F10
+	MOVD $constant1<>(SB), R22
+	FMOVQ (R22), F11
+	MOVD $constant2<>(SB), R22
+	FMOVQ (R22), F12
+	SUBS $128, R19
+	BLT rest
+loop:
+	PRFM 2048(R0), PLDL1KEEP
+	PRFM 2112(R0), PLDL1KEEP
+	MOVHU 0(R0), R22
+	MOVHU 24(R0), R23
+	MOVHU 48(R0), R24
+	MOVHU 72(R0), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R0), R22
+	MOVHU 26(R0), R23
+	MOVHU 50(R0), R24
+	MOVHU 74(R0), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf80 // fmls v0, v28, v16
+	FMOVQ 8(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 4(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	FMOVQ 32(R0), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVS 28(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb2 // bit v18, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb3 // bit v19, v29, v9
+	FMOVQ 56(R0), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	FMOVS 52(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb4 // bit v20, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb5 // bit v21, v29, v9
+	FMOVQ 80(R0), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FMOVS 76(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb6 // bit v22, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb7 // bit v23, v29, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	ADD $96, R0
+	ADD $128, R4
+	ADD $16, R8
+	ADD $16, R12
+	SUBS $128, R19
+	BGE loop
+rest:
+	ADDS $128, R19
+	BEQ sum
+block:
+	MOVHU 0(R0), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	MOVHU 2(R0), R22
+	FMOVD R22, F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	WORD $0x6ea0fa10 // fneg v16, v16
+	FMOVS (R12), F28
+	WORD $0x4eb0cf80 // fmls v0, v28, v16
+	FMOVQ 8(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	FMOVS 4(R0), F28
+	WORD $0x4e0a039d // tbl v29, v28, v10
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb0 // bit v16, v29, v9
+	WORD $0x4e0b039d // tbl v29, v28, v11
+	WORD $0x4e2c8fbd // cmtst 16b v29, v29, v12
+	WORD $0x6ea91fb1 // bit v17, v29, v9
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	ADD $24, R0
+	ADD $32, R4
+	ADD $4, R8
+	ADD $4, R12
+	SUBS $32, R19
+	BNE block
+sum:
+	MOVD 8(R20), R21
+	MOVD 0(R20), R0
+	MOVD 88(R20), R19
+	MOVD 16(R20), R21
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	CBZ R19, store0
+	VLD1 (R0), V31.S[0]
+	WORD $0x4e3fd400 // fadd v0, v0, v31
+store0:
+	VST1 V0.S[0], (R0)
+	RET
+
+// func neonUnpackQ8_0(q *int8, scales, mins *float32, w *byte, n int)
+TEXT ·neonUnpackQ8_0(SB), NOSPLIT, $0-40
+	MOVD q+0(FP), R0
+	MOVD scales+8(FP), R1
+	MOVD mins+16(FP), R2
+	MOVD w+24(FP), R3
+	MOVD n+32(FP), R4
+	SUBS $128, R4
+	BLT rest
+loop:
+	MOVHU 0(R3), R22
+	MOVHU 34(R3), R23
+	MOVHU 68(R3), R24
+	MOVHU 102(R3), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ.P F30, 16(R1)
+	FMOVQ 2(R3), F16
+	FMOVQ 18(R3), F17
+	FMOVQ 36(R3), F18
+	FMOVQ 52(R3), F19
+	FMOVQ 70(R3), F20
+	FMOVQ 86(R3), F21
+	FMOVQ 104(R3), F22
+	FMOVQ 120(R3), F23
+	FSTPQ.P (F16, F17), 32(R0)
+	FSTPQ.P (F18, F19), 32(R0)
+	FSTPQ.P (F20, F21), 32(R0)
+	FSTPQ.P (F22, F23), 32(R0)
+	ADD $136, R3
+	SUBS $128, R4
+	BGE loop
+rest:
+	ADDS $128, R4
+	BEQ done
+block:
+	MOVHU 0(R3), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVS.P F30, 4(R1)
+	FMOVQ 2(R3), F16
+	FMOVQ 18(R3), F17
+	FSTPQ.P (F16, F17), 32(R0)
+	ADD $34, R3
+	SUBS $32, R4
+	BNE block
+done:
 	RET
 
 // func neonQ8_0_4x2(t *tile)
@@ -2969,8 +7825,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
 	VMOVI $0, V24.B16
 	FLDPQ 0(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -2992,8 +7848,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R9), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf04 // fmla v4, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf04 // fmla v4, v24, v30
 	ADD $136, R0
 	MOVHU 0(R1), R22
 	MOVHU 34(R1), R23
@@ -3033,8 +7889,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf01 // fmla v1, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf01 // fmla v1, v24, v30
 	VMOVI $0, V24.B16
 	FLDPQ 0(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -3056,8 +7912,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R9), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf05 // fmla v5, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf05 // fmla v5, v24, v30
 	ADD $136, R1
 	MOVHU 0(R2), R22
 	MOVHU 34(R2), R23
@@ -3097,8 +7953,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf02 // fmla v2, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
 	VMOVI $0, V24.B16
 	FLDPQ 0(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -3120,8 +7976,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R9), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf06 // fmla v6, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf06 // fmla v6, v24, v30
 	ADD $136, R2
 	MOVHU 0(R3), R22
 	MOVHU 34(R3), R23
@@ -3161,8 +8017,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf03 // fmla v3, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf03 // fmla v3, v24, v30
 	VMOVI $0, V24.B16
 	FLDPQ 0(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -3184,8 +8040,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R9), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf07 // fmla v7, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf07 // fmla v7, v24, v30
 	ADD $136, R3
 	ADD $128, R4
 	ADD $16, R8
@@ -3197,8 +8053,8 @@ rest:
 	ADDS $128, R19
 	BEQ sum
 block:
-	MOVHU (R0), R22
-	FMOVS R22, F30
+	MOVHU 0(R0), R22
+	FMOVD R22, F30
 	WORD $0x0e217bde // fcvtl v30, v30
 	FMOVQ 2(R0), F16
 	FMOVQ 18(R0), F17
@@ -3209,8 +8065,8 @@ block:
 	WORD $0x4eb1bb18 // addv v24, v24
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVS (R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
 	FLDPQ (R5), (F28, F29)
 	VMOVI $0, V24.B16
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -3218,11 +8074,11 @@ block:
 	WORD $0x4eb1bb18 // addv v24, v24
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVS (R9), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf04 // fmla v4, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf04 // fmla v4, v24, v30
 	ADD $34, R0
-	MOVHU (R1), R22
-	FMOVS R22, F30
+	MOVHU 0(R1), R22
+	FMOVD R22, F30
 	WORD $0x0e217bde // fcvtl v30, v30
 	FMOVQ 2(R1), F16
 	FMOVQ 18(R1), F17
@@ -3233,8 +8089,8 @@ block:
 	WORD $0x4eb1bb18 // addv v24, v24
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVS (R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf01 // fmla v1, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf01 // fmla v1, v24, v30
 	FLDPQ (R5), (F28, F29)
 	VMOVI $0, V24.B16
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -3242,11 +8098,11 @@ block:
 	WORD $0x4eb1bb18 // addv v24, v24
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVS (R9), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf05 // fmla v5, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf05 // fmla v5, v24, v30
 	ADD $34, R1
-	MOVHU (R2), R22
-	FMOVS R22, F30
+	MOVHU 0(R2), R22
+	FMOVD R22, F30
 	WORD $0x0e217bde // fcvtl v30, v30
 	FMOVQ 2(R2), F16
 	FMOVQ 18(R2), F17
@@ -3257,8 +8113,8 @@ block:
 	WORD $0x4eb1bb18 // addv v24, v24
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVS (R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf02 // fmla v2, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
 	FLDPQ (R5), (F28, F29)
 	VMOVI $0, V24.B16
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -3266,11 +8122,11 @@ block:
 	WORD $0x4eb1bb18 // addv v24, v24
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVS (R9), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf06 // fmla v6, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf06 // fmla v6, v24, v30
 	ADD $34, R2
-	MOVHU (R3), R22
-	FMOVS R22, F30
+	MOVHU 0(R3), R22
+	FMOVD R22, F30
 	WORD $0x0e217bde // fcvtl v30, v30
 	FMOVQ 2(R3), F16
 	FMOVQ 18(R3), F17
@@ -3281,8 +8137,8 @@ block:
 	WORD $0x4eb1bb18 // addv v24, v24
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVS (R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf03 // fmla v3, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf03 // fmla v3, v24, v30
 	FLDPQ (R5), (F28, F29)
 	VMOVI $0, V24.B16
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -3290,8 +8146,8 @@ block:
 	WORD $0x4eb1bb18 // addv v24, v24
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVS (R9), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf07 // fmla v7, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf07 // fmla v7, v24, v30
 	ADD $34, R3
 	ADD $32, R4
 	ADD $4, R8
@@ -3396,8 +8252,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
 	VMOVI $0, V24.B16
 	FLDPQ 0(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -3419,8 +8275,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R9), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf04 // fmla v4, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf04 // fmla v4, v24, v30
 	ADD $136, R0
 	ADD $128, R4
 	ADD $16, R8
@@ -3432,8 +8288,8 @@ rest:
 	ADDS $128, R19
 	BEQ sum
 block:
-	MOVHU (R0), R22
-	FMOVS R22, F30
+	MOVHU 0(R0), R22
+	FMOVD R22, F30
 	WORD $0x0e217bde // fcvtl v30, v30
 	FMOVQ 2(R0), F16
 	FMOVQ 18(R0), F17
@@ -3444,8 +8300,8 @@ block:
 	WORD $0x4eb1bb18 // addv v24, v24
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVS (R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
 	FLDPQ (R5), (F28, F29)
 	VMOVI $0, V24.B16
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -3453,8 +8309,8 @@ block:
 	WORD $0x4eb1bb18 // addv v24, v24
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVS (R9), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf04 // fmla v4, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf04 // fmla v4, v24, v30
 	ADD $34, R0
 	ADD $32, R4
 	ADD $4, R8
@@ -3545,8 +8401,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
 	ADD $136, R0
 	PRFM 2048(R1), PLDL1KEEP
 	PRFM 2112(R1), PLDL1KEEP
@@ -3589,8 +8445,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf01 // fmla v1, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf01 // fmla v1, v24, v30
 	ADD $136, R1
 	PRFM 2048(R2), PLDL1KEEP
 	PRFM 2112(R2), PLDL1KEEP
@@ -3633,8 +8489,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf02 // fmla v2, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
 	ADD $136, R2
 	PRFM 2048(R3), PLDL1KEEP
 	PRFM 2112(R3), PLDL1KEEP
@@ -3677,8 +8533,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf03 // fmla v3, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf03 // fmla v3, v24, v30
 	ADD $136, R3
 	ADD $128, R4
 	ADD $16, R8
@@ -3688,8 +8544,8 @@ rest:
 	ADDS $128, R19
 	BEQ sum
 block:
-	MOVHU (R0), R22
-	FMOVS R22, F30
+	MOVHU 0(R0), R22
+	FMOVD R22, F30
 	WORD $0x0e217bde // fcvtl v30, v30
 	FMOVQ 2(R0), F16
 	FMOVQ 18(R0), F17
@@ -3700,11 +8556,11 @@ block:
 	WORD $0x4eb1bb18 // addv v24, v24
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVS (R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
 	ADD $34, R0
-	MOVHU (R1), R22
-	FMOVS R22, F30
+	MOVHU 0(R1), R22
+	FMOVD R22, F30
 	WORD $0x0e217bde // fcvtl v30, v30
 	FMOVQ 2(R1), F16
 	FMOVQ 18(R1), F17
@@ -3715,11 +8571,11 @@ block:
 	WORD $0x4eb1bb18 // addv v24, v24
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVS (R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf01 // fmla v1, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf01 // fmla v1, v24, v30
 	ADD $34, R1
-	MOVHU (R2), R22
-	FMOVS R22, F30
+	MOVHU 0(R2), R22
+	FMOVD R22, F30
 	WORD $0x0e217bde // fcvtl v30, v30
 	FMOVQ 2(R2), F16
 	FMOVQ 18(R2), F17
@@ -3730,11 +8586,11 @@ block:
 	WORD $0x4eb1bb18 // addv v24, v24
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVS (R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf02 // fmla v2, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
 	ADD $34, R2
-	MOVHU (R3), R22
-	FMOVS R22, F30
+	MOVHU 0(R3), R22
+	FMOVD R22, F30
 	WORD $0x0e217bde // fcvtl v30, v30
 	FMOVQ 2(R3), F16
 	FMOVQ 18(R3), F17
@@ -3745,8 +8601,8 @@ block:
 	WORD $0x4eb1bb18 // addv v24, v24
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVS (R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf03 // fmla v3, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf03 // fmla v3, v24, v30
 	ADD $34, R3
 	ADD $32, R4
 	ADD $4, R8
@@ -3831,8 +8687,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
 	ADD $136, R0
 	ADD $128, R4
 	ADD $16, R8
@@ -3842,8 +8698,8 @@ rest:
 	ADDS $128, R19
 	BEQ sum
 block:
-	MOVHU (R0), R22
-	FMOVS R22, F30
+	MOVHU 0(R0), R22
+	FMOVD R22, F30
 	WORD $0x0e217bde // fcvtl v30, v30
 	FMOVQ 2(R0), F16
 	FMOVQ 18(R0), F17
@@ -3854,8 +8710,8 @@ block:
 	WORD $0x4eb1bb18 // addv v24, v24
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVS (R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
 	ADD $34, R0
 	ADD $32, R4
 	ADD $4, R8
@@ -3875,84 +8731,116 @@ store0:
 	VST1 V0.S[0], (R0)
 	RET
 
-// func neonUnpackQ4_K(q *int8, scales, mins *float32, w *byte, n int)
-TEXT ·neonUnpackQ4_K(SB), NOSPLIT, $0-40
+// func neonUnpackQ2_K(q *int8, scales, mins *float32, w *byte, n int)
+TEXT ·neonUnpackQ2_K(SB), NOSPLIT, $0-40
 	MOVD q+0(FP), R0
 	MOVD scales+8(FP), R1
 	MOVD mins+16(FP), R2
 	MOVD w+24(FP), R3
 	MOVD n+32(FP), R4
+	VMOVI $3, V8.B16
+	VMOVI $15, V9.B16
 loop:
-	MOVD 4(R3), R23
-	MOVWU 12(R3), R24
-	AND $0x3f3f3f3f3f3f3f3f, R23, R22
-	LSR $2, R23
-	AND $0x3030303030303030, R23
-	ORR R24<<28, R24, R24
-	AND $0x0f0f0f0f0f0f0f0f, R24
-	ORR R24, R23, R23
-	FMOVS (R3), F28
+	FMOVQ (R3), F18
+	WORD $0x4e291e56 // and v22, v18, v9
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVS 80(R3), F28
 	WORD $0x0e217b9c // fcvtl v28, v28
-	FMOVD R22, F30
-	WORD $0x2f08a7de // uxtl 8h v30, v30
-	WORD $0x6f10a7d0 // uxtl2 v16, v30
-	WORD $0x2f10a7de // uxtl v30, v30
-	WORD $0x6e21dbde // ucvtf v30, v30
-	WORD $0x6e21da10 // ucvtf v16, v16
-	WORD $0x4f9c93de // fmul v30, v30, v28[0]
-	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
-	FMOVD R23, F31
-	WORD $0x2f08a7ff // uxtl 8h v31, v31
-	WORD $0x6f10a7f1 // uxtl2 v17, v31
-	WORD $0x2f10a7ff // uxtl v31, v31
-	WORD $0x6e21dbff // ucvtf v31, v31
-	WORD $0x6e21da31 // ucvtf v17, v17
-	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
+	WORD $0x0f08a6d4 // sxtl 8h v20, v22
+	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
+	WORD $0x4f10a6d7 // sxtl2 v23, v22
+	WORD $0x4e21daf7 // scvtf v23, v23
+	WORD $0x4f9c92f7 // fmul v23, v23, v28[0]
+	WORD $0x0f10a6d6 // sxtl v22, v22
+	WORD $0x4e21dad6 // scvtf v22, v22
+	WORD $0x4f9c92d6 // fmul v22, v22, v28[0]
+	WORD $0x4f10a695 // sxtl2 v21, v20
+	WORD $0x4e21dab5 // scvtf v21, v21
+	WORD $0x4f9c92b5 // fmul v21, v21, v28[0]
+	WORD $0x0f10a694 // sxtl v20, v20
+	WORD $0x4e21da94 // scvtf v20, v20
+	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
+	WORD $0x0f08a650 // sxtl 8h v16, v18
+	WORD $0x4f08a652 // sxtl2 8h v18, v18
+	WORD $0x4f10a653 // sxtl2 v19, v18
+	WORD $0x4e21da73 // scvtf v19, v19
+	WORD $0x4fbc9273 // fmul v19, v19, v28[1]
+	WORD $0x0f10a652 // sxtl v18, v18
+	WORD $0x4e21da52 // scvtf v18, v18
+	WORD $0x4fbc9252 // fmul v18, v18, v28[1]
+	WORD $0x4f10a611 // sxtl2 v17, v16
+	WORD $0x4e21da31 // scvtf v17, v17
 	WORD $0x4fbc9231 // fmul v17, v17, v28[1]
-	FSTPQ.P (F16, F17), 32(R2)
-	VMOVI $15, V28.B16
+	WORD $0x0f10a610 // sxtl v16, v16
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
+	FMOVQ.P F20, 16(R1)
+	FMOVQ.P F16, 16(R2)
+	FMOVQ.P F21, 16(R1)
+	FMOVQ.P F17, 16(R2)
+	FMOVQ.P F22, 16(R1)
+	FMOVQ.P F18, 16(R2)
+	FMOVQ.P F23, 16(R1)
+	FMOVQ.P F19, 16(R2)
+	FMOVQ 16(R3), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 32(R3), F17
+	WORD $0x4e281e31 // and v17, v17, v8
 	FMOVQ 16(R3), F18
-	WORD $0x4e3c1e50 // and v16, v18, v28
-	WORD $0x6f0c0652 // ushr 16b #4 v18, v18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
 	FMOVQ 32(R3), F19
-	WORD $0x4e3c1e71 // and v17, v19, v28
-	WORD $0x6f0c0673 // ushr 16b #4 v19, v19
-	FMOVQ 48(R3), F22
-	WORD $0x4e3c1ed4 // and v20, v22, v28
-	WORD $0x6f0c06d6 // ushr 16b #4 v22, v22
-	FMOVQ 64(R3), F23
-	WORD $0x4e3c1ef5 // and v21, v23, v28
-	WORD $0x6f0c06f7 // ushr 16b #4 v23, v23
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
 	FSTPQ.P (F16, F17), 32(R0)
 	FSTPQ.P (F18, F19), 32(R0)
-	FSTPQ.P (F20, F21), 32(R0)
-	FSTPQ.P (F22, F23), 32(R0)
-	FMOVQ.P F30, 16(R1)
-	VMOVI $15, V28.B16
-	FMOVQ 80(R3), F18
-	WORD $0x4e3c1e50 // and v16, v18, v28
-	WORD $0x6f0c0652 // ushr 16b #4 v18, v18
-	FMOVQ 96(R3), F19
-	WORD $0x4e3c1e71 // and v17, v19, v28
-	WORD $0x6f0c0673 // ushr 16b #4 v19, v19
-	FMOVQ 112(R3), F22
-	WORD $0x4e3c1ed4 // and v20, v22, v28
-	WORD $0x6f0c06d6 // ushr 16b #4 v22, v22
-	FMOVQ 128(R3), F23
-	WORD $0x4e3c1ef5 // and v21, v23, v28
-	WORD $0x6f0c06f7 // ushr 16b #4 v23, v23
+	FMOVQ 16(R3), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 32(R3), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 16(R3), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 32(R3), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
 	FSTPQ.P (F16, F17), 32(R0)
 	FSTPQ.P (F18, F19), 32(R0)
-	FSTPQ.P (F20, F21), 32(R0)
-	FSTPQ.P (F22, F23), 32(R0)
-	FMOVQ.P F31, 16(R1)
-	ADD $144, R3
+	FMOVQ 48(R3), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 64(R3), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 48(R3), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 64(R3), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
+	FSTPQ.P (F16, F17), 32(R0)
+	FSTPQ.P (F18, F19), 32(R0)
+	FMOVQ 48(R3), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 64(R3), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 48(R3), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 64(R3), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	FSTPQ.P (F16, F17), 32(R0)
+	FSTPQ.P (F18, F19), 32(R0)
+	ADD $84, R3
 	SUBS $256, R4
 	BNE loop
 	RET
 
-// func neonQ4_K_4x4(t *tile)
-TEXT ·neonQ4_K_4x4(SB), NOSPLIT, $0-8
+// func neonQ2_K_4x2(t *tile)
+TEXT ·neonQ2_K_4x2(SB), NOSPLIT, $128-8
 	MOVD t+0(FP), R20
 	MOVD 80(R20), R19
 	MOVD 32(R20), R21
@@ -3963,1042 +8851,1140 @@ TEXT ·neonQ4_K_4x4(SB), NOSPLIT, $0-8
 	MOVD 72(R20), R21
 	MOVD 40(R20), R4
 	ADD R21, R4, R5
-	ADD R21, R5, R6
-	ADD R21, R6, R7
 	MOVD 72(R20), R21
 	MOVD 48(R20), R8
 	ADD R21, R8, R9
-	ADD R21, R9, R10
-	ADD R21, R10, R11
-	MOVD 56(R20), R12
-	ADD R21, R12, R13
-	ADD R21, R13, R14
-	ADD R21, R14, R15
 	VMOVI $0, V0.B16
 	VMOVI $0, V1.B16
 	VMOVI $0, V2.B16
 	VMOVI $0, V3.B16
+	MOVD $s-64(SP), R12
 	VMOVI $0, V4.B16
 	VMOVI $0, V5.B16
 	VMOVI $0, V6.B16
 	VMOVI $0, V7.B16
-	VMOVI $0, V8.B16
-	VMOVI $0, V9.B16
-	VMOVI $0, V10.B16
-	VMOVI $0, V11.B16
-	VMOVI $0, V12.B16
-	VMOVI $0, V13.B16
-	VMOVI $0, V14.B16
-	VMOVI $0, V15.B16
+	MOVD $s-128(SP), R13
+	VMOVI $3, V8.B16
+	VMOVI $15, V9.B16
 loop:
-	MOVD 4(R0), R23
-	MOVWU 12(R0), R24
-	AND $0x3f3f3f3f3f3f3f3f, R23, R22
-	LSR $2, R23
-	AND $0x3030303030303030, R23
-	ORR R24<<28, R24, R24
-	AND $0x0f0f0f0f0f0f0f0f, R24
-	ORR R24, R23, R23
-	FMOVS (R0), F28
+	VMOVI $1, V30.B16
+	VMOVI $0, V24.B16
+	FMOVQ 0(R4), F28
+	WORD $0x4e9e9798 // sdot v24, v28, v30
+	VMOVI $0, V25.B16
+	FMOVQ 16(R4), F28
+	WORD $0x4e9e9799 // sdot v25, v28, v30
+	VMOVI $0, V26.B16
+	FMOVQ 32(R4), F28
+	WORD $0x4e9e979a // sdot v26, v28, v30
+	VMOVI $0, V27.B16
+	FMOVQ 48(R4), F28
+	WORD $0x4e9e979b // sdot v27, v28, v30
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 0(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	FMOVQ F24, 0(R12)
+	VMOVI $0, V24.B16
+	FMOVQ 64(R4), F28
+	WORD $0x4e9e9798 // sdot v24, v28, v30
+	VMOVI $0, V25.B16
+	FMOVQ 80(R4), F28
+	WORD $0x4e9e9799 // sdot v25, v28, v30
+	VMOVI $0, V26.B16
+	FMOVQ 96(R4), F28
+	WORD $0x4e9e979a // sdot v26, v28, v30
+	VMOVI $0, V27.B16
+	FMOVQ 112(R4), F28
+	WORD $0x4e9e979b // sdot v27, v28, v30
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 8(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	FMOVQ F24, 16(R12)
+	VMOVI $0, V24.B16
+	FMOVQ 128(R4), F28
+	WORD $0x4e9e9798 // sdot v24, v28, v30
+	VMOVI $0, V25.B16
+	FMOVQ 144(R4), F28
+	WORD $0x4e9e9799 // sdot v25, v28, v30
+	VMOVI $0, V26.B16
+	FMOVQ 160(R4), F28
+	WORD $0x4e9e979a // sdot v26, v28, v30
+	VMOVI $0, V27.B16
+	FMOVQ 176(R4), F28
+	WORD $0x4e9e979b // sdot v27, v28, v30
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 16(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	FMOVQ F24, 32(R12)
+	VMOVI $0, V24.B16
+	FMOVQ 192(R4), F28
+	WORD $0x4e9e9798 // sdot v24, v28, v30
+	VMOVI $0, V25.B16
+	FMOVQ 208(R4), F28
+	WORD $0x4e9e9799 // sdot v25, v28, v30
+	VMOVI $0, V26.B16
+	FMOVQ 224(R4), F28
+	WORD $0x4e9e979a // sdot v26, v28, v30
+	VMOVI $0, V27.B16
+	FMOVQ 240(R4), F28
+	WORD $0x4e9e979b // sdot v27, v28, v30
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 24(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	FMOVQ F24, 48(R12)
+	VMOVI $1, V30.B16
+	VMOVI $0, V24.B16
+	FMOVQ 0(R5), F28
+	WORD $0x4e9e9798 // sdot v24, v28, v30
+	VMOVI $0, V25.B16
+	FMOVQ 16(R5), F28
+	WORD $0x4e9e9799 // sdot v25, v28, v30
+	VMOVI $0, V26.B16
+	FMOVQ 32(R5), F28
+	WORD $0x4e9e979a // sdot v26, v28, v30
+	VMOVI $0, V27.B16
+	FMOVQ 48(R5), F28
+	WORD $0x4e9e979b // sdot v27, v28, v30
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 0(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	FMOVQ F24, 0(R13)
+	VMOVI $0, V24.B16
+	FMOVQ 64(R5), F28
+	WORD $0x4e9e9798 // sdot v24, v28, v30
+	VMOVI $0, V25.B16
+	FMOVQ 80(R5), F28
+	WORD $0x4e9e9799 // sdot v25, v28, v30
+	VMOVI $0, V26.B16
+	FMOVQ 96(R5), F28
+	WORD $0x4e9e979a // sdot v26, v28, v30
+	VMOVI $0, V27.B16
+	FMOVQ 112(R5), F28
+	WORD $0x4e9e979b // sdot v27, v28, v30
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 8(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	FMOVQ F24, 16(R13)
+	VMOVI $0, V24.B16
+	FMOVQ 128(R5), F28
+	WORD $0x4e9e9798 // sdot v24, v28, v30
+	VMOVI $0, V25.B16
+	FMOVQ 144(R5), F28
+	WORD $0x4e9e9799 // sdot v25, v28, v30
+	VMOVI $0, V26.B16
+	FMOVQ 160(R5), F28
+	WORD $0x4e9e979a // sdot v26, v28, v30
+	VMOVI $0, V27.B16
+	FMOVQ 176(R5), F28
+	WORD $0x4e9e979b // sdot v27, v28, v30
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 16(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	FMOVQ F24, 32(R13)
+	VMOVI $0, V24.B16
+	FMOVQ 192(R5), F28
+	WORD $0x4e9e9798 // sdot v24, v28, v30
+	VMOVI $0, V25.B16
+	FMOVQ 208(R5), F28
+	WORD $0x4e9e9799 // sdot v25, v28, v30
+	VMOVI $0, V26.B16
+	FMOVQ 224(R5), F28
+	WORD $0x4e9e979a // sdot v26, v28, v30
+	VMOVI $0, V27.B16
+	FMOVQ 240(R5), F28
+	WORD $0x4e9e979b // sdot v27, v28, v30
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 24(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	FMOVQ F24, 48(R13)
+	FMOVQ (R0), F18
+	WORD $0x4e291e56 // and v22, v18, v9
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVS 80(R0), F28
 	WORD $0x0e217b9c // fcvtl v28, v28
-	FMOVD R22, F30
-	WORD $0x2f08a7de // uxtl 8h v30, v30
-	WORD $0x6f10a7d0 // uxtl2 v16, v30
-	WORD $0x2f10a7de // uxtl v30, v30
-	WORD $0x6e21dbde // ucvtf v30, v30
-	WORD $0x6e21da10 // ucvtf v16, v16
-	WORD $0x4f9c93de // fmul v30, v30, v28[0]
-	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
-	FMOVD R23, F31
-	WORD $0x2f08a7ff // uxtl 8h v31, v31
-	WORD $0x6f10a7f1 // uxtl2 v17, v31
-	WORD $0x2f10a7ff // uxtl v31, v31
-	WORD $0x6e21dbff // ucvtf v31, v31
-	WORD $0x6e21da31 // ucvtf v17, v17
-	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
+	WORD $0x0f08a6d4 // sxtl 8h v20, v22
+	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
+	WORD $0x4f10a6d7 // sxtl2 v23, v22
+	WORD $0x4e21daf7 // scvtf v23, v23
+	WORD $0x4f9c92f7 // fmul v23, v23, v28[0]
+	WORD $0x0f10a6d6 // sxtl v22, v22
+	WORD $0x4e21dad6 // scvtf v22, v22
+	WORD $0x4f9c92d6 // fmul v22, v22, v28[0]
+	WORD $0x4f10a695 // sxtl2 v21, v20
+	WORD $0x4e21dab5 // scvtf v21, v21
+	WORD $0x4f9c92b5 // fmul v21, v21, v28[0]
+	WORD $0x0f10a694 // sxtl v20, v20
+	WORD $0x4e21da94 // scvtf v20, v20
+	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
+	WORD $0x0f08a650 // sxtl 8h v16, v18
+	WORD $0x4f08a652 // sxtl2 8h v18, v18
+	WORD $0x4f10a653 // sxtl2 v19, v18
+	WORD $0x4e21da73 // scvtf v19, v19
+	WORD $0x4fbc9273 // fmul v19, v19, v28[1]
+	WORD $0x0f10a652 // sxtl v18, v18
+	WORD $0x4e21da52 // scvtf v18, v18
+	WORD $0x4fbc9252 // fmul v18, v18, v28[1]
+	WORD $0x4f10a611 // sxtl2 v17, v16
+	WORD $0x4e21da31 // scvtf v17, v17
 	WORD $0x4fbc9231 // fmul v17, v17, v28[1]
-	FLDPQ (R12), (F28, F29)
+	WORD $0x0f10a610 // sxtl v16, v16
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
+	FMOVQ 0(R12), F28
 	WORD $0x4eb0cf80 // fmls v0, v28, v16
-	WORD $0x4eb1cfa0 // fmls v0, v29, v17
-	FLDPQ (R13), (F28, F29)
+	FMOVQ 16(R12), F28
+	WORD $0x4eb1cf80 // fmls v0, v28, v17
+	FMOVQ 32(R12), F28
+	WORD $0x4eb2cf80 // fmls v0, v28, v18
+	FMOVQ 48(R12), F28
+	WORD $0x4eb3cf80 // fmls v0, v28, v19
+	FMOVQ 0(R13), F28
 	WORD $0x4eb0cf84 // fmls v4, v28, v16
-	WORD $0x4eb1cfa4 // fmls v4, v29, v17
-	FLDPQ (R14), (F28, F29)
-	WORD $0x4eb0cf88 // fmls v8, v28, v16
-	WORD $0x4eb1cfa8 // fmls v8, v29, v17
-	FLDPQ (R15), (F28, F29)
-	WORD $0x4eb0cf8c // fmls v12, v28, v16
-	WORD $0x4eb1cfac // fmls v12, v29, v17
-	VMOVI $15, V28.B16
+	FMOVQ 16(R13), F28
+	WORD $0x4eb1cf84 // fmls v4, v28, v17
+	FMOVQ 32(R13), F28
+	WORD $0x4eb2cf84 // fmls v4, v28, v18
+	FMOVQ 48(R13), F28
+	WORD $0x4eb3cf84 // fmls v4, v28, v19
+	FMOVQ 16(R0), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 32(R0), F17
+	WORD $0x4e281e31 // and v17, v17, v8
 	FMOVQ 16(R0), F18
-	WORD $0x4e3c1e50 // and v16, v18, v28
-	WORD $0x6f0c0652 // ushr 16b #4 v18, v18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
 	FMOVQ 32(R0), F19
-	WORD $0x4e3c1e71 // and v17, v19, v28
-	WORD $0x6f0c0673 // ushr 16b #4 v19, v19
-	FMOVQ 48(R0), F22
-	WORD $0x4e3c1ed4 // and v20, v22, v28
-	WORD $0x6f0c06d6 // ushr 16b #4 v22, v22
-	FMOVQ 64(R0), F23
-	WORD $0x4e3c1ef5 // and v21, v23, v28
-	WORD $0x6f0c06f7 // ushr 16b #4 v23, v23
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
-	FLDPQ 32(R4), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
+	WORD $0x4e9d9639 // sdot v25, v17, v29
 	VMOVI $0, V26.B16
-	FLDPQ 64(R4), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
 	VMOVI $0, V27.B16
-	FLDPQ 96(R4), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4e9d967b // sdot v27, v19, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 0(R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	FMOVD 0(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf00 // fmla v0, v24, v20
 	VMOVI $0, V24.B16
 	FLDPQ 0(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
 	FLDPQ 32(R5), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 0(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf04 // fmla v4, v24, v20
+	FMOVQ 16(R0), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 32(R0), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 16(R0), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 32(R0), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	VMOVI $0, V24.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
 	VMOVI $0, V26.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 8(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf00 // fmla v0, v24, v21
+	VMOVI $0, V24.B16
 	FLDPQ 64(R5), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
-	VMOVI $0, V27.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
 	FLDPQ 96(R5), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 0(R9), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf04 // fmla v4, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 0(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	VMOVI $0, V25.B16
-	FLDPQ 32(R6), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
-	VMOVI $0, V26.B16
-	FLDPQ 64(R6), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
+	WORD $0x4e9c965a // sdot v26, v18, v28
 	VMOVI $0, V27.B16
-	FLDPQ 96(R6), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4e9d967b // sdot v27, v19, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 0(R10), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf08 // fmla v8, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 0(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	VMOVI $0, V25.B16
-	FLDPQ 32(R7), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
-	VMOVI $0, V26.B16
-	FLDPQ 64(R7), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
-	VMOVI $0, V27.B16
-	FLDPQ 96(R7), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 0(R11), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf0c // fmla v12, v24, v28
-	VMOVI $15, V28.B16
-	FMOVQ 80(R0), F18
-	WORD $0x4e3c1e50 // and v16, v18, v28
-	WORD $0x6f0c0652 // ushr 16b #4 v18, v18
-	FMOVQ 96(R0), F19
-	WORD $0x4e3c1e71 // and v17, v19, v28
-	WORD $0x6f0c0673 // ushr 16b #4 v19, v19
-	FMOVQ 112(R0), F22
-	WORD $0x4e3c1ed4 // and v20, v22, v28
-	WORD $0x6f0c06d6 // ushr 16b #4 v22, v22
-	FMOVQ 128(R0), F23
-	WORD $0x4e3c1ef5 // and v21, v23, v28
-	WORD $0x6f0c06f7 // ushr 16b #4 v23, v23
+	FMOVD 8(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf04 // fmla v4, v24, v21
+	FMOVQ 48(R0), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 64(R0), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 48(R0), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 64(R0), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
 	VMOVI $0, V24.B16
 	FLDPQ 128(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
-	FLDPQ 160(R4), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
+	WORD $0x4e9d9639 // sdot v25, v17, v29
 	VMOVI $0, V26.B16
-	FLDPQ 192(R4), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
 	VMOVI $0, V27.B16
-	FLDPQ 224(R4), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4e9d967b // sdot v27, v19, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 16(R8), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	FMOVD 16(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf00 // fmla v0, v24, v22
 	VMOVI $0, V24.B16
 	FLDPQ 128(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
 	FLDPQ 160(R5), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 16(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf04 // fmla v4, v24, v22
+	FMOVQ 48(R0), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 64(R0), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 48(R0), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 64(R0), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	VMOVI $0, V24.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
 	VMOVI $0, V26.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 24(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf00 // fmla v0, v24, v23
+	VMOVI $0, V24.B16
 	FLDPQ 192(R5), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
-	VMOVI $0, V27.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
 	FLDPQ 224(R5), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 16(R9), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf04 // fmla v4, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 128(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	VMOVI $0, V25.B16
-	FLDPQ 160(R6), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
-	VMOVI $0, V26.B16
-	FLDPQ 192(R6), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
+	WORD $0x4e9c965a // sdot v26, v18, v28
 	VMOVI $0, V27.B16
-	FLDPQ 224(R6), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4e9d967b // sdot v27, v19, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 16(R10), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf08 // fmla v8, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 128(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	VMOVI $0, V25.B16
-	FLDPQ 160(R7), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
-	VMOVI $0, V26.B16
-	FLDPQ 192(R7), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
-	VMOVI $0, V27.B16
-	FLDPQ 224(R7), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 16(R11), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf0c // fmla v12, v24, v28
-	ADD $144, R0
-	MOVD 4(R1), R23
-	MOVWU 12(R1), R24
-	AND $0x3f3f3f3f3f3f3f3f, R23, R22
-	LSR $2, R23
-	AND $0x3030303030303030, R23
-	ORR R24<<28, R24, R24
-	AND $0x0f0f0f0f0f0f0f0f, R24
-	ORR R24, R23, R23
-	FMOVS (R1), F28
+	FMOVD 24(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf04 // fmla v4, v24, v23
+	ADD $84, R0
+	FMOVQ (R1), F18
+	WORD $0x4e291e56 // and v22, v18, v9
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVS 80(R1), F28
 	WORD $0x0e217b9c // fcvtl v28, v28
-	FMOVD R22, F30
-	WORD $0x2f08a7de // uxtl 8h v30, v30
-	WORD $0x6f10a7d0 // uxtl2 v16, v30
-	WORD $0x2f10a7de // uxtl v30, v30
-	WORD $0x6e21dbde // ucvtf v30, v30
-	WORD $0x6e21da10 // ucvtf v16, v16
-	WORD $0x4f9c93de // fmul v30, v30, v28[0]
-	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
-	FMOVD R23, F31
-	WORD $0x2f08a7ff // uxtl 8h v31, v31
-	WORD $0x6f10a7f1 // uxtl2 v17, v31
-	WORD $0x2f10a7ff // uxtl v31, v31
-	WORD $0x6e21dbff // ucvtf v31, v31
-	WORD $0x6e21da31 // ucvtf v17, v17
-	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
+	WORD $0x0f08a6d4 // sxtl 8h v20, v22
+	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
+	WORD $0x4f10a6d7 // sxtl2 v23, v22
+	WORD $0x4e21daf7 // scvtf v23, v23
+	WORD $0x4f9c92f7 // fmul v23, v23, v28[0]
+	WORD $0x0f10a6d6 // sxtl v22, v22
+	WORD $0x4e21dad6 // scvtf v22, v22
+	WORD $0x4f9c92d6 // fmul v22, v22, v28[0]
+	WORD $0x4f10a695 // sxtl2 v21, v20
+	WORD $0x4e21dab5 // scvtf v21, v21
+	WORD $0x4f9c92b5 // fmul v21, v21, v28[0]
+	WORD $0x0f10a694 // sxtl v20, v20
+	WORD $0x4e21da94 // scvtf v20, v20
+	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
+	WORD $0x0f08a650 // sxtl 8h v16, v18
+	WORD $0x4f08a652 // sxtl2 8h v18, v18
+	WORD $0x4f10a653 // sxtl2 v19, v18
+	WORD $0x4e21da73 // scvtf v19, v19
+	WORD $0x4fbc9273 // fmul v19, v19, v28[1]
+	WORD $0x0f10a652 // sxtl v18, v18
+	WORD $0x4e21da52 // scvtf v18, v18
+	WORD $0x4fbc9252 // fmul v18, v18, v28[1]
+	WORD $0x4f10a611 // sxtl2 v17, v16
+	WORD $0x4e21da31 // scvtf v17, v17
 	WORD $0x4fbc9231 // fmul v17, v17, v28[1]
-	FLDPQ (R12), (F28, F29)
+	WORD $0x0f10a610 // sxtl v16, v16
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
+	FMOVQ 0(R12), F28
 	WORD $0x4eb0cf81 // fmls v1, v28, v16
-	WORD $0x4eb1cfa1 // fmls v1, v29, v17
-	FLDPQ (R13), (F28, F29)
+	FMOVQ 16(R12), F28
+	WORD $0x4eb1cf81 // fmls v1, v28, v17
+	FMOVQ 32(R12), F28
+	WORD $0x4eb2cf81 // fmls v1, v28, v18
+	FMOVQ 48(R12), F28
+	WORD $0x4eb3cf81 // fmls v1, v28, v19
+	FMOVQ 0(R13), F28
 	WORD $0x4eb0cf85 // fmls v5, v28, v16
-	WORD $0x4eb1cfa5 // fmls v5, v29, v17
-	FLDPQ (R14), (F28, F29)
-	WORD $0x4eb0cf89 // fmls v9, v28, v16
-	WORD $0x4eb1cfa9 // fmls v9, v29, v17
-	FLDPQ (R15), (F28, F29)
-	WORD $0x4eb0cf8d // fmls v13, v28, v16
-	WORD $0x4eb1cfad // fmls v13, v29, v17
-	VMOVI $15, V28.B16
+	FMOVQ 16(R13), F28
+	WORD $0x4eb1cf85 // fmls v5, v28, v17
+	FMOVQ 32(R13), F28
+	WORD $0x4eb2cf85 // fmls v5, v28, v18
+	FMOVQ 48(R13), F28
+	WORD $0x4eb3cf85 // fmls v5, v28, v19
+	FMOVQ 16(R1), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 32(R1), F17
+	WORD $0x4e281e31 // and v17, v17, v8
 	FMOVQ 16(R1), F18
-	WORD $0x4e3c1e50 // and v16, v18, v28
-	WORD $0x6f0c0652 // ushr 16b #4 v18, v18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
 	FMOVQ 32(R1), F19
-	WORD $0x4e3c1e71 // and v17, v19, v28
-	WORD $0x6f0c0673 // ushr 16b #4 v19, v19
-	FMOVQ 48(R1), F22
-	WORD $0x4e3c1ed4 // and v20, v22, v28
-	WORD $0x6f0c06d6 // ushr 16b #4 v22, v22
-	FMOVQ 64(R1), F23
-	WORD $0x4e3c1ef5 // and v21, v23, v28
-	WORD $0x6f0c06f7 // ushr 16b #4 v23, v23
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
-	FLDPQ 32(R4), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
+	WORD $0x4e9d9639 // sdot v25, v17, v29
 	VMOVI $0, V26.B16
-	FLDPQ 64(R4), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
 	VMOVI $0, V27.B16
-	FLDPQ 96(R4), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4e9d967b // sdot v27, v19, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 0(R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf01 // fmla v1, v24, v28
+	FMOVD 0(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf01 // fmla v1, v24, v20
 	VMOVI $0, V24.B16
 	FLDPQ 0(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
 	FLDPQ 32(R5), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 0(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf05 // fmla v5, v24, v20
+	FMOVQ 16(R1), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 32(R1), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 16(R1), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 32(R1), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	VMOVI $0, V24.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
 	VMOVI $0, V26.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 8(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf01 // fmla v1, v24, v21
+	VMOVI $0, V24.B16
 	FLDPQ 64(R5), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
-	VMOVI $0, V27.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
 	FLDPQ 96(R5), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 0(R9), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf05 // fmla v5, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 0(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	VMOVI $0, V25.B16
-	FLDPQ 32(R6), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
-	VMOVI $0, V26.B16
-	FLDPQ 64(R6), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
+	WORD $0x4e9c965a // sdot v26, v18, v28
 	VMOVI $0, V27.B16
-	FLDPQ 96(R6), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4e9d967b // sdot v27, v19, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 0(R10), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf09 // fmla v9, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 0(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	VMOVI $0, V25.B16
-	FLDPQ 32(R7), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
-	VMOVI $0, V26.B16
-	FLDPQ 64(R7), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
-	VMOVI $0, V27.B16
-	FLDPQ 96(R7), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 0(R11), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf0d // fmla v13, v24, v28
-	VMOVI $15, V28.B16
-	FMOVQ 80(R1), F18
-	WORD $0x4e3c1e50 // and v16, v18, v28
-	WORD $0x6f0c0652 // ushr 16b #4 v18, v18
-	FMOVQ 96(R1), F19
-	WORD $0x4e3c1e71 // and v17, v19, v28
-	WORD $0x6f0c0673 // ushr 16b #4 v19, v19
-	FMOVQ 112(R1), F22
-	WORD $0x4e3c1ed4 // and v20, v22, v28
-	WORD $0x6f0c06d6 // ushr 16b #4 v22, v22
-	FMOVQ 128(R1), F23
-	WORD $0x4e3c1ef5 // and v21, v23, v28
-	WORD $0x6f0c06f7 // ushr 16b #4 v23, v23
+	FMOVD 8(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf05 // fmla v5, v24, v21
+	FMOVQ 48(R1), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 64(R1), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 48(R1), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 64(R1), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
 	VMOVI $0, V24.B16
 	FLDPQ 128(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
-	FLDPQ 160(R4), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
+	WORD $0x4e9d9639 // sdot v25, v17, v29
 	VMOVI $0, V26.B16
-	FLDPQ 192(R4), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
 	VMOVI $0, V27.B16
-	FLDPQ 224(R4), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4e9d967b // sdot v27, v19, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 16(R8), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf01 // fmla v1, v24, v28
+	FMOVD 16(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf01 // fmla v1, v24, v22
 	VMOVI $0, V24.B16
 	FLDPQ 128(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
 	FLDPQ 160(R5), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 16(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf05 // fmla v5, v24, v22
+	FMOVQ 48(R1), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 64(R1), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 48(R1), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 64(R1), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	VMOVI $0, V24.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
 	VMOVI $0, V26.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 24(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf01 // fmla v1, v24, v23
+	VMOVI $0, V24.B16
 	FLDPQ 192(R5), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
-	VMOVI $0, V27.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
 	FLDPQ 224(R5), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 16(R9), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf05 // fmla v5, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 128(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	VMOVI $0, V25.B16
-	FLDPQ 160(R6), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
-	VMOVI $0, V26.B16
-	FLDPQ 192(R6), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
+	WORD $0x4e9c965a // sdot v26, v18, v28
 	VMOVI $0, V27.B16
-	FLDPQ 224(R6), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4e9d967b // sdot v27, v19, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 16(R10), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf09 // fmla v9, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 128(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	VMOVI $0, V25.B16
-	FLDPQ 160(R7), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
-	VMOVI $0, V26.B16
-	FLDPQ 192(R7), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
-	VMOVI $0, V27.B16
-	FLDPQ 224(R7), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 16(R11), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf0d // fmla v13, v24, v28
-	ADD $144, R1
-	MOVD 4(R2), R23
-	MOVWU 12(R2), R24
-	AND $0x3f3f3f3f3f3f3f3f, R23, R22
-	LSR $2, R23
-	AND $0x3030303030303030, R23
-	ORR R24<<28, R24, R24
-	AND $0x0f0f0f0f0f0f0f0f, R24
-	ORR R24, R23, R23
-	FMOVS (R2), F28
+	FMOVD 24(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf05 // fmla v5, v24, v23
+	ADD $84, R1
+	FMOVQ (R2), F18
+	WORD $0x4e291e56 // and v22, v18, v9
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVS 80(R2), F28
 	WORD $0x0e217b9c // fcvtl v28, v28
-	FMOVD R22, F30
-	WORD $0x2f08a7de // uxtl 8h v30, v30
-	WORD $0x6f10a7d0 // uxtl2 v16, v30
-	WORD $0x2f10a7de // uxtl v30, v30
-	WORD $0x6e21dbde // ucvtf v30, v30
-	WORD $0x6e21da10 // ucvtf v16, v16
-	WORD $0x4f9c93de // fmul v30, v30, v28[0]
-	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
-	FMOVD R23, F31
-	WORD $0x2f08a7ff // uxtl 8h v31, v31
-	WORD $0x6f10a7f1 // uxtl2 v17, v31
-	WORD $0x2f10a7ff // uxtl v31, v31
-	WORD $0x6e21dbff // ucvtf v31, v31
-	WORD $0x6e21da31 // ucvtf v17, v17
-	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
+	WORD $0x0f08a6d4 // sxtl 8h v20, v22
+	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
+	WORD $0x4f10a6d7 // sxtl2 v23, v22
+	WORD $0x4e21daf7 // scvtf v23, v23
+	WORD $0x4f9c92f7 // fmul v23, v23, v28[0]
+	WORD $0x0f10a6d6 // sxtl v22, v22
+	WORD $0x4e21dad6 // scvtf v22, v22
+	WORD $0x4f9c92d6 // fmul v22, v22, v28[0]
+	WORD $0x4f10a695 // sxtl2 v21, v20
+	WORD $0x4e21dab5 // scvtf v21, v21
+	WORD $0x4f9c92b5 // fmul v21, v21, v28[0]
+	WORD $0x0f10a694 // sxtl v20, v20
+	WORD $0x4e21da94 // scvtf v20, v20
+	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
+	WORD $0x0f08a650 // sxtl 8h v16, v18
+	WORD $0x4f08a652 // sxtl2 8h v18, v18
+	WORD $0x4f10a653 // sxtl2 v19, v18
+	WORD $0x4e21da73 // scvtf v19, v19
+	WORD $0x4fbc9273 // fmul v19, v19, v28[1]
+	WORD $0x0f10a652 // sxtl v18, v18
+	WORD $0x4e21da52 // scvtf v18, v18
+	WORD $0x4fbc9252 // fmul v18, v18, v28[1]
+	WORD $0x4f10a611 // sxtl2 v17, v16
+	WORD $0x4e21da31 // scvtf v17, v17
 	WORD $0x4fbc9231 // fmul v17, v17, v28[1]
-	FLDPQ (R12), (F28, F29)
+	WORD $0x0f10a610 // sxtl v16, v16
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
+	FMOVQ 0(R12), F28
 	WORD $0x4eb0cf82 // fmls v2, v28, v16
-	WORD $0x4eb1cfa2 // fmls v2, v29, v17
-	FLDPQ (R13), (F28, F29)
+	FMOVQ 16(R12), F28
+	WORD $0x4eb1cf82 // fmls v2, v28, v17
+	FMOVQ 32(R12), F28
+	WORD $0x4eb2cf82 // fmls v2, v28, v18
+	FMOVQ 48(R12), F28
+	WORD $0x4eb3cf82 // fmls v2, v28, v19
+	FMOVQ 0(R13), F28
 	WORD $0x4eb0cf86 // fmls v6, v28, v16
-	WORD $0x4eb1cfa6 // fmls v6, v29, v17
-	FLDPQ (R14), (F28, F29)
-	WORD $0x4eb0cf8a // fmls v10, v28, v16
-	WORD $0x4eb1cfaa // fmls v10, v29, v17
-	FLDPQ (R15), (F28, F29)
-	WORD $0x4eb0cf8e // fmls v14, v28, v16
-	WORD $0x4eb1cfae // fmls v14, v29, v17
-	VMOVI $15, V28.B16
+	FMOVQ 16(R13), F28
+	WORD $0x4eb1cf86 // fmls v6, v28, v17
+	FMOVQ 32(R13), F28
+	WORD $0x4eb2cf86 // fmls v6, v28, v18
+	FMOVQ 48(R13), F28
+	WORD $0x4eb3cf86 // fmls v6, v28, v19
+	FMOVQ 16(R2), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 32(R2), F17
+	WORD $0x4e281e31 // and v17, v17, v8
 	FMOVQ 16(R2), F18
-	WORD $0x4e3c1e50 // and v16, v18, v28
-	WORD $0x6f0c0652 // ushr 16b #4 v18, v18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
 	FMOVQ 32(R2), F19
-	WORD $0x4e3c1e71 // and v17, v19, v28
-	WORD $0x6f0c0673 // ushr 16b #4 v19, v19
-	FMOVQ 48(R2), F22
-	WORD $0x4e3c1ed4 // and v20, v22, v28
-	WORD $0x6f0c06d6 // ushr 16b #4 v22, v22
-	FMOVQ 64(R2), F23
-	WORD $0x4e3c1ef5 // and v21, v23, v28
-	WORD $0x6f0c06f7 // ushr 16b #4 v23, v23
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
-	FLDPQ 32(R4), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
+	WORD $0x4e9d9639 // sdot v25, v17, v29
 	VMOVI $0, V26.B16
-	FLDPQ 64(R4), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
 	VMOVI $0, V27.B16
-	FLDPQ 96(R4), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4e9d967b // sdot v27, v19, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 0(R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf02 // fmla v2, v24, v28
+	FMOVD 0(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf02 // fmla v2, v24, v20
 	VMOVI $0, V24.B16
 	FLDPQ 0(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
 	FLDPQ 32(R5), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 0(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf06 // fmla v6, v24, v20
+	FMOVQ 16(R2), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 32(R2), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 16(R2), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 32(R2), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	VMOVI $0, V24.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
 	VMOVI $0, V26.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 8(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf02 // fmla v2, v24, v21
+	VMOVI $0, V24.B16
 	FLDPQ 64(R5), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
-	VMOVI $0, V27.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
 	FLDPQ 96(R5), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 0(R9), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf06 // fmla v6, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 0(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	VMOVI $0, V25.B16
-	FLDPQ 32(R6), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
-	VMOVI $0, V26.B16
-	FLDPQ 64(R6), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
+	WORD $0x4e9c965a // sdot v26, v18, v28
 	VMOVI $0, V27.B16
-	FLDPQ 96(R6), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4e9d967b // sdot v27, v19, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 0(R10), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf0a // fmla v10, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 0(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	VMOVI $0, V25.B16
-	FLDPQ 32(R7), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
-	VMOVI $0, V26.B16
-	FLDPQ 64(R7), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
-	VMOVI $0, V27.B16
-	FLDPQ 96(R7), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 0(R11), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf0e // fmla v14, v24, v28
-	VMOVI $15, V28.B16
-	FMOVQ 80(R2), F18
-	WORD $0x4e3c1e50 // and v16, v18, v28
-	WORD $0x6f0c0652 // ushr 16b #4 v18, v18
-	FMOVQ 96(R2), F19
-	WORD $0x4e3c1e71 // and v17, v19, v28
-	WORD $0x6f0c0673 // ushr 16b #4 v19, v19
-	FMOVQ 112(R2), F22
-	WORD $0x4e3c1ed4 // and v20, v22, v28
-	WORD $0x6f0c06d6 // ushr 16b #4 v22, v22
-	FMOVQ 128(R2), F23
-	WORD $0x4e3c1ef5 // and v21, v23, v28
-	WORD $0x6f0c06f7 // ushr 16b #4 v23, v23
+	FMOVD 8(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf06 // fmla v6, v24, v21
+	FMOVQ 48(R2), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 64(R2), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 48(R2), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 64(R2), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
 	VMOVI $0, V24.B16
 	FLDPQ 128(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
-	FLDPQ 160(R4), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
+	WORD $0x4e9d9639 // sdot v25, v17, v29
 	VMOVI $0, V26.B16
-	FLDPQ 192(R4), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
 	VMOVI $0, V27.B16
-	FLDPQ 224(R4), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4e9d967b // sdot v27, v19, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 16(R8), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf02 // fmla v2, v24, v28
+	FMOVD 16(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf02 // fmla v2, v24, v22
 	VMOVI $0, V24.B16
 	FLDPQ 128(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
 	FLDPQ 160(R5), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 16(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf06 // fmla v6, v24, v22
+	FMOVQ 48(R2), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 64(R2), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 48(R2), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 64(R2), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	VMOVI $0, V24.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
 	VMOVI $0, V26.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 24(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf02 // fmla v2, v24, v23
+	VMOVI $0, V24.B16
 	FLDPQ 192(R5), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
-	VMOVI $0, V27.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
 	FLDPQ 224(R5), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 16(R9), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf06 // fmla v6, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 128(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	VMOVI $0, V25.B16
-	FLDPQ 160(R6), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
-	VMOVI $0, V26.B16
-	FLDPQ 192(R6), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
+	WORD $0x4e9c965a // sdot v26, v18, v28
 	VMOVI $0, V27.B16
-	FLDPQ 224(R6), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4e9d967b // sdot v27, v19, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 16(R10), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf0a // fmla v10, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 128(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	VMOVI $0, V25.B16
-	FLDPQ 160(R7), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
-	VMOVI $0, V26.B16
-	FLDPQ 192(R7), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
-	VMOVI $0, V27.B16
-	FLDPQ 224(R7), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 16(R11), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf0e // fmla v14, v24, v28
-	ADD $144, R2
-	MOVD 4(R3), R23
-	MOVWU 12(R3), R24
-	AND $0x3f3f3f3f3f3f3f3f, R23, R22
-	LSR $2, R23
-	AND $0x3030303030303030, R23
-	ORR R24<<28, R24, R24
-	AND $0x0f0f0f0f0f0f0f0f, R24
-	ORR R24, R23, R23
-	FMOVS (R3), F28
+	FMOVD 24(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf06 // fmla v6, v24, v23
+	ADD $84, R2
+	FMOVQ (R3), F18
+	WORD $0x4e291e56 // and v22, v18, v9
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVS 80(R3), F28
 	WORD $0x0e217b9c // fcvtl v28, v28
-	FMOVD R22, F30
-	WORD $0x2f08a7de // uxtl 8h v30, v30
-	WORD $0x6f10a7d0 // uxtl2 v16, v30
-	WORD $0x2f10a7de // uxtl v30, v30
-	WORD $0x6e21dbde // ucvtf v30, v30
-	WORD $0x6e21da10 // ucvtf v16, v16
-	WORD $0x4f9c93de // fmul v30, v30, v28[0]
-	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
-	FMOVD R23, F31
-	WORD $0x2f08a7ff // uxtl 8h v31, v31
-	WORD $0x6f10a7f1 // uxtl2 v17, v31
-	WORD $0x2f10a7ff // uxtl v31, v31
-	WORD $0x6e21dbff // ucvtf v31, v31
-	WORD $0x6e21da31 // ucvtf v17, v17
-	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
+	WORD $0x0f08a6d4 // sxtl 8h v20, v22
+	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
+	WORD $0x4f10a6d7 // sxtl2 v23, v22
+	WORD $0x4e21daf7 // scvtf v23, v23
+	WORD $0x4f9c92f7 // fmul v23, v23, v28[0]
+	WORD $0x0f10a6d6 // sxtl v22, v22
+	WORD $0x4e21dad6 // scvtf v22, v22
+	WORD $0x4f9c92d6 // fmul v22, v22, v28[0]
+	WORD $0x4f10a695 // sxtl2 v21, v20
+	WORD $0x4e21dab5 // scvtf v21, v21
+	WORD $0x4f9c92b5 // fmul v21, v21, v28[0]
+	WORD $0x0f10a694 // sxtl v20, v20
+	WORD $0x4e21da94 // scvtf v20, v20
+	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
+	WORD $0x0f08a650 // sxtl 8h v16, v18
+	WORD $0x4f08a652 // sxtl2 8h v18, v18
+	WORD $0x4f10a653 // sxtl2 v19, v18
+	WORD $0x4e21da73 // scvtf v19, v19
+	WORD $0x4fbc9273 // fmul v19, v19, v28[1]
+	WORD $0x0f10a652 // sxtl v18, v18
+	WORD $0x4e21da52 // scvtf v18, v18
+	WORD $0x4fbc9252 // fmul v18, v18, v28[1]
+	WORD $0x4f10a611 // sxtl2 v17, v16
+	WORD $0x4e21da31 // scvtf v17, v17
 	WORD $0x4fbc9231 // fmul v17, v17, v28[1]
-	FLDPQ (R12), (F28, F29)
+	WORD $0x0f10a610 // sxtl v16, v16
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
+	FMOVQ 0(R12), F28
 	WORD $0x4eb0cf83 // fmls v3, v28, v16
-	WORD $0x4eb1cfa3 // fmls v3, v29, v17
-	FLDPQ (R13), (F28, F29)
+	FMOVQ 16(R12), F28
+	WORD $0x4eb1cf83 // fmls v3, v28, v17
+	FMOVQ 32(R12), F28
+	WORD $0x4eb2cf83 // fmls v3, v28, v18
+	FMOVQ 48(R12), F28
+	WORD $0x4eb3cf83 // fmls v3, v28, v19
+	FMOVQ 0(R13), F28
 	WORD $0x4eb0cf87 // fmls v7, v28, v16
-	WORD $0x4eb1cfa7 // fmls v7, v29, v17
-	FLDPQ (R14), (F28, F29)
-	WORD $0x4eb0cf8b // fmls v11, v28, v16
-	WORD $0x4eb1cfab // fmls v11, v29, v17
-	FLDPQ (R15), (F28, F29)
-	WORD $0x4eb0cf8f // fmls v15, v28, v16
-	WORD $0x4eb1cfaf // fmls v15, v29, v17
-	VMOVI $15, V28.B16
+	FMOVQ 16(R13), F28
+	WORD $0x4eb1cf87 // fmls v7, v28, v17
+	FMOVQ 32(R13), F28
+	WORD $0x4eb2cf87 // fmls v7, v28, v18
+	FMOVQ 48(R13), F28
+	WORD $0x4eb3cf87 // fmls v7, v28, v19
+	FMOVQ 16(R3), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 32(R3), F17
+	WORD $0x4e281e31 // and v17, v17, v8
 	FMOVQ 16(R3), F18
-	WORD $0x4e3c1e50 // and v16, v18, v28
-	WORD $0x6f0c0652 // ushr 16b #4 v18, v18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
 	FMOVQ 32(R3), F19
-	WORD $0x4e3c1e71 // and v17, v19, v28
-	WORD $0x6f0c0673 // ushr 16b #4 v19, v19
-	FMOVQ 48(R3), F22
-	WORD $0x4e3c1ed4 // and v20, v22, v28
-	WORD $0x6f0c06d6 // ushr 16b #4 v22, v22
-	FMOVQ 64(R3), F23
-	WORD $0x4e3c1ef5 // and v21, v23, v28
-	WORD $0x6f0c06f7 // ushr 16b #4 v23, v23
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
-	FLDPQ 32(R4), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
+	WORD $0x4e9d9639 // sdot v25, v17, v29
 	VMOVI $0, V26.B16
-	FLDPQ 64(R4), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
 	VMOVI $0, V27.B16
-	FLDPQ 96(R4), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4e9d967b // sdot v27, v19, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 0(R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf03 // fmla v3, v24, v28
+	FMOVD 0(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf03 // fmla v3, v24, v20
 	VMOVI $0, V24.B16
 	FLDPQ 0(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
 	FLDPQ 32(R5), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 0(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf07 // fmla v7, v24, v20
+	FMOVQ 16(R3), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 32(R3), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 16(R3), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 32(R3), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	VMOVI $0, V24.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
 	VMOVI $0, V26.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 8(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf03 // fmla v3, v24, v21
+	VMOVI $0, V24.B16
 	FLDPQ 64(R5), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
-	VMOVI $0, V27.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
 	FLDPQ 96(R5), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 0(R9), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf07 // fmla v7, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 0(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	VMOVI $0, V25.B16
-	FLDPQ 32(R6), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
-	VMOVI $0, V26.B16
-	FLDPQ 64(R6), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
+	WORD $0x4e9c965a // sdot v26, v18, v28
 	VMOVI $0, V27.B16
-	FLDPQ 96(R6), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4e9d967b // sdot v27, v19, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 0(R10), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf0b // fmla v11, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 0(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	VMOVI $0, V25.B16
-	FLDPQ 32(R7), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
-	VMOVI $0, V26.B16
-	FLDPQ 64(R7), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
-	VMOVI $0, V27.B16
-	FLDPQ 96(R7), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 0(R11), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf0f // fmla v15, v24, v28
-	VMOVI $15, V28.B16
-	FMOVQ 80(R3), F18
-	WORD $0x4e3c1e50 // and v16, v18, v28
-	WORD $0x6f0c0652 // ushr 16b #4 v18, v18
-	FMOVQ 96(R3), F19
-	WORD $0x4e3c1e71 // and v17, v19, v28
-	WORD $0x6f0c0673 // ushr 16b #4 v19, v19
-	FMOVQ 112(R3), F22
-	WORD $0x4e3c1ed4 // and v20, v22, v28
-	WORD $0x6f0c06d6 // ushr 16b #4 v22, v22
-	FMOVQ 128(R3), F23
-	WORD $0x4e3c1ef5 // and v21, v23, v28
-	WORD $0x6f0c06f7 // ushr 16b #4 v23, v23
+	FMOVD 8(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf07 // fmla v7, v24, v21
+	FMOVQ 48(R3), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 64(R3), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 48(R3), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 64(R3), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
 	VMOVI $0, V24.B16
 	FLDPQ 128(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
-	FLDPQ 160(R4), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
+	WORD $0x4e9d9639 // sdot v25, v17, v29
 	VMOVI $0, V26.B16
-	FLDPQ 192(R4), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
 	VMOVI $0, V27.B16
-	FLDPQ 224(R4), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4e9d967b // sdot v27, v19, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 16(R8), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf03 // fmla v3, v24, v28
+	FMOVD 16(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf03 // fmla v3, v24, v22
 	VMOVI $0, V24.B16
 	FLDPQ 128(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
 	FLDPQ 160(R5), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 16(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf07 // fmla v7, v24, v22
+	FMOVQ 48(R3), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 64(R3), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 48(R3), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 64(R3), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	VMOVI $0, V24.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
 	VMOVI $0, V26.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 24(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf03 // fmla v3, v24, v23
+	VMOVI $0, V24.B16
 	FLDPQ 192(R5), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
-	VMOVI $0, V27.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
 	FLDPQ 224(R5), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 16(R9), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf07 // fmla v7, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 128(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	VMOVI $0, V25.B16
-	FLDPQ 160(R6), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
-	VMOVI $0, V26.B16
-	FLDPQ 192(R6), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
+	WORD $0x4e9c965a // sdot v26, v18, v28
 	VMOVI $0, V27.B16
-	FLDPQ 224(R6), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4e9d967b // sdot v27, v19, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 16(R10), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf0b // fmla v11, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 128(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	VMOVI $0, V25.B16
-	FLDPQ 160(R7), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
-	VMOVI $0, V26.B16
-	FLDPQ 192(R7), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
-	VMOVI $0, V27.B16
-	FLDPQ 224(R7), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 16(R11), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf0f // fmla v15, v24, v28
-	ADD $144, R3
+	FMOVD 24(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf07 // fmla v7, v24, v23
+	ADD $84, R3
 	ADD $256, R4
 	ADD $32, R8
-	ADD $32, R12
 	ADD $256, R5
 	ADD $32, R9
-	ADD $32, R13
-	ADD $256, R6
-	ADD $32, R10
-	ADD $32, R14
-	ADD $256, R7
-	ADD $32, R11
-	ADD $32, R15
 	SUBS $256, R19
 	BNE loop
 	MOVD 8(R20), R21
@@ -5037,49 +10023,13 @@ store0:
 	WORD $0x4e3fd484 // fadd v4, v4, v31
 store1:
 	VST1 V4.S[0], (R0)
-	ADD R21, R0
 	VST1 V4.S[1], (R1)
-	ADD R21, R1
 	VST1 V4.S[2], (R2)
-	ADD R21, R2
 	VST1 V4.S[3], (R3)
-	ADD R21, R3
-	WORD $0x6e29d508 // faddp v8, v8, v9
-	WORD $0x6e2bd54a // faddp v10, v10, v11
-	WORD $0x6e2ad508 // faddp v8, v8, v10
-	CBZ R19, store2
-	VLD1 (R0), V31.S[0]
-	VLD1 (R1), V31.S[1]
-	VLD1 (R2), V31.S[2]
-	VLD1 (R3), V31.S[3]
-	WORD $0x4e3fd508 // fadd v8, v8, v31
-store2:
-	VST1 V8.S[0], (R0)
-	ADD R21, R0
-	VST1 V8.S[1], (R1)
-	ADD R21, R1
-	VST1 V8.S[2], (R2)
-	ADD R21, R2
-	VST1 V8.S[3], (R3)
-	ADD R21, R3
-	WORD $0x6e2dd58c // faddp v12, v12, v13
-	WORD $0x6e2fd5ce // faddp v14, v14, v15
-	WORD $0x6e2ed58c // faddp v12, v12, v14
-	CBZ R19, store3
-	VLD1 (R0), V31.S[0]
-	VLD1 (R1), V31.S[1]
-	VLD1 (R2), V31.S[2]
-	VLD1 (R3), V31.S[3]
-	WORD $0x4e3fd58c // fadd v12, v12, v31
-store3:
-	VST1 V12.S[0], (R0)
-	VST1 V12.S[1], (R1)
-	VST1 V12.S[2], (R2)
-	VST1 V12.S[3], (R3)
 	RET
 
-// func neonQ4_K_1x4(t *tile)
-TEXT ·neonQ4_K_1x4(SB), NOSPLIT, $0-8
+// func neonQ2_K_1x2(t *tile)
+TEXT ·neonQ2_K_1x2(SB), NOSPLIT, $128-8
 	MOVD t+0(FP), R20
 	MOVD 80(R20), R19
 	MOVD 32(R20), R21
@@ -5087,283 +10037,420 @@ TEXT ·neonQ4_K_1x4(SB), NOSPLIT, $0-8
 	MOVD 72(R20), R21
 	MOVD 40(R20), R4
 	ADD R21, R4, R5
-	ADD R21, R5, R6
-	ADD R21, R6, R7
 	MOVD 72(R20), R21
 	MOVD 48(R20), R8
 	ADD R21, R8, R9
-	ADD R21, R9, R10
-	ADD R21, R10, R11
-	MOVD 56(R20), R12
-	ADD R21, R12, R13
-	ADD R21, R13, R14
-	ADD R21, R14, R15
 	VMOVI $0, V0.B16
+	MOVD $s-64(SP), R12
 	VMOVI $0, V4.B16
-	VMOVI $0, V8.B16
-	VMOVI $0, V12.B16
+	MOVD $s-128(SP), R13
+	VMOVI $3, V8.B16
+	VMOVI $15, V9.B16
 loop:
-	MOVD 4(R0), R23
-	MOVWU 12(R0), R24
-	AND $0x3f3f3f3f3f3f3f3f, R23, R22
-	LSR $2, R23
-	AND $0x3030303030303030, R23
-	ORR R24<<28, R24, R24
-	AND $0x0f0f0f0f0f0f0f0f, R24
-	ORR R24, R23, R23
-	FMOVS (R0), F28
+	VMOVI $1, V30.B16
+	VMOVI $0, V24.B16
+	FMOVQ 0(R4), F28
+	WORD $0x4e9e9798 // sdot v24, v28, v30
+	VMOVI $0, V25.B16
+	FMOVQ 16(R4), F28
+	WORD $0x4e9e9799 // sdot v25, v28, v30
+	VMOVI $0, V26.B16
+	FMOVQ 32(R4), F28
+	WORD $0x4e9e979a // sdot v26, v28, v30
+	VMOVI $0, V27.B16
+	FMOVQ 48(R4), F28
+	WORD $0x4e9e979b // sdot v27, v28, v30
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 0(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	FMOVQ F24, 0(R12)
+	VMOVI $0, V24.B16
+	FMOVQ 64(R4), F28
+	WORD $0x4e9e9798 // sdot v24, v28, v30
+	VMOVI $0, V25.B16
+	FMOVQ 80(R4), F28
+	WORD $0x4e9e9799 // sdot v25, v28, v30
+	VMOVI $0, V26.B16
+	FMOVQ 96(R4), F28
+	WORD $0x4e9e979a // sdot v26, v28, v30
+	VMOVI $0, V27.B16
+	FMOVQ 112(R4), F28
+	WORD $0x4e9e979b // sdot v27, v28, v30
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 8(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	FMOVQ F24, 16(R12)
+	VMOVI $0, V24.B16
+	FMOVQ 128(R4), F28
+	WORD $0x4e9e9798 // sdot v24, v28, v30
+	VMOVI $0, V25.B16
+	FMOVQ 144(R4), F28
+	WORD $0x4e9e9799 // sdot v25, v28, v30
+	VMOVI $0, V26.B16
+	FMOVQ 160(R4), F28
+	WORD $0x4e9e979a // sdot v26, v28, v30
+	VMOVI $0, V27.B16
+	FMOVQ 176(R4), F28
+	WORD $0x4e9e979b // sdot v27, v28, v30
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 16(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	FMOVQ F24, 32(R12)
+	VMOVI $0, V24.B16
+	FMOVQ 192(R4), F28
+	WORD $0x4e9e9798 // sdot v24, v28, v30
+	VMOVI $0, V25.B16
+	FMOVQ 208(R4), F28
+	WORD $0x4e9e9799 // sdot v25, v28, v30
+	VMOVI $0, V26.B16
+	FMOVQ 224(R4), F28
+	WORD $0x4e9e979a // sdot v26, v28, v30
+	VMOVI $0, V27.B16
+	FMOVQ 240(R4), F28
+	WORD $0x4e9e979b // sdot v27, v28, v30
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 24(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	FMOVQ F24, 48(R12)
+	VMOVI $1, V30.B16
+	VMOVI $0, V24.B16
+	FMOVQ 0(R5), F28
+	WORD $0x4e9e9798 // sdot v24, v28, v30
+	VMOVI $0, V25.B16
+	FMOVQ 16(R5), F28
+	WORD $0x4e9e9799 // sdot v25, v28, v30
+	VMOVI $0, V26.B16
+	FMOVQ 32(R5), F28
+	WORD $0x4e9e979a // sdot v26, v28, v30
+	VMOVI $0, V27.B16
+	FMOVQ 48(R5), F28
+	WORD $0x4e9e979b // sdot v27, v28, v30
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 0(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	FMOVQ F24, 0(R13)
+	VMOVI $0, V24.B16
+	FMOVQ 64(R5), F28
+	WORD $0x4e9e9798 // sdot v24, v28, v30
+	VMOVI $0, V25.B16
+	FMOVQ 80(R5), F28
+	WORD $0x4e9e9799 // sdot v25, v28, v30
+	VMOVI $0, V26.B16
+	FMOVQ 96(R5), F28
+	WORD $0x4e9e979a // sdot v26, v28, v30
+	VMOVI $0, V27.B16
+	FMOVQ 112(R5), F28
+	WORD $0x4e9e979b // sdot v27, v28, v30
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 8(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	FMOVQ F24, 16(R13)
+	VMOVI $0, V24.B16
+	FMOVQ 128(R5), F28
+	WORD $0x4e9e9798 // sdot v24, v28, v30
+	VMOVI $0, V25.B16
+	FMOVQ 144(R5), F28
+	WORD $0x4e9e9799 // sdot v25, v28, v30
+	VMOVI $0, V26.B16
+	FMOVQ 160(R5), F28
+	WORD $0x4e9e979a // sdot v26, v28, v30
+	VMOVI $0, V27.B16
+	FMOVQ 176(R5), F28
+	WORD $0x4e9e979b // sdot v27, v28, v30
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 16(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	FMOVQ F24, 32(R13)
+	VMOVI $0, V24.B16
+	FMOVQ 192(R5), F28
+	WORD $0x4e9e9798 // sdot v24, v28, v30
+	VMOVI $0, V25.B16
+	FMOVQ 208(R5), F28
+	WORD $0x4e9e9799 // sdot v25, v28, v30
+	VMOVI $0, V26.B16
+	FMOVQ 224(R5), F28
+	WORD $0x4e9e979a // sdot v26, v28, v30
+	VMOVI $0, V27.B16
+	FMOVQ 240(R5), F28
+	WORD $0x4e9e979b // sdot v27, v28, v30
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 24(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	FMOVQ F24, 48(R13)
+	FMOVQ (R0), F18
+	WORD $0x4e291e56 // and v22, v18, v9
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVS 80(R0), F28
 	WORD $0x0e217b9c // fcvtl v28, v28
-	FMOVD R22, F30
-	WORD $0x2f08a7de // uxtl 8h v30, v30
-	WORD $0x6f10a7d0 // uxtl2 v16, v30
-	WORD $0x2f10a7de // uxtl v30, v30
-	WORD $0x6e21dbde // ucvtf v30, v30
-	WORD $0x6e21da10 // ucvtf v16, v16
-	WORD $0x4f9c93de // fmul v30, v30, v28[0]
-	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
-	FMOVD R23, F31
-	WORD $0x2f08a7ff // uxtl 8h v31, v31
-	WORD $0x6f10a7f1 // uxtl2 v17, v31
-	WORD $0x2f10a7ff // uxtl v31, v31
-	WORD $0x6e21dbff // ucvtf v31, v31
-	WORD $0x6e21da31 // ucvtf v17, v17
-	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
+	WORD $0x0f08a6d4 // sxtl 8h v20, v22
+	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
+	WORD $0x4f10a6d7 // sxtl2 v23, v22
+	WORD $0x4e21daf7 // scvtf v23, v23
+	WORD $0x4f9c92f7 // fmul v23, v23, v28[0]
+	WORD $0x0f10a6d6 // sxtl v22, v22
+	WORD $0x4e21dad6 // scvtf v22, v22
+	WORD $0x4f9c92d6 // fmul v22, v22, v28[0]
+	WORD $0x4f10a695 // sxtl2 v21, v20
+	WORD $0x4e21dab5 // scvtf v21, v21
+	WORD $0x4f9c92b5 // fmul v21, v21, v28[0]
+	WORD $0x0f10a694 // sxtl v20, v20
+	WORD $0x4e21da94 // scvtf v20, v20
+	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
+	WORD $0x0f08a650 // sxtl 8h v16, v18
+	WORD $0x4f08a652 // sxtl2 8h v18, v18
+	WORD $0x4f10a653 // sxtl2 v19, v18
+	WORD $0x4e21da73 // scvtf v19, v19
+	WORD $0x4fbc9273 // fmul v19, v19, v28[1]
+	WORD $0x0f10a652 // sxtl v18, v18
+	WORD $0x4e21da52 // scvtf v18, v18
+	WORD $0x4fbc9252 // fmul v18, v18, v28[1]
+	WORD $0x4f10a611 // sxtl2 v17, v16
+	WORD $0x4e21da31 // scvtf v17, v17
 	WORD $0x4fbc9231 // fmul v17, v17, v28[1]
-	FLDPQ (R12), (F28, F29)
+	WORD $0x0f10a610 // sxtl v16, v16
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
+	FMOVQ 0(R12), F28
 	WORD $0x4eb0cf80 // fmls v0, v28, v16
-	WORD $0x4eb1cfa0 // fmls v0, v29, v17
-	FLDPQ (R13), (F28, F29)
+	FMOVQ 16(R12), F28
+	WORD $0x4eb1cf80 // fmls v0, v28, v17
+	FMOVQ 32(R12), F28
+	WORD $0x4eb2cf80 // fmls v0, v28, v18
+	FMOVQ 48(R12), F28
+	WORD $0x4eb3cf80 // fmls v0, v28, v19
+	FMOVQ 0(R13), F28
 	WORD $0x4eb0cf84 // fmls v4, v28, v16
-	WORD $0x4eb1cfa4 // fmls v4, v29, v17
-	FLDPQ (R14), (F28, F29)
-	WORD $0x4eb0cf88 // fmls v8, v28, v16
-	WORD $0x4eb1cfa8 // fmls v8, v29, v17
-	FLDPQ (R15), (F28, F29)
-	WORD $0x4eb0cf8c // fmls v12, v28, v16
-	WORD $0x4eb1cfac // fmls v12, v29, v17
-	VMOVI $15, V28.B16
+	FMOVQ 16(R13), F28
+	WORD $0x4eb1cf84 // fmls v4, v28, v17
+	FMOVQ 32(R13), F28
+	WORD $0x4eb2cf84 // fmls v4, v28, v18
+	FMOVQ 48(R13), F28
+	WORD $0x4eb3cf84 // fmls v4, v28, v19
+	FMOVQ 16(R0), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 32(R0), F17
+	WORD $0x4e281e31 // and v17, v17, v8
 	FMOVQ 16(R0), F18
-	WORD $0x4e3c1e50 // and v16, v18, v28
-	WORD $0x6f0c0652 // ushr 16b #4 v18, v18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
 	FMOVQ 32(R0), F19
-	WORD $0x4e3c1e71 // and v17, v19, v28
-	WORD $0x6f0c0673 // ushr 16b #4 v19, v19
-	FMOVQ 48(R0), F22
-	WORD $0x4e3c1ed4 // and v20, v22, v28
-	WORD $0x6f0c06d6 // ushr 16b #4 v22, v22
-	FMOVQ 64(R0), F23
-	WORD $0x4e3c1ef5 // and v21, v23, v28
-	WORD $0x6f0c06f7 // ushr 16b #4 v23, v23
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
-	FLDPQ 32(R4), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
+	WORD $0x4e9d9639 // sdot v25, v17, v29
 	VMOVI $0, V26.B16
-	FLDPQ 64(R4), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
 	VMOVI $0, V27.B16
-	FLDPQ 96(R4), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4e9d967b // sdot v27, v19, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 0(R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	FMOVD 0(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf00 // fmla v0, v24, v20
 	VMOVI $0, V24.B16
 	FLDPQ 0(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
 	FLDPQ 32(R5), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 0(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf04 // fmla v4, v24, v20
+	FMOVQ 16(R0), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 32(R0), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 16(R0), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 32(R0), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	VMOVI $0, V24.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
 	VMOVI $0, V26.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 8(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf00 // fmla v0, v24, v21
+	VMOVI $0, V24.B16
 	FLDPQ 64(R5), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
-	VMOVI $0, V27.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
 	FLDPQ 96(R5), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 0(R9), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf04 // fmla v4, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 0(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	VMOVI $0, V25.B16
-	FLDPQ 32(R6), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
-	VMOVI $0, V26.B16
-	FLDPQ 64(R6), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
+	WORD $0x4e9c965a // sdot v26, v18, v28
 	VMOVI $0, V27.B16
-	FLDPQ 96(R6), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4e9d967b // sdot v27, v19, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 0(R10), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf08 // fmla v8, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 0(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	VMOVI $0, V25.B16
-	FLDPQ 32(R7), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
-	VMOVI $0, V26.B16
-	FLDPQ 64(R7), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
-	VMOVI $0, V27.B16
-	FLDPQ 96(R7), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 0(R11), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf0c // fmla v12, v24, v28
-	VMOVI $15, V28.B16
-	FMOVQ 80(R0), F18
-	WORD $0x4e3c1e50 // and v16, v18, v28
-	WORD $0x6f0c0652 // ushr 16b #4 v18, v18
-	FMOVQ 96(R0), F19
-	WORD $0x4e3c1e71 // and v17, v19, v28
-	WORD $0x6f0c0673 // ushr 16b #4 v19, v19
-	FMOVQ 112(R0), F22
-	WORD $0x4e3c1ed4 // and v20, v22, v28
-	WORD $0x6f0c06d6 // ushr 16b #4 v22, v22
-	FMOVQ 128(R0), F23
-	WORD $0x4e3c1ef5 // and v21, v23, v28
-	WORD $0x6f0c06f7 // ushr 16b #4 v23, v23
+	FMOVD 8(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf04 // fmla v4, v24, v21
+	FMOVQ 48(R0), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 64(R0), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 48(R0), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 64(R0), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
 	VMOVI $0, V24.B16
 	FLDPQ 128(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
-	FLDPQ 160(R4), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
+	WORD $0x4e9d9639 // sdot v25, v17, v29
 	VMOVI $0, V26.B16
-	FLDPQ 192(R4), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
 	VMOVI $0, V27.B16
-	FLDPQ 224(R4), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4e9d967b // sdot v27, v19, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 16(R8), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	FMOVD 16(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf00 // fmla v0, v24, v22
 	VMOVI $0, V24.B16
 	FLDPQ 128(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
 	FLDPQ 160(R5), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 16(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf04 // fmla v4, v24, v22
+	FMOVQ 48(R0), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 64(R0), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 48(R0), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 64(R0), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	VMOVI $0, V24.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
 	VMOVI $0, V26.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 24(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf00 // fmla v0, v24, v23
+	VMOVI $0, V24.B16
 	FLDPQ 192(R5), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
-	VMOVI $0, V27.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
 	FLDPQ 224(R5), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 16(R9), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf04 // fmla v4, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 128(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	VMOVI $0, V25.B16
-	FLDPQ 160(R6), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
-	VMOVI $0, V26.B16
-	FLDPQ 192(R6), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
+	WORD $0x4e9c965a // sdot v26, v18, v28
 	VMOVI $0, V27.B16
-	FLDPQ 224(R6), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4e9d967b // sdot v27, v19, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 16(R10), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf08 // fmla v8, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 128(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	WORD $0x4e9d9638 // sdot v24, v17, v29
-	VMOVI $0, V25.B16
-	FLDPQ 160(R7), (F28, F29)
-	WORD $0x4e9c9659 // sdot v25, v18, v28
-	WORD $0x4e9d9679 // sdot v25, v19, v29
-	VMOVI $0, V26.B16
-	FLDPQ 192(R7), (F28, F29)
-	WORD $0x4e9c969a // sdot v26, v20, v28
-	WORD $0x4e9d96ba // sdot v26, v21, v29
-	VMOVI $0, V27.B16
-	FLDPQ 224(R7), (F28, F29)
-	WORD $0x4e9c96db // sdot v27, v22, v28
-	WORD $0x4e9d96fb // sdot v27, v23, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVQ 16(R11), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf0c // fmla v12, v24, v28
-	ADD $144, R0
+	FMOVD 24(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf04 // fmla v4, v24, v23
+	ADD $84, R0
 	ADD $256, R4
 	ADD $32, R8
-	ADD $32, R12
 	ADD $256, R5
 	ADD $32, R9
-	ADD $32, R13
-	ADD $256, R6
-	ADD $32, R10
-	ADD $32, R14
-	ADD $256, R7
-	ADD $32, R11
-	ADD $32, R15
 	SUBS $256, R19
 	BNE loop
 	MOVD 8(R20), R21
@@ -5385,22 +10472,3775 @@ store0:
 	WORD $0x4e3fd484 // fadd v4, v4, v31
 store1:
 	VST1 V4.S[0], (R0)
-	ADD R21, R0
-	WORD $0x6e28d508 // faddp v8, v8, v8
-	WORD $0x6e28d508 // faddp v8, v8, v8
-	CBZ R19, store2
+	RET
+
+// func neonQ2_K_4x1(t *tile)
+TEXT ·neonQ2_K_4x1(SB), NOSPLIT, $64-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 32(R20), R21
+	MOVD 24(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 72(R20), R21
+	MOVD 40(R20), R4
+	MOVD 72(R20), R21
+	MOVD 48(R20), R8
+	VMOVI $0, V0.B16
+	VMOVI $0, V1.B16
+	VMOVI $0, V2.B16
+	VMOVI $0, V3.B16
+	MOVD $s-64(SP), R12
+	VMOVI $3, V8.B16
+	VMOVI $15, V9.B16
+loop:
+	VMOVI $1, V30.B16
+	VMOVI $0, V24.B16
+	FMOVQ 0(R4), F28
+	WORD $0x4e9e9798 // sdot v24, v28, v30
+	VMOVI $0, V25.B16
+	FMOVQ 16(R4), F28
+	WORD $0x4e9e9799 // sdot v25, v28, v30
+	VMOVI $0, V26.B16
+	FMOVQ 32(R4), F28
+	WORD $0x4e9e979a // sdot v26, v28, v30
+	VMOVI $0, V27.B16
+	FMOVQ 48(R4), F28
+	WORD $0x4e9e979b // sdot v27, v28, v30
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 0(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	FMOVQ F24, 0(R12)
+	VMOVI $0, V24.B16
+	FMOVQ 64(R4), F28
+	WORD $0x4e9e9798 // sdot v24, v28, v30
+	VMOVI $0, V25.B16
+	FMOVQ 80(R4), F28
+	WORD $0x4e9e9799 // sdot v25, v28, v30
+	VMOVI $0, V26.B16
+	FMOVQ 96(R4), F28
+	WORD $0x4e9e979a // sdot v26, v28, v30
+	VMOVI $0, V27.B16
+	FMOVQ 112(R4), F28
+	WORD $0x4e9e979b // sdot v27, v28, v30
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 8(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	FMOVQ F24, 16(R12)
+	VMOVI $0, V24.B16
+	FMOVQ 128(R4), F28
+	WORD $0x4e9e9798 // sdot v24, v28, v30
+	VMOVI $0, V25.B16
+	FMOVQ 144(R4), F28
+	WORD $0x4e9e9799 // sdot v25, v28, v30
+	VMOVI $0, V26.B16
+	FMOVQ 160(R4), F28
+	WORD $0x4e9e979a // sdot v26, v28, v30
+	VMOVI $0, V27.B16
+	FMOVQ 176(R4), F28
+	WORD $0x4e9e979b // sdot v27, v28, v30
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 16(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	FMOVQ F24, 32(R12)
+	VMOVI $0, V24.B16
+	FMOVQ 192(R4), F28
+	WORD $0x4e9e9798 // sdot v24, v28, v30
+	VMOVI $0, V25.B16
+	FMOVQ 208(R4), F28
+	WORD $0x4e9e9799 // sdot v25, v28, v30
+	VMOVI $0, V26.B16
+	FMOVQ 224(R4), F28
+	WORD $0x4e9e979a // sdot v26, v28, v30
+	VMOVI $0, V27.B16
+	FMOVQ 240(R4), F28
+	WORD $0x4e9e979b // sdot v27, v28, v30
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 24(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	FMOVQ F24, 48(R12)
+	PRFM 2048(R0), PLDL1KEEP
+	PRFM 2112(R0), PLDL1KEEP
+	FMOVQ (R0), F18
+	WORD $0x4e291e56 // and v22, v18, v9
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVS 80(R0), F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	WORD $0x0f08a6d4 // sxtl 8h v20, v22
+	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
+	WORD $0x4f10a6d7 // sxtl2 v23, v22
+	WORD $0x4e21daf7 // scvtf v23, v23
+	WORD $0x4f9c92f7 // fmul v23, v23, v28[0]
+	WORD $0x0f10a6d6 // sxtl v22, v22
+	WORD $0x4e21dad6 // scvtf v22, v22
+	WORD $0x4f9c92d6 // fmul v22, v22, v28[0]
+	WORD $0x4f10a695 // sxtl2 v21, v20
+	WORD $0x4e21dab5 // scvtf v21, v21
+	WORD $0x4f9c92b5 // fmul v21, v21, v28[0]
+	WORD $0x0f10a694 // sxtl v20, v20
+	WORD $0x4e21da94 // scvtf v20, v20
+	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
+	WORD $0x0f08a650 // sxtl 8h v16, v18
+	WORD $0x4f08a652 // sxtl2 8h v18, v18
+	WORD $0x4f10a653 // sxtl2 v19, v18
+	WORD $0x4e21da73 // scvtf v19, v19
+	WORD $0x4fbc9273 // fmul v19, v19, v28[1]
+	WORD $0x0f10a652 // sxtl v18, v18
+	WORD $0x4e21da52 // scvtf v18, v18
+	WORD $0x4fbc9252 // fmul v18, v18, v28[1]
+	WORD $0x4f10a611 // sxtl2 v17, v16
+	WORD $0x4e21da31 // scvtf v17, v17
+	WORD $0x4fbc9231 // fmul v17, v17, v28[1]
+	WORD $0x0f10a610 // sxtl v16, v16
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf80 // fmls v0, v28, v16
+	FMOVQ 16(R12), F28
+	WORD $0x4eb1cf80 // fmls v0, v28, v17
+	FMOVQ 32(R12), F28
+	WORD $0x4eb2cf80 // fmls v0, v28, v18
+	FMOVQ 48(R12), F28
+	WORD $0x4eb3cf80 // fmls v0, v28, v19
+	FMOVQ 16(R0), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 32(R0), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 16(R0), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 32(R0), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 0(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf00 // fmla v0, v24, v20
+	FMOVQ 16(R0), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 32(R0), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 16(R0), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 32(R0), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	VMOVI $0, V24.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 8(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf00 // fmla v0, v24, v21
+	FMOVQ 48(R0), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 64(R0), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 48(R0), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 64(R0), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
+	VMOVI $0, V24.B16
+	FLDPQ 128(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 16(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf00 // fmla v0, v24, v22
+	FMOVQ 48(R0), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 64(R0), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 48(R0), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 64(R0), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	VMOVI $0, V24.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 24(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf00 // fmla v0, v24, v23
+	ADD $84, R0
+	PRFM 2048(R1), PLDL1KEEP
+	PRFM 2112(R1), PLDL1KEEP
+	FMOVQ (R1), F18
+	WORD $0x4e291e56 // and v22, v18, v9
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVS 80(R1), F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	WORD $0x0f08a6d4 // sxtl 8h v20, v22
+	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
+	WORD $0x4f10a6d7 // sxtl2 v23, v22
+	WORD $0x4e21daf7 // scvtf v23, v23
+	WORD $0x4f9c92f7 // fmul v23, v23, v28[0]
+	WORD $0x0f10a6d6 // sxtl v22, v22
+	WORD $0x4e21dad6 // scvtf v22, v22
+	WORD $0x4f9c92d6 // fmul v22, v22, v28[0]
+	WORD $0x4f10a695 // sxtl2 v21, v20
+	WORD $0x4e21dab5 // scvtf v21, v21
+	WORD $0x4f9c92b5 // fmul v21, v21, v28[0]
+	WORD $0x0f10a694 // sxtl v20, v20
+	WORD $0x4e21da94 // scvtf v20, v20
+	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
+	WORD $0x0f08a650 // sxtl 8h v16, v18
+	WORD $0x4f08a652 // sxtl2 8h v18, v18
+	WORD $0x4f10a653 // sxtl2 v19, v18
+	WORD $0x4e21da73 // scvtf v19, v19
+	WORD $0x4fbc9273 // fmul v19, v19, v28[1]
+	WORD $0x0f10a652 // sxtl v18, v18
+	WORD $0x4e21da52 // scvtf v18, v18
+	WORD $0x4fbc9252 // fmul v18, v18, v28[1]
+	WORD $0x4f10a611 // sxtl2 v17, v16
+	WORD $0x4e21da31 // scvtf v17, v17
+	WORD $0x4fbc9231 // fmul v17, v17, v28[1]
+	WORD $0x0f10a610 // sxtl v16, v16
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf81 // fmls v1, v28, v16
+	FMOVQ 16(R12), F28
+	WORD $0x4eb1cf81 // fmls v1, v28, v17
+	FMOVQ 32(R12), F28
+	WORD $0x4eb2cf81 // fmls v1, v28, v18
+	FMOVQ 48(R12), F28
+	WORD $0x4eb3cf81 // fmls v1, v28, v19
+	FMOVQ 16(R1), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 32(R1), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 16(R1), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 32(R1), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 0(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf01 // fmla v1, v24, v20
+	FMOVQ 16(R1), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 32(R1), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 16(R1), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 32(R1), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	VMOVI $0, V24.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 8(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf01 // fmla v1, v24, v21
+	FMOVQ 48(R1), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 64(R1), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 48(R1), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 64(R1), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
+	VMOVI $0, V24.B16
+	FLDPQ 128(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 16(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf01 // fmla v1, v24, v22
+	FMOVQ 48(R1), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 64(R1), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 48(R1), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 64(R1), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	VMOVI $0, V24.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 24(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf01 // fmla v1, v24, v23
+	ADD $84, R1
+	PRFM 2048(R2), PLDL1KEEP
+	PRFM 2112(R2), PLDL1KEEP
+	FMOVQ (R2), F18
+	WORD $0x4e291e56 // and v22, v18, v9
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVS 80(R2), F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	WORD $0x0f08a6d4 // sxtl 8h v20, v22
+	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
+	WORD $0x4f10a6d7 // sxtl2 v23, v22
+	WORD $0x4e21daf7 // scvtf v23, v23
+	WORD $0x4f9c92f7 // fmul v23, v23, v28[0]
+	WORD $0x0f10a6d6 // sxtl v22, v22
+	WORD $0x4e21dad6 // scvtf v22, v22
+	WORD $0x4f9c92d6 // fmul v22, v22, v28[0]
+	WORD $0x4f10a695 // sxtl2 v21, v20
+	WORD $0x4e21dab5 // scvtf v21, v21
+	WORD $0x4f9c92b5 // fmul v21, v21, v28[0]
+	WORD $0x0f10a694 // sxtl v20, v20
+	WORD $0x4e21da94 // scvtf v20, v20
+	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
+	WORD $0x0f08a650 // sxtl 8h v16, v18
+	WORD $0x4f08a652 // sxtl2 8h v18, v18
+	WORD $0x4f10a653 // sxtl2 v19, v18
+	WORD $0x4e21da73 // scvtf v19, v19
+	WORD $0x4fbc9273 // fmul v19, v19, v28[1]
+	WORD $0x0f10a652 // sxtl v18, v18
+	WORD $0x4e21da52 // scvtf v18, v18
+	WORD $0x4fbc9252 // fmul v18, v18, v28[1]
+	WORD $0x4f10a611 // sxtl2 v17, v16
+	WORD $0x4e21da31 // scvtf v17, v17
+	WORD $0x4fbc9231 // fmul v17, v17, v28[1]
+	WORD $0x0f10a610 // sxtl v16, v16
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf82 // fmls v2, v28, v16
+	FMOVQ 16(R12), F28
+	WORD $0x4eb1cf82 // fmls v2, v28, v17
+	FMOVQ 32(R12), F28
+	WORD $0x4eb2cf82 // fmls v2, v28, v18
+	FMOVQ 48(R12), F28
+	WORD $0x4eb3cf82 // fmls v2, v28, v19
+	FMOVQ 16(R2), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 32(R2), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 16(R2), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 32(R2), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 0(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf02 // fmla v2, v24, v20
+	FMOVQ 16(R2), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 32(R2), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 16(R2), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 32(R2), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	VMOVI $0, V24.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 8(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf02 // fmla v2, v24, v21
+	FMOVQ 48(R2), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 64(R2), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 48(R2), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 64(R2), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
+	VMOVI $0, V24.B16
+	FLDPQ 128(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 16(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf02 // fmla v2, v24, v22
+	FMOVQ 48(R2), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 64(R2), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 48(R2), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 64(R2), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	VMOVI $0, V24.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 24(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf02 // fmla v2, v24, v23
+	ADD $84, R2
+	PRFM 2048(R3), PLDL1KEEP
+	PRFM 2112(R3), PLDL1KEEP
+	FMOVQ (R3), F18
+	WORD $0x4e291e56 // and v22, v18, v9
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVS 80(R3), F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	WORD $0x0f08a6d4 // sxtl 8h v20, v22
+	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
+	WORD $0x4f10a6d7 // sxtl2 v23, v22
+	WORD $0x4e21daf7 // scvtf v23, v23
+	WORD $0x4f9c92f7 // fmul v23, v23, v28[0]
+	WORD $0x0f10a6d6 // sxtl v22, v22
+	WORD $0x4e21dad6 // scvtf v22, v22
+	WORD $0x4f9c92d6 // fmul v22, v22, v28[0]
+	WORD $0x4f10a695 // sxtl2 v21, v20
+	WORD $0x4e21dab5 // scvtf v21, v21
+	WORD $0x4f9c92b5 // fmul v21, v21, v28[0]
+	WORD $0x0f10a694 // sxtl v20, v20
+	WORD $0x4e21da94 // scvtf v20, v20
+	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
+	WORD $0x0f08a650 // sxtl 8h v16, v18
+	WORD $0x4f08a652 // sxtl2 8h v18, v18
+	WORD $0x4f10a653 // sxtl2 v19, v18
+	WORD $0x4e21da73 // scvtf v19, v19
+	WORD $0x4fbc9273 // fmul v19, v19, v28[1]
+	WORD $0x0f10a652 // sxtl v18, v18
+	WORD $0x4e21da52 // scvtf v18, v18
+	WORD $0x4fbc9252 // fmul v18, v18, v28[1]
+	WORD $0x4f10a611 // sxtl2 v17, v16
+	WORD $0x4e21da31 // scvtf v17, v17
+	WORD $0x4fbc9231 // fmul v17, v17, v28[1]
+	WORD $0x0f10a610 // sxtl v16, v16
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf83 // fmls v3, v28, v16
+	FMOVQ 16(R12), F28
+	WORD $0x4eb1cf83 // fmls v3, v28, v17
+	FMOVQ 32(R12), F28
+	WORD $0x4eb2cf83 // fmls v3, v28, v18
+	FMOVQ 48(R12), F28
+	WORD $0x4eb3cf83 // fmls v3, v28, v19
+	FMOVQ 16(R3), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 32(R3), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 16(R3), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 32(R3), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 0(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf03 // fmla v3, v24, v20
+	FMOVQ 16(R3), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 32(R3), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 16(R3), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 32(R3), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	VMOVI $0, V24.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 8(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf03 // fmla v3, v24, v21
+	FMOVQ 48(R3), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 64(R3), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 48(R3), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 64(R3), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
+	VMOVI $0, V24.B16
+	FLDPQ 128(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 16(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf03 // fmla v3, v24, v22
+	FMOVQ 48(R3), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 64(R3), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 48(R3), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 64(R3), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	VMOVI $0, V24.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 24(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf03 // fmla v3, v24, v23
+	ADD $84, R3
+	ADD $256, R4
+	ADD $32, R8
+	SUBS $256, R19
+	BNE loop
+	MOVD 8(R20), R21
+	MOVD 0(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 88(R20), R19
+	MOVD 16(R20), R21
+	WORD $0x6e21d400 // faddp v0, v0, v1
+	WORD $0x6e23d442 // faddp v2, v2, v3
+	WORD $0x6e22d400 // faddp v0, v0, v2
+	CBZ R19, store0
 	VLD1 (R0), V31.S[0]
-	WORD $0x4e3fd508 // fadd v8, v8, v31
-store2:
-	VST1 V8.S[0], (R0)
-	ADD R21, R0
-	WORD $0x6e2cd58c // faddp v12, v12, v12
-	WORD $0x6e2cd58c // faddp v12, v12, v12
-	CBZ R19, store3
+	VLD1 (R1), V31.S[1]
+	VLD1 (R2), V31.S[2]
+	VLD1 (R3), V31.S[3]
+	WORD $0x4e3fd400 // fadd v0, v0, v31
+store0:
+	VST1 V0.S[0], (R0)
+	VST1 V0.S[1], (R1)
+	VST1 V0.S[2], (R2)
+	VST1 V0.S[3], (R3)
+	RET
+
+// func neonQ2_K_1x1(t *tile)
+TEXT ·neonQ2_K_1x1(SB), NOSPLIT, $64-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 32(R20), R21
+	MOVD 24(R20), R0
+	MOVD 72(R20), R21
+	MOVD 40(R20), R4
+	MOVD 72(R20), R21
+	MOVD 48(R20), R8
+	VMOVI $0, V0.B16
+	MOVD $s-64(SP), R12
+	VMOVI $3, V8.B16
+	VMOVI $15, V9.B16
+loop:
+	VMOVI $1, V30.B16
+	VMOVI $0, V24.B16
+	FMOVQ 0(R4), F28
+	WORD $0x4e9e9798 // sdot v24, v28, v30
+	VMOVI $0, V25.B16
+	FMOVQ 16(R4), F28
+	WORD $0x4e9e9799 // sdot v25, v28, v30
+	VMOVI $0, V26.B16
+	FMOVQ 32(R4), F28
+	WORD $0x4e9e979a // sdot v26, v28, v30
+	VMOVI $0, V27.B16
+	FMOVQ 48(R4), F28
+	WORD $0x4e9e979b // sdot v27, v28, v30
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 0(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	FMOVQ F24, 0(R12)
+	VMOVI $0, V24.B16
+	FMOVQ 64(R4), F28
+	WORD $0x4e9e9798 // sdot v24, v28, v30
+	VMOVI $0, V25.B16
+	FMOVQ 80(R4), F28
+	WORD $0x4e9e9799 // sdot v25, v28, v30
+	VMOVI $0, V26.B16
+	FMOVQ 96(R4), F28
+	WORD $0x4e9e979a // sdot v26, v28, v30
+	VMOVI $0, V27.B16
+	FMOVQ 112(R4), F28
+	WORD $0x4e9e979b // sdot v27, v28, v30
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 8(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	FMOVQ F24, 16(R12)
+	VMOVI $0, V24.B16
+	FMOVQ 128(R4), F28
+	WORD $0x4e9e9798 // sdot v24, v28, v30
+	VMOVI $0, V25.B16
+	FMOVQ 144(R4), F28
+	WORD $0x4e9e9799 // sdot v25, v28, v30
+	VMOVI $0, V26.B16
+	FMOVQ 160(R4), F28
+	WORD $0x4e9e979a // sdot v26, v28, v30
+	VMOVI $0, V27.B16
+	FMOVQ 176(R4), F28
+	WORD $0x4e9e979b // sdot v27, v28, v30
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 16(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	FMOVQ F24, 32(R12)
+	VMOVI $0, V24.B16
+	FMOVQ 192(R4), F28
+	WORD $0x4e9e9798 // sdot v24, v28, v30
+	VMOVI $0, V25.B16
+	FMOVQ 208(R4), F28
+	WORD $0x4e9e9799 // sdot v25, v28, v30
+	VMOVI $0, V26.B16
+	FMOVQ 224(R4), F28
+	WORD $0x4e9e979a // sdot v26, v28, v30
+	VMOVI $0, V27.B16
+	FMOVQ 240(R4), F28
+	WORD $0x4e9e979b // sdot v27, v28, v30
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 24(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	FMOVQ F24, 48(R12)
+	PRFM 2048(R0), PLDL1KEEP
+	PRFM 2112(R0), PLDL1KEEP
+	FMOVQ (R0), F18
+	WORD $0x4e291e56 // and v22, v18, v9
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVS 80(R0), F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	WORD $0x0f08a6d4 // sxtl 8h v20, v22
+	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
+	WORD $0x4f10a6d7 // sxtl2 v23, v22
+	WORD $0x4e21daf7 // scvtf v23, v23
+	WORD $0x4f9c92f7 // fmul v23, v23, v28[0]
+	WORD $0x0f10a6d6 // sxtl v22, v22
+	WORD $0x4e21dad6 // scvtf v22, v22
+	WORD $0x4f9c92d6 // fmul v22, v22, v28[0]
+	WORD $0x4f10a695 // sxtl2 v21, v20
+	WORD $0x4e21dab5 // scvtf v21, v21
+	WORD $0x4f9c92b5 // fmul v21, v21, v28[0]
+	WORD $0x0f10a694 // sxtl v20, v20
+	WORD $0x4e21da94 // scvtf v20, v20
+	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
+	WORD $0x0f08a650 // sxtl 8h v16, v18
+	WORD $0x4f08a652 // sxtl2 8h v18, v18
+	WORD $0x4f10a653 // sxtl2 v19, v18
+	WORD $0x4e21da73 // scvtf v19, v19
+	WORD $0x4fbc9273 // fmul v19, v19, v28[1]
+	WORD $0x0f10a652 // sxtl v18, v18
+	WORD $0x4e21da52 // scvtf v18, v18
+	WORD $0x4fbc9252 // fmul v18, v18, v28[1]
+	WORD $0x4f10a611 // sxtl2 v17, v16
+	WORD $0x4e21da31 // scvtf v17, v17
+	WORD $0x4fbc9231 // fmul v17, v17, v28[1]
+	WORD $0x0f10a610 // sxtl v16, v16
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf80 // fmls v0, v28, v16
+	FMOVQ 16(R12), F28
+	WORD $0x4eb1cf80 // fmls v0, v28, v17
+	FMOVQ 32(R12), F28
+	WORD $0x4eb2cf80 // fmls v0, v28, v18
+	FMOVQ 48(R12), F28
+	WORD $0x4eb3cf80 // fmls v0, v28, v19
+	FMOVQ 16(R0), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 32(R0), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 16(R0), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 32(R0), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 0(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf00 // fmla v0, v24, v20
+	FMOVQ 16(R0), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 32(R0), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 16(R0), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 32(R0), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	VMOVI $0, V24.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 8(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf00 // fmla v0, v24, v21
+	FMOVQ 48(R0), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 64(R0), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 48(R0), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 64(R0), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
+	VMOVI $0, V24.B16
+	FLDPQ 128(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 16(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf00 // fmla v0, v24, v22
+	FMOVQ 48(R0), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 64(R0), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 48(R0), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 64(R0), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	VMOVI $0, V24.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 24(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf00 // fmla v0, v24, v23
+	ADD $84, R0
+	ADD $256, R4
+	ADD $32, R8
+	SUBS $256, R19
+	BNE loop
+	MOVD 8(R20), R21
+	MOVD 0(R20), R0
+	MOVD 88(R20), R19
+	MOVD 16(R20), R21
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	CBZ R19, store0
 	VLD1 (R0), V31.S[0]
-	WORD $0x4e3fd58c // fadd v12, v12, v31
-store3:
-	VST1 V12.S[0], (R0)
+	WORD $0x4e3fd400 // fadd v0, v0, v31
+store0:
+	VST1 V0.S[0], (R0)
+	RET
+
+// func neonUnpackQ3_K(q *int8, scales, mins *float32, w *byte, n int)
+TEXT ·neonUnpackQ3_K(SB), NOSPLIT, $0-40
+	MOVD q+0(FP), R0
+	MOVD scales+8(FP), R1
+	MOVD mins+16(FP), R2
+	MOVD w+24(FP), R3
+	MOVD n+32(FP), R4
+	VMOVI $3, V8.B16
+	VMOVI $4, V9.B16
+	VMOVI $15, V10.B16
+	VMOVI $32, V11.B16
+	MOVD $constant3<>(SB), R22
+	FMOVQ (R22), F12
+loop:
+	FMOVD 96(R3), F20
+	WORD $0x6f0c0695 // ushr 16b v21, v20, #4
+	WORD $0x4e2a1e94 // and v20, v20, v10
+	WORD $0x4ed53a94 // zip1 2d v20, v20, v21
+	FMOVS 104(R3), F21
+	WORD $0x4e0406b5 // dup v21, v21
+	WORD $0x6e2c46b5 // ushl 16b v21, v21, v12
+	WORD $0x4e281eb5 // and v21, v21, v8
+	WORD $0x4f0c56b5 // shl 16b v21, v21, #4
+	WORD $0x4eb51e94 // orr v20, v20, v21
+	WORD $0x6e2b8696 // sub 16b v22, v20, v11
+	MOVHU 108(R3), R22
+	FMOVS R22, F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	WORD $0x0f08a6d4 // sxtl 8h v20, v22
+	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
+	WORD $0x4f10a6d7 // sxtl2 v23, v22
+	WORD $0x4e21daf7 // scvtf v23, v23
+	WORD $0x4f9c92f7 // fmul v23, v23, v28[0]
+	WORD $0x0f10a6d6 // sxtl v22, v22
+	WORD $0x4e21dad6 // scvtf v22, v22
+	WORD $0x4f9c92d6 // fmul v22, v22, v28[0]
+	WORD $0x4f10a695 // sxtl2 v21, v20
+	WORD $0x4e21dab5 // scvtf v21, v21
+	WORD $0x4f9c92b5 // fmul v21, v21, v28[0]
+	WORD $0x0f10a694 // sxtl v20, v20
+	WORD $0x4e21da94 // scvtf v20, v20
+	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
+	FLDPQ (R3), (F30, F31)
+	FMOVQ.P F20, 16(R1)
+	FMOVQ.P F21, 16(R1)
+	FMOVQ.P F22, 16(R1)
+	FMOVQ.P F23, 16(R1)
+	FMOVQ 32(R3), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 48(R3), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 32(R3), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 48(R3), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x4f0a57dc // shl 16b v28, v30, #2
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x4f0a57fc // shl 16b v28, v31, #2
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x4f0957dc // shl 16b v28, v30, #1
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x4f0957fc // shl 16b v28, v31, #1
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	FSTPQ.P (F16, F17), 32(R0)
+	FSTPQ.P (F18, F19), 32(R0)
+	FMOVQ 32(R3), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 48(R3), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 32(R3), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 48(R3), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x6ea91fd0 // bit v16, v30, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6ea91ff1 // bit v17, v31, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x6f0f07dc // ushr 16b v28, v30, #1
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6f0f07fc // ushr 16b v28, v31, #1
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	FSTPQ.P (F16, F17), 32(R0)
+	FSTPQ.P (F18, F19), 32(R0)
+	FMOVQ 64(R3), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 80(R3), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 64(R3), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 80(R3), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x6f0e07dc // ushr 16b v28, v30, #2
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6f0e07fc // ushr 16b v28, v31, #2
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x6f0d07dc // ushr 16b v28, v30, #3
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6f0d07fc // ushr 16b v28, v31, #3
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	FSTPQ.P (F16, F17), 32(R0)
+	FSTPQ.P (F18, F19), 32(R0)
+	FMOVQ 64(R3), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 80(R3), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 64(R3), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 80(R3), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x6f0c07dc // ushr 16b v28, v30, #4
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6f0c07fc // ushr 16b v28, v31, #4
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x6f0b07dc // ushr 16b v28, v30, #5
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6f0b07fc // ushr 16b v28, v31, #5
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	FSTPQ.P (F16, F17), 32(R0)
+	FSTPQ.P (F18, F19), 32(R0)
+	ADD $110, R3
+	SUBS $256, R4
+	BNE loop
+	RET
+
+// func neonQ3_K_4x2(t *tile)
+TEXT ·neonQ3_K_4x2(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 32(R20), R21
+	MOVD 24(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 72(R20), R21
+	MOVD 40(R20), R4
+	ADD R21, R4, R5
+	MOVD 72(R20), R21
+	MOVD 48(R20), R8
+	ADD R21, R8, R9
+	VMOVI $0, V0.B16
+	VMOVI $0, V1.B16
+	VMOVI $0, V2.B16
+	VMOVI $0, V3.B16
+	VMOVI $0, V4.B16
+	VMOVI $0, V5.B16
+	VMOVI $0, V6.B16
+	VMOVI $0, V7.B16
+	VMOVI $3, V8.B16
+	VMOVI $4, V9.B16
+	VMOVI $15, V10.B16
+	VMOVI $32, V11.B16
+	MOVD $constant3<>(SB), R22
+	FMOVQ (R22), F12
+loop:
+	FMOVD 96(R0), F20
+	WORD $0x6f0c0695 // ushr 16b v21, v20, #4
+	WORD $0x4e2a1e94 // and v20, v20, v10
+	WORD $0x4ed53a94 // zip1 2d v20, v20, v21
+	FMOVS 104(R0), F21
+	WORD $0x4e0406b5 // dup v21, v21
+	WORD $0x6e2c46b5 // ushl 16b v21, v21, v12
+	WORD $0x4e281eb5 // and v21, v21, v8
+	WORD $0x4f0c56b5 // shl 16b v21, v21, #4
+	WORD $0x4eb51e94 // orr v20, v20, v21
+	WORD $0x6e2b8696 // sub 16b v22, v20, v11
+	MOVHU 108(R0), R22
+	FMOVS R22, F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	WORD $0x0f08a6d4 // sxtl 8h v20, v22
+	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
+	WORD $0x4f10a6d7 // sxtl2 v23, v22
+	WORD $0x4e21daf7 // scvtf v23, v23
+	WORD $0x4f9c92f7 // fmul v23, v23, v28[0]
+	WORD $0x0f10a6d6 // sxtl v22, v22
+	WORD $0x4e21dad6 // scvtf v22, v22
+	WORD $0x4f9c92d6 // fmul v22, v22, v28[0]
+	WORD $0x4f10a695 // sxtl2 v21, v20
+	WORD $0x4e21dab5 // scvtf v21, v21
+	WORD $0x4f9c92b5 // fmul v21, v21, v28[0]
+	WORD $0x0f10a694 // sxtl v20, v20
+	WORD $0x4e21da94 // scvtf v20, v20
+	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
+	FLDPQ (R0), (F30, F31)
+	FMOVQ 32(R0), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 48(R0), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 32(R0), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 48(R0), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x4f0a57dc // shl 16b v28, v30, #2
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x4f0a57fc // shl 16b v28, v31, #2
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x4f0957dc // shl 16b v28, v30, #1
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x4f0957fc // shl 16b v28, v31, #1
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 0(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf00 // fmla v0, v24, v20
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 0(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf04 // fmla v4, v24, v20
+	FMOVQ 32(R0), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 48(R0), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 32(R0), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 48(R0), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x6ea91fd0 // bit v16, v30, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6ea91ff1 // bit v17, v31, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x6f0f07dc // ushr 16b v28, v30, #1
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6f0f07fc // ushr 16b v28, v31, #1
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 8(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf00 // fmla v0, v24, v21
+	VMOVI $0, V24.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 8(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf04 // fmla v4, v24, v21
+	FMOVQ 64(R0), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 80(R0), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 64(R0), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 80(R0), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x6f0e07dc // ushr 16b v28, v30, #2
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6f0e07fc // ushr 16b v28, v31, #2
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x6f0d07dc // ushr 16b v28, v30, #3
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6f0d07fc // ushr 16b v28, v31, #3
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 128(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 16(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf00 // fmla v0, v24, v22
+	VMOVI $0, V24.B16
+	FLDPQ 128(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 160(R5), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 16(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf04 // fmla v4, v24, v22
+	FMOVQ 64(R0), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 80(R0), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 64(R0), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 80(R0), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x6f0c07dc // ushr 16b v28, v30, #4
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6f0c07fc // ushr 16b v28, v31, #4
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x6f0b07dc // ushr 16b v28, v30, #5
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6f0b07fc // ushr 16b v28, v31, #5
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 24(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf00 // fmla v0, v24, v23
+	VMOVI $0, V24.B16
+	FLDPQ 192(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 224(R5), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 24(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf04 // fmla v4, v24, v23
+	ADD $110, R0
+	FMOVD 96(R1), F20
+	WORD $0x6f0c0695 // ushr 16b v21, v20, #4
+	WORD $0x4e2a1e94 // and v20, v20, v10
+	WORD $0x4ed53a94 // zip1 2d v20, v20, v21
+	FMOVS 104(R1), F21
+	WORD $0x4e0406b5 // dup v21, v21
+	WORD $0x6e2c46b5 // ushl 16b v21, v21, v12
+	WORD $0x4e281eb5 // and v21, v21, v8
+	WORD $0x4f0c56b5 // shl 16b v21, v21, #4
+	WORD $0x4eb51e94 // orr v20, v20, v21
+	WORD $0x6e2b8696 // sub 16b v22, v20, v11
+	MOVHU 108(R1), R22
+	FMOVS R22, F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	WORD $0x0f08a6d4 // sxtl 8h v20, v22
+	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
+	WORD $0x4f10a6d7 // sxtl2 v23, v22
+	WORD $0x4e21daf7 // scvtf v23, v23
+	WORD $0x4f9c92f7 // fmul v23, v23, v28[0]
+	WORD $0x0f10a6d6 // sxtl v22, v22
+	WORD $0x4e21dad6 // scvtf v22, v22
+	WORD $0x4f9c92d6 // fmul v22, v22, v28[0]
+	WORD $0x4f10a695 // sxtl2 v21, v20
+	WORD $0x4e21dab5 // scvtf v21, v21
+	WORD $0x4f9c92b5 // fmul v21, v21, v28[0]
+	WORD $0x0f10a694 // sxtl v20, v20
+	WORD $0x4e21da94 // scvtf v20, v20
+	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
+	FLDPQ (R1), (F30, F31)
+	FMOVQ 32(R1), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 48(R1), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 32(R1), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 48(R1), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x4f0a57dc // shl 16b v28, v30, #2
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x4f0a57fc // shl 16b v28, v31, #2
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x4f0957dc // shl 16b v28, v30, #1
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x4f0957fc // shl 16b v28, v31, #1
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 0(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf01 // fmla v1, v24, v20
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 0(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf05 // fmla v5, v24, v20
+	FMOVQ 32(R1), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 48(R1), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 32(R1), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 48(R1), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x6ea91fd0 // bit v16, v30, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6ea91ff1 // bit v17, v31, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x6f0f07dc // ushr 16b v28, v30, #1
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6f0f07fc // ushr 16b v28, v31, #1
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 8(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf01 // fmla v1, v24, v21
+	VMOVI $0, V24.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 8(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf05 // fmla v5, v24, v21
+	FMOVQ 64(R1), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 80(R1), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 64(R1), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 80(R1), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x6f0e07dc // ushr 16b v28, v30, #2
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6f0e07fc // ushr 16b v28, v31, #2
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x6f0d07dc // ushr 16b v28, v30, #3
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6f0d07fc // ushr 16b v28, v31, #3
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 128(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 16(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf01 // fmla v1, v24, v22
+	VMOVI $0, V24.B16
+	FLDPQ 128(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 160(R5), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 16(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf05 // fmla v5, v24, v22
+	FMOVQ 64(R1), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 80(R1), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 64(R1), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 80(R1), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x6f0c07dc // ushr 16b v28, v30, #4
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6f0c07fc // ushr 16b v28, v31, #4
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x6f0b07dc // ushr 16b v28, v30, #5
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6f0b07fc // ushr 16b v28, v31, #5
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 24(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf01 // fmla v1, v24, v23
+	VMOVI $0, V24.B16
+	FLDPQ 192(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 224(R5), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 24(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf05 // fmla v5, v24, v23
+	ADD $110, R1
+	FMOVD 96(R2), F20
+	WORD $0x6f0c0695 // ushr 16b v21, v20, #4
+	WORD $0x4e2a1e94 // and v20, v20, v10
+	WORD $0x4ed53a94 // zip1 2d v20, v20, v21
+	FMOVS 104(R2), F21
+	WORD $0x4e0406b5 // dup v21, v21
+	WORD $0x6e2c46b5 // ushl 16b v21, v21, v12
+	WORD $0x4e281eb5 // and v21, v21, v8
+	WORD $0x4f0c56b5 // shl 16b v21, v21, #4
+	WORD $0x4eb51e94 // orr v20, v20, v21
+	WORD $0x6e2b8696 // sub 16b v22, v20, v11
+	MOVHU 108(R2), R22
+	FMOVS R22, F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	WORD $0x0f08a6d4 // sxtl 8h v20, v22
+	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
+	WORD $0x4f10a6d7 // sxtl2 v23, v22
+	WORD $0x4e21daf7 // scvtf v23, v23
+	WORD $0x4f9c92f7 // fmul v23, v23, v28[0]
+	WORD $0x0f10a6d6 // sxtl v22, v22
+	WORD $0x4e21dad6 // scvtf v22, v22
+	WORD $0x4f9c92d6 // fmul v22, v22, v28[0]
+	WORD $0x4f10a695 // sxtl2 v21, v20
+	WORD $0x4e21dab5 // scvtf v21, v21
+	WORD $0x4f9c92b5 // fmul v21, v21, v28[0]
+	WORD $0x0f10a694 // sxtl v20, v20
+	WORD $0x4e21da94 // scvtf v20, v20
+	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
+	FLDPQ (R2), (F30, F31)
+	FMOVQ 32(R2), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 48(R2), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 32(R2), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 48(R2), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x4f0a57dc // shl 16b v28, v30, #2
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x4f0a57fc // shl 16b v28, v31, #2
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x4f0957dc // shl 16b v28, v30, #1
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x4f0957fc // shl 16b v28, v31, #1
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 0(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf02 // fmla v2, v24, v20
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 0(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf06 // fmla v6, v24, v20
+	FMOVQ 32(R2), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 48(R2), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 32(R2), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 48(R2), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x6ea91fd0 // bit v16, v30, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6ea91ff1 // bit v17, v31, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x6f0f07dc // ushr 16b v28, v30, #1
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6f0f07fc // ushr 16b v28, v31, #1
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 8(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf02 // fmla v2, v24, v21
+	VMOVI $0, V24.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 8(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf06 // fmla v6, v24, v21
+	FMOVQ 64(R2), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 80(R2), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 64(R2), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 80(R2), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x6f0e07dc // ushr 16b v28, v30, #2
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6f0e07fc // ushr 16b v28, v31, #2
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x6f0d07dc // ushr 16b v28, v30, #3
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6f0d07fc // ushr 16b v28, v31, #3
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 128(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 16(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf02 // fmla v2, v24, v22
+	VMOVI $0, V24.B16
+	FLDPQ 128(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 160(R5), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 16(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf06 // fmla v6, v24, v22
+	FMOVQ 64(R2), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 80(R2), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 64(R2), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 80(R2), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x6f0c07dc // ushr 16b v28, v30, #4
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6f0c07fc // ushr 16b v28, v31, #4
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x6f0b07dc // ushr 16b v28, v30, #5
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6f0b07fc // ushr 16b v28, v31, #5
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 24(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf02 // fmla v2, v24, v23
+	VMOVI $0, V24.B16
+	FLDPQ 192(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 224(R5), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 24(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf06 // fmla v6, v24, v23
+	ADD $110, R2
+	FMOVD 96(R3), F20
+	WORD $0x6f0c0695 // ushr 16b v21, v20, #4
+	WORD $0x4e2a1e94 // and v20, v20, v10
+	WORD $0x4ed53a94 // zip1 2d v20, v20, v21
+	FMOVS 104(R3), F21
+	WORD $0x4e0406b5 // dup v21, v21
+	WORD $0x6e2c46b5 // ushl 16b v21, v21, v12
+	WORD $0x4e281eb5 // and v21, v21, v8
+	WORD $0x4f0c56b5 // shl 16b v21, v21, #4
+	WORD $0x4eb51e94 // orr v20, v20, v21
+	WORD $0x6e2b8696 // sub 16b v22, v20, v11
+	MOVHU 108(R3), R22
+	FMOVS R22, F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	WORD $0x0f08a6d4 // sxtl 8h v20, v22
+	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
+	WORD $0x4f10a6d7 // sxtl2 v23, v22
+	WORD $0x4e21daf7 // scvtf v23, v23
+	WORD $0x4f9c92f7 // fmul v23, v23, v28[0]
+	WORD $0x0f10a6d6 // sxtl v22, v22
+	WORD $0x4e21dad6 // scvtf v22, v22
+	WORD $0x4f9c92d6 // fmul v22, v22, v28[0]
+	WORD $0x4f10a695 // sxtl2 v21, v20
+	WORD $0x4e21dab5 // scvtf v21, v21
+	WORD $0x4f9c92b5 // fmul v21, v21, v28[0]
+	WORD $0x0f10a694 // sxtl v20, v20
+	WORD $0x4e21da94 // scvtf v20, v20
+	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
+	FLDPQ (R3), (F30, F31)
+	FMOVQ 32(R3), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 48(R3), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 32(R3), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 48(R3), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x4f0a57dc // shl 16b v28, v30, #2
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x4f0a57fc // shl 16b v28, v31, #2
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x4f0957dc // shl 16b v28, v30, #1
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x4f0957fc // shl 16b v28, v31, #1
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 0(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf03 // fmla v3, v24, v20
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 0(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf07 // fmla v7, v24, v20
+	FMOVQ 32(R3), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 48(R3), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 32(R3), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 48(R3), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x6ea91fd0 // bit v16, v30, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6ea91ff1 // bit v17, v31, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x6f0f07dc // ushr 16b v28, v30, #1
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6f0f07fc // ushr 16b v28, v31, #1
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 8(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf03 // fmla v3, v24, v21
+	VMOVI $0, V24.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 8(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf07 // fmla v7, v24, v21
+	FMOVQ 64(R3), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 80(R3), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 64(R3), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 80(R3), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x6f0e07dc // ushr 16b v28, v30, #2
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6f0e07fc // ushr 16b v28, v31, #2
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x6f0d07dc // ushr 16b v28, v30, #3
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6f0d07fc // ushr 16b v28, v31, #3
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 128(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 16(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf03 // fmla v3, v24, v22
+	VMOVI $0, V24.B16
+	FLDPQ 128(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 160(R5), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 16(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf07 // fmla v7, v24, v22
+	FMOVQ 64(R3), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 80(R3), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 64(R3), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 80(R3), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x6f0c07dc // ushr 16b v28, v30, #4
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6f0c07fc // ushr 16b v28, v31, #4
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x6f0b07dc // ushr 16b v28, v30, #5
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6f0b07fc // ushr 16b v28, v31, #5
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 24(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf03 // fmla v3, v24, v23
+	VMOVI $0, V24.B16
+	FLDPQ 192(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 224(R5), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 24(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf07 // fmla v7, v24, v23
+	ADD $110, R3
+	ADD $256, R4
+	ADD $32, R8
+	ADD $256, R5
+	ADD $32, R9
+	SUBS $256, R19
+	BNE loop
+	MOVD 8(R20), R21
+	MOVD 0(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 88(R20), R19
+	MOVD 16(R20), R21
+	WORD $0x6e21d400 // faddp v0, v0, v1
+	WORD $0x6e23d442 // faddp v2, v2, v3
+	WORD $0x6e22d400 // faddp v0, v0, v2
+	CBZ R19, store0
+	VLD1 (R0), V31.S[0]
+	VLD1 (R1), V31.S[1]
+	VLD1 (R2), V31.S[2]
+	VLD1 (R3), V31.S[3]
+	WORD $0x4e3fd400 // fadd v0, v0, v31
+store0:
+	VST1 V0.S[0], (R0)
+	ADD R21, R0
+	VST1 V0.S[1], (R1)
+	ADD R21, R1
+	VST1 V0.S[2], (R2)
+	ADD R21, R2
+	VST1 V0.S[3], (R3)
+	ADD R21, R3
+	WORD $0x6e25d484 // faddp v4, v4, v5
+	WORD $0x6e27d4c6 // faddp v6, v6, v7
+	WORD $0x6e26d484 // faddp v4, v4, v6
+	CBZ R19, store1
+	VLD1 (R0), V31.S[0]
+	VLD1 (R1), V31.S[1]
+	VLD1 (R2), V31.S[2]
+	VLD1 (R3), V31.S[3]
+	WORD $0x4e3fd484 // fadd v4, v4, v31
+store1:
+	VST1 V4.S[0], (R0)
+	VST1 V4.S[1], (R1)
+	VST1 V4.S[2], (R2)
+	VST1 V4.S[3], (R3)
+	RET
+
+// func neonQ3_K_1x2(t *tile)
+TEXT ·neonQ3_K_1x2(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 32(R20), R21
+	MOVD 24(R20), R0
+	MOVD 72(R20), R21
+	MOVD 40(R20), R4
+	ADD R21, R4, R5
+	MOVD 72(R20), R21
+	MOVD 48(R20), R8
+	ADD R21, R8, R9
+	VMOVI $0, V0.B16
+	VMOVI $0, V4.B16
+	VMOVI $3, V8.B16
+	VMOVI $4, V9.B16
+	VMOVI $15, V10.B16
+	VMOVI $32, V11.B16
+	MOVD $constant3<>(SB), R22
+	FMOVQ (R22), F12
+loop:
+	FMOVD 96(R0), F20
+	WORD $0x6f0c0695 // ushr 16b v21, v20, #4
+	WORD $0x4e2a1e94 // and v20, v20, v10
+	WORD $0x4ed53a94 // zip1 2d v20, v20, v21
+	FMOVS 104(R0), F21
+	WORD $0x4e0406b5 // dup v21, v21
+	WORD $0x6e2c46b5 // ushl 16b v21, v21, v12
+	WORD $0x4e281eb5 // and v21, v21, v8
+	WORD $0x4f0c56b5 // shl 16b v21, v21, #4
+	WORD $0x4eb51e94 // orr v20, v20, v21
+	WORD $0x6e2b8696 // sub 16b v22, v20, v11
+	MOVHU 108(R0), R22
+	FMOVS R22, F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	WORD $0x0f08a6d4 // sxtl 8h v20, v22
+	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
+	WORD $0x4f10a6d7 // sxtl2 v23, v22
+	WORD $0x4e21daf7 // scvtf v23, v23
+	WORD $0x4f9c92f7 // fmul v23, v23, v28[0]
+	WORD $0x0f10a6d6 // sxtl v22, v22
+	WORD $0x4e21dad6 // scvtf v22, v22
+	WORD $0x4f9c92d6 // fmul v22, v22, v28[0]
+	WORD $0x4f10a695 // sxtl2 v21, v20
+	WORD $0x4e21dab5 // scvtf v21, v21
+	WORD $0x4f9c92b5 // fmul v21, v21, v28[0]
+	WORD $0x0f10a694 // sxtl v20, v20
+	WORD $0x4e21da94 // scvtf v20, v20
+	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
+	FLDPQ (R0), (F30, F31)
+	FMOVQ 32(R0), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 48(R0), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 32(R0), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 48(R0), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x4f0a57dc // shl 16b v28, v30, #2
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x4f0a57fc // shl 16b v28, v31, #2
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x4f0957dc // shl 16b v28, v30, #1
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x4f0957fc // shl 16b v28, v31, #1
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 0(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf00 // fmla v0, v24, v20
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 0(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf04 // fmla v4, v24, v20
+	FMOVQ 32(R0), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 48(R0), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 32(R0), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 48(R0), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x6ea91fd0 // bit v16, v30, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6ea91ff1 // bit v17, v31, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x6f0f07dc // ushr 16b v28, v30, #1
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6f0f07fc // ushr 16b v28, v31, #1
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 8(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf00 // fmla v0, v24, v21
+	VMOVI $0, V24.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 8(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf04 // fmla v4, v24, v21
+	FMOVQ 64(R0), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 80(R0), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 64(R0), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 80(R0), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x6f0e07dc // ushr 16b v28, v30, #2
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6f0e07fc // ushr 16b v28, v31, #2
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x6f0d07dc // ushr 16b v28, v30, #3
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6f0d07fc // ushr 16b v28, v31, #3
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 128(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 16(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf00 // fmla v0, v24, v22
+	VMOVI $0, V24.B16
+	FLDPQ 128(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 160(R5), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 16(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf04 // fmla v4, v24, v22
+	FMOVQ 64(R0), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 80(R0), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 64(R0), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 80(R0), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x6f0c07dc // ushr 16b v28, v30, #4
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6f0c07fc // ushr 16b v28, v31, #4
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x6f0b07dc // ushr 16b v28, v30, #5
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6f0b07fc // ushr 16b v28, v31, #5
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 24(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf00 // fmla v0, v24, v23
+	VMOVI $0, V24.B16
+	FLDPQ 192(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 224(R5), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 24(R9), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf04 // fmla v4, v24, v23
+	ADD $110, R0
+	ADD $256, R4
+	ADD $32, R8
+	ADD $256, R5
+	ADD $32, R9
+	SUBS $256, R19
+	BNE loop
+	MOVD 8(R20), R21
+	MOVD 0(R20), R0
+	MOVD 88(R20), R19
+	MOVD 16(R20), R21
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	CBZ R19, store0
+	VLD1 (R0), V31.S[0]
+	WORD $0x4e3fd400 // fadd v0, v0, v31
+store0:
+	VST1 V0.S[0], (R0)
+	ADD R21, R0
+	WORD $0x6e24d484 // faddp v4, v4, v4
+	WORD $0x6e24d484 // faddp v4, v4, v4
+	CBZ R19, store1
+	VLD1 (R0), V31.S[0]
+	WORD $0x4e3fd484 // fadd v4, v4, v31
+store1:
+	VST1 V4.S[0], (R0)
+	RET
+
+// func neonQ3_K_4x1(t *tile)
+TEXT ·neonQ3_K_4x1(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 32(R20), R21
+	MOVD 24(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 72(R20), R21
+	MOVD 40(R20), R4
+	MOVD 72(R20), R21
+	MOVD 48(R20), R8
+	VMOVI $0, V0.B16
+	VMOVI $0, V1.B16
+	VMOVI $0, V2.B16
+	VMOVI $0, V3.B16
+	VMOVI $3, V8.B16
+	VMOVI $4, V9.B16
+	VMOVI $15, V10.B16
+	VMOVI $32, V11.B16
+	MOVD $constant3<>(SB), R22
+	FMOVQ (R22), F12
+loop:
+	PRFM 2048(R0), PLDL1KEEP
+	PRFM 2112(R0), PLDL1KEEP
+	FMOVD 96(R0), F20
+	WORD $0x6f0c0695 // ushr 16b v21, v20, #4
+	WORD $0x4e2a1e94 // and v20, v20, v10
+	WORD $0x4ed53a94 // zip1 2d v20, v20, v21
+	FMOVS 104(R0), F21
+	WORD $0x4e0406b5 // dup v21, v21
+	WORD $0x6e2c46b5 // ushl 16b v21, v21, v12
+	WORD $0x4e281eb5 // and v21, v21, v8
+	WORD $0x4f0c56b5 // shl 16b v21, v21, #4
+	WORD $0x4eb51e94 // orr v20, v20, v21
+	WORD $0x6e2b8696 // sub 16b v22, v20, v11
+	MOVHU 108(R0), R22
+	FMOVS R22, F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	WORD $0x0f08a6d4 // sxtl 8h v20, v22
+	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
+	WORD $0x4f10a6d7 // sxtl2 v23, v22
+	WORD $0x4e21daf7 // scvtf v23, v23
+	WORD $0x4f9c92f7 // fmul v23, v23, v28[0]
+	WORD $0x0f10a6d6 // sxtl v22, v22
+	WORD $0x4e21dad6 // scvtf v22, v22
+	WORD $0x4f9c92d6 // fmul v22, v22, v28[0]
+	WORD $0x4f10a695 // sxtl2 v21, v20
+	WORD $0x4e21dab5 // scvtf v21, v21
+	WORD $0x4f9c92b5 // fmul v21, v21, v28[0]
+	WORD $0x0f10a694 // sxtl v20, v20
+	WORD $0x4e21da94 // scvtf v20, v20
+	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
+	FLDPQ (R0), (F30, F31)
+	FMOVQ 32(R0), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 48(R0), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 32(R0), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 48(R0), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x4f0a57dc // shl 16b v28, v30, #2
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x4f0a57fc // shl 16b v28, v31, #2
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x4f0957dc // shl 16b v28, v30, #1
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x4f0957fc // shl 16b v28, v31, #1
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 0(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf00 // fmla v0, v24, v20
+	FMOVQ 32(R0), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 48(R0), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 32(R0), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 48(R0), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x6ea91fd0 // bit v16, v30, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6ea91ff1 // bit v17, v31, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x6f0f07dc // ushr 16b v28, v30, #1
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6f0f07fc // ushr 16b v28, v31, #1
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 8(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf00 // fmla v0, v24, v21
+	FMOVQ 64(R0), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 80(R0), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 64(R0), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 80(R0), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x6f0e07dc // ushr 16b v28, v30, #2
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6f0e07fc // ushr 16b v28, v31, #2
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x6f0d07dc // ushr 16b v28, v30, #3
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6f0d07fc // ushr 16b v28, v31, #3
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 128(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 16(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf00 // fmla v0, v24, v22
+	FMOVQ 64(R0), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 80(R0), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 64(R0), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 80(R0), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x6f0c07dc // ushr 16b v28, v30, #4
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6f0c07fc // ushr 16b v28, v31, #4
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x6f0b07dc // ushr 16b v28, v30, #5
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6f0b07fc // ushr 16b v28, v31, #5
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 24(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf00 // fmla v0, v24, v23
+	ADD $110, R0
+	PRFM 2048(R1), PLDL1KEEP
+	PRFM 2112(R1), PLDL1KEEP
+	FMOVD 96(R1), F20
+	WORD $0x6f0c0695 // ushr 16b v21, v20, #4
+	WORD $0x4e2a1e94 // and v20, v20, v10
+	WORD $0x4ed53a94 // zip1 2d v20, v20, v21
+	FMOVS 104(R1), F21
+	WORD $0x4e0406b5 // dup v21, v21
+	WORD $0x6e2c46b5 // ushl 16b v21, v21, v12
+	WORD $0x4e281eb5 // and v21, v21, v8
+	WORD $0x4f0c56b5 // shl 16b v21, v21, #4
+	WORD $0x4eb51e94 // orr v20, v20, v21
+	WORD $0x6e2b8696 // sub 16b v22, v20, v11
+	MOVHU 108(R1), R22
+	FMOVS R22, F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	WORD $0x0f08a6d4 // sxtl 8h v20, v22
+	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
+	WORD $0x4f10a6d7 // sxtl2 v23, v22
+	WORD $0x4e21daf7 // scvtf v23, v23
+	WORD $0x4f9c92f7 // fmul v23, v23, v28[0]
+	WORD $0x0f10a6d6 // sxtl v22, v22
+	WORD $0x4e21dad6 // scvtf v22, v22
+	WORD $0x4f9c92d6 // fmul v22, v22, v28[0]
+	WORD $0x4f10a695 // sxtl2 v21, v20
+	WORD $0x4e21dab5 // scvtf v21, v21
+	WORD $0x4f9c92b5 // fmul v21, v21, v28[0]
+	WORD $0x0f10a694 // sxtl v20, v20
+	WORD $0x4e21da94 // scvtf v20, v20
+	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
+	FLDPQ (R1), (F30, F31)
+	FMOVQ 32(R1), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 48(R1), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 32(R1), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 48(R1), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x4f0a57dc // shl 16b v28, v30, #2
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x4f0a57fc // shl 16b v28, v31, #2
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x4f0957dc // shl 16b v28, v30, #1
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x4f0957fc // shl 16b v28, v31, #1
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 0(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf01 // fmla v1, v24, v20
+	FMOVQ 32(R1), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 48(R1), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 32(R1), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 48(R1), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x6ea91fd0 // bit v16, v30, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6ea91ff1 // bit v17, v31, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x6f0f07dc // ushr 16b v28, v30, #1
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6f0f07fc // ushr 16b v28, v31, #1
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 8(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf01 // fmla v1, v24, v21
+	FMOVQ 64(R1), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 80(R1), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 64(R1), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 80(R1), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x6f0e07dc // ushr 16b v28, v30, #2
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6f0e07fc // ushr 16b v28, v31, #2
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x6f0d07dc // ushr 16b v28, v30, #3
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6f0d07fc // ushr 16b v28, v31, #3
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 128(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 16(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf01 // fmla v1, v24, v22
+	FMOVQ 64(R1), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 80(R1), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 64(R1), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 80(R1), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x6f0c07dc // ushr 16b v28, v30, #4
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6f0c07fc // ushr 16b v28, v31, #4
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x6f0b07dc // ushr 16b v28, v30, #5
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6f0b07fc // ushr 16b v28, v31, #5
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 24(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf01 // fmla v1, v24, v23
+	ADD $110, R1
+	PRFM 2048(R2), PLDL1KEEP
+	PRFM 2112(R2), PLDL1KEEP
+	FMOVD 96(R2), F20
+	WORD $0x6f0c0695 // ushr 16b v21, v20, #4
+	WORD $0x4e2a1e94 // and v20, v20, v10
+	WORD $0x4ed53a94 // zip1 2d v20, v20, v21
+	FMOVS 104(R2), F21
+	WORD $0x4e0406b5 // dup v21, v21
+	WORD $0x6e2c46b5 // ushl 16b v21, v21, v12
+	WORD $0x4e281eb5 // and v21, v21, v8
+	WORD $0x4f0c56b5 // shl 16b v21, v21, #4
+	WORD $0x4eb51e94 // orr v20, v20, v21
+	WORD $0x6e2b8696 // sub 16b v22, v20, v11
+	MOVHU 108(R2), R22
+	FMOVS R22, F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	WORD $0x0f08a6d4 // sxtl 8h v20, v22
+	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
+	WORD $0x4f10a6d7 // sxtl2 v23, v22
+	WORD $0x4e21daf7 // scvtf v23, v23
+	WORD $0x4f9c92f7 // fmul v23, v23, v28[0]
+	WORD $0x0f10a6d6 // sxtl v22, v22
+	WORD $0x4e21dad6 // scvtf v22, v22
+	WORD $0x4f9c92d6 // fmul v22, v22, v28[0]
+	WORD $0x4f10a695 // sxtl2 v21, v20
+	WORD $0x4e21dab5 // scvtf v21, v21
+	WORD $0x4f9c92b5 // fmul v21, v21, v28[0]
+	WORD $0x0f10a694 // sxtl v20, v20
+	WORD $0x4e21da94 // scvtf v20, v20
+	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
+	FLDPQ (R2), (F30, F31)
+	FMOVQ 32(R2), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 48(R2), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 32(R2), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 48(R2), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x4f0a57dc // shl 16b v28, v30, #2
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x4f0a57fc // shl 16b v28, v31, #2
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x4f0957dc // shl 16b v28, v30, #1
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x4f0957fc // shl 16b v28, v31, #1
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 0(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf02 // fmla v2, v24, v20
+	FMOVQ 32(R2), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 48(R2), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 32(R2), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 48(R2), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x6ea91fd0 // bit v16, v30, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6ea91ff1 // bit v17, v31, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x6f0f07dc // ushr 16b v28, v30, #1
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6f0f07fc // ushr 16b v28, v31, #1
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 8(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf02 // fmla v2, v24, v21
+	FMOVQ 64(R2), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 80(R2), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 64(R2), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 80(R2), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x6f0e07dc // ushr 16b v28, v30, #2
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6f0e07fc // ushr 16b v28, v31, #2
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x6f0d07dc // ushr 16b v28, v30, #3
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6f0d07fc // ushr 16b v28, v31, #3
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 128(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 16(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf02 // fmla v2, v24, v22
+	FMOVQ 64(R2), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 80(R2), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 64(R2), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 80(R2), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x6f0c07dc // ushr 16b v28, v30, #4
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6f0c07fc // ushr 16b v28, v31, #4
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x6f0b07dc // ushr 16b v28, v30, #5
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6f0b07fc // ushr 16b v28, v31, #5
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 24(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf02 // fmla v2, v24, v23
+	ADD $110, R2
+	PRFM 2048(R3), PLDL1KEEP
+	PRFM 2112(R3), PLDL1KEEP
+	FMOVD 96(R3), F20
+	WORD $0x6f0c0695 // ushr 16b v21, v20, #4
+	WORD $0x4e2a1e94 // and v20, v20, v10
+	WORD $0x4ed53a94 // zip1 2d v20, v20, v21
+	FMOVS 104(R3), F21
+	WORD $0x4e0406b5 // dup v21, v21
+	WORD $0x6e2c46b5 // ushl 16b v21, v21, v12
+	WORD $0x4e281eb5 // and v21, v21, v8
+	WORD $0x4f0c56b5 // shl 16b v21, v21, #4
+	WORD $0x4eb51e94 // orr v20, v20, v21
+	WORD $0x6e2b8696 // sub 16b v22, v20, v11
+	MOVHU 108(R3), R22
+	FMOVS R22, F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	WORD $0x0f08a6d4 // sxtl 8h v20, v22
+	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
+	WORD $0x4f10a6d7 // sxtl2 v23, v22
+	WORD $0x4e21daf7 // scvtf v23, v23
+	WORD $0x4f9c92f7 // fmul v23, v23, v28[0]
+	WORD $0x0f10a6d6 // sxtl v22, v22
+	WORD $0x4e21dad6 // scvtf v22, v22
+	WORD $0x4f9c92d6 // fmul v22, v22, v28[0]
+	WORD $0x4f10a695 // sxtl2 v21, v20
+	WORD $0x4e21dab5 // scvtf v21, v21
+	WORD $0x4f9c92b5 // fmul v21, v21, v28[0]
+	WORD $0x0f10a694 // sxtl v20, v20
+	WORD $0x4e21da94 // scvtf v20, v20
+	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
+	FLDPQ (R3), (F30, F31)
+	FMOVQ 32(R3), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 48(R3), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 32(R3), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 48(R3), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x4f0a57dc // shl 16b v28, v30, #2
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x4f0a57fc // shl 16b v28, v31, #2
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x4f0957dc // shl 16b v28, v30, #1
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x4f0957fc // shl 16b v28, v31, #1
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 0(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf03 // fmla v3, v24, v20
+	FMOVQ 32(R3), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 48(R3), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 32(R3), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 48(R3), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x6ea91fd0 // bit v16, v30, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6ea91ff1 // bit v17, v31, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x6f0f07dc // ushr 16b v28, v30, #1
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6f0f07fc // ushr 16b v28, v31, #1
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 8(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf03 // fmla v3, v24, v21
+	FMOVQ 64(R3), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 80(R3), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 64(R3), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 80(R3), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x6f0e07dc // ushr 16b v28, v30, #2
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6f0e07fc // ushr 16b v28, v31, #2
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x6f0d07dc // ushr 16b v28, v30, #3
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6f0d07fc // ushr 16b v28, v31, #3
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 128(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 16(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf03 // fmla v3, v24, v22
+	FMOVQ 64(R3), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 80(R3), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 64(R3), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 80(R3), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x6f0c07dc // ushr 16b v28, v30, #4
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6f0c07fc // ushr 16b v28, v31, #4
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x6f0b07dc // ushr 16b v28, v30, #5
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6f0b07fc // ushr 16b v28, v31, #5
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 24(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf03 // fmla v3, v24, v23
+	ADD $110, R3
+	ADD $256, R4
+	ADD $32, R8
+	SUBS $256, R19
+	BNE loop
+	MOVD 8(R20), R21
+	MOVD 0(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 88(R20), R19
+	MOVD 16(R20), R21
+	WORD $0x6e21d400 // faddp v0, v0, v1
+	WORD $0x6e23d442 // faddp v2, v2, v3
+	WORD $0x6e22d400 // faddp v0, v0, v2
+	CBZ R19, store0
+	VLD1 (R0), V31.S[0]
+	VLD1 (R1), V31.S[1]
+	VLD1 (R2), V31.S[2]
+	VLD1 (R3), V31.S[3]
+	WORD $0x4e3fd400 // fadd v0, v0, v31
+store0:
+	VST1 V0.S[0], (R0)
+	VST1 V0.S[1], (R1)
+	VST1 V0.S[2], (R2)
+	VST1 V0.S[3], (R3)
+	RET
+
+// func neonQ3_K_1x1(t *tile)
+TEXT ·neonQ3_K_1x1(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 32(R20), R21
+	MOVD 24(R20), R0
+	MOVD 72(R20), R21
+	MOVD 40(R20), R4
+	MOVD 72(R20), R21
+	MOVD 48(R20), R8
+	VMOVI $0, V0.B16
+	VMOVI $3, V8.B16
+	VMOVI $4, V9.B16
+	VMOVI $15, V10.B16
+	VMOVI $32, V11.B16
+	MOVD $constant3<>(SB), R22
+	FMOVQ (R22), F12
+loop:
+	PRFM 2048(R0), PLDL1KEEP
+	PRFM 2112(R0), PLDL1KEEP
+	FMOVD 96(R0), F20
+	WORD $0x6f0c0695 // ushr 16b v21, v20, #4
+	WORD $0x4e2a1e94 // and v20, v20, v10
+	WORD $0x4ed53a94 // zip1 2d v20, v20, v21
+	FMOVS 104(R0), F21
+	WORD $0x4e0406b5 // dup v21, v21
+	WORD $0x6e2c46b5 // ushl 16b v21, v21, v12
+	WORD $0x4e281eb5 // and v21, v21, v8
+	WORD $0x4f0c56b5 // shl 16b v21, v21, #4
+	WORD $0x4eb51e94 // orr v20, v20, v21
+	WORD $0x6e2b8696 // sub 16b v22, v20, v11
+	MOVHU 108(R0), R22
+	FMOVS R22, F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	WORD $0x0f08a6d4 // sxtl 8h v20, v22
+	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
+	WORD $0x4f10a6d7 // sxtl2 v23, v22
+	WORD $0x4e21daf7 // scvtf v23, v23
+	WORD $0x4f9c92f7 // fmul v23, v23, v28[0]
+	WORD $0x0f10a6d6 // sxtl v22, v22
+	WORD $0x4e21dad6 // scvtf v22, v22
+	WORD $0x4f9c92d6 // fmul v22, v22, v28[0]
+	WORD $0x4f10a695 // sxtl2 v21, v20
+	WORD $0x4e21dab5 // scvtf v21, v21
+	WORD $0x4f9c92b5 // fmul v21, v21, v28[0]
+	WORD $0x0f10a694 // sxtl v20, v20
+	WORD $0x4e21da94 // scvtf v20, v20
+	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
+	FLDPQ (R0), (F30, F31)
+	FMOVQ 32(R0), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 48(R0), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 32(R0), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 48(R0), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x4f0a57dc // shl 16b v28, v30, #2
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x4f0a57fc // shl 16b v28, v31, #2
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x4f0957dc // shl 16b v28, v30, #1
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x4f0957fc // shl 16b v28, v31, #1
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 0(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf00 // fmla v0, v24, v20
+	FMOVQ 32(R0), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 48(R0), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 32(R0), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 48(R0), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x6ea91fd0 // bit v16, v30, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6ea91ff1 // bit v17, v31, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x6f0f07dc // ushr 16b v28, v30, #1
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6f0f07fc // ushr 16b v28, v31, #1
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 8(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf00 // fmla v0, v24, v21
+	FMOVQ 64(R0), F16
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 80(R0), F17
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 64(R0), F18
+	WORD $0x6f0e0652 // ushr 16b v18, v18, #2
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 80(R0), F19
+	WORD $0x6f0e0673 // ushr 16b v19, v19, #2
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x6f0e07dc // ushr 16b v28, v30, #2
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6f0e07fc // ushr 16b v28, v31, #2
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x6f0d07dc // ushr 16b v28, v30, #3
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6f0d07fc // ushr 16b v28, v31, #3
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 128(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 16(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf00 // fmla v0, v24, v22
+	FMOVQ 64(R0), F16
+	WORD $0x6f0c0610 // ushr 16b v16, v16, #4
+	WORD $0x4e281e10 // and v16, v16, v8
+	FMOVQ 80(R0), F17
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e281e31 // and v17, v17, v8
+	FMOVQ 64(R0), F18
+	WORD $0x6f0a0652 // ushr 16b v18, v18, #6
+	WORD $0x4e281e52 // and v18, v18, v8
+	FMOVQ 80(R0), F19
+	WORD $0x6f0a0673 // ushr 16b v19, v19, #6
+	WORD $0x4e281e73 // and v19, v19, v8
+	WORD $0x6f0c07dc // ushr 16b v28, v30, #4
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x6e298610 // sub 16b v16, v16, v9
+	WORD $0x6f0c07fc // ushr 16b v28, v31, #4
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x6e298631 // sub 16b v17, v17, v9
+	WORD $0x6f0b07dc // ushr 16b v28, v30, #5
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6e298652 // sub 16b v18, v18, v9
+	WORD $0x6f0b07fc // ushr 16b v28, v31, #5
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6e298673 // sub 16b v19, v19, v9
+	VMOVI $0, V24.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	VMOVI $0, V25.B16
+	WORD $0x4e9d9639 // sdot v25, v17, v29
+	VMOVI $0, V26.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c965a // sdot v26, v18, v28
+	VMOVI $0, V27.B16
+	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 24(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf00 // fmla v0, v24, v23
+	ADD $110, R0
+	ADD $256, R4
+	ADD $32, R8
+	SUBS $256, R19
+	BNE loop
+	MOVD 8(R20), R21
+	MOVD 0(R20), R0
+	MOVD 88(R20), R19
+	MOVD 16(R20), R21
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	CBZ R19, store0
+	VLD1 (R0), V31.S[0]
+	WORD $0x4e3fd400 // fadd v0, v0, v31
+store0:
+	VST1 V0.S[0], (R0)
+	RET
+
+// func neonUnpackQ4_K(q *int8, scales, mins *float32, w *byte, n int)
+TEXT ·neonUnpackQ4_K(SB), NOSPLIT, $0-40
+	MOVD q+0(FP), R0
+	MOVD scales+8(FP), R1
+	MOVD mins+16(FP), R2
+	MOVD w+24(FP), R3
+	MOVD n+32(FP), R4
+	VMOVI $15, V8.B16
+loop:
+	MOVD 4(R3), R23
+	MOVWU 12(R3), R24
+	AND $0x3f3f3f3f3f3f3f3f, R23, R22
+	LSR $2, R23
+	AND $0x3030303030303030, R23
+	ORR R24<<28, R24, R24
+	AND $0x0f0f0f0f0f0f0f0f, R24
+	ORR R24, R23, R23
+	FMOVS (R3), F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	FMOVD R22, F30
+	WORD $0x2f08a7de // uxtl 8h v30, v30
+	WORD $0x6f10a7d0 // uxtl2 v16, v30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x4e21dbde // scvtf v30, v30
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4f9c93de // fmul v30, v30, v28[0]
+	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
+	FMOVD R23, F31
+	WORD $0x2f08a7ff // uxtl 8h v31, v31
+	WORD $0x6f10a7f1 // uxtl2 v17, v31
+	WORD $0x2f10a7ff // uxtl v31, v31
+	WORD $0x4e21dbff // scvtf v31, v31
+	WORD $0x4e21da31 // scvtf v17, v17
+	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
+	WORD $0x4fbc9231 // fmul v17, v17, v28[1]
+	FMOVQ.P F30, 16(R1)
+	FMOVQ.P F16, 16(R2)
+	FMOVQ.P F31, 16(R1)
+	FMOVQ.P F17, 16(R2)
+	FMOVQ 16(R3), F18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVQ 32(R3), F19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 48(R3), F22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
+	FMOVQ 64(R3), F23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FSTPQ.P (F16, F17), 32(R0)
+	FSTPQ.P (F18, F19), 32(R0)
+	FSTPQ.P (F20, F21), 32(R0)
+	FSTPQ.P (F22, F23), 32(R0)
+	FMOVQ 80(R3), F18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVQ 96(R3), F19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 112(R3), F22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
+	FMOVQ 128(R3), F23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FSTPQ.P (F16, F17), 32(R0)
+	FSTPQ.P (F18, F19), 32(R0)
+	FSTPQ.P (F20, F21), 32(R0)
+	FSTPQ.P (F22, F23), 32(R0)
+	ADD $144, R3
+	SUBS $256, R4
+	BNE loop
 	RET
 
 // func neonQ4_K_4x2(t *tile)
@@ -5428,6 +14268,7 @@ TEXT ·neonQ4_K_4x2(SB), NOSPLIT, $0-8
 	VMOVI $0, V5.B16
 	VMOVI $0, V6.B16
 	VMOVI $0, V7.B16
+	VMOVI $15, V8.B16
 loop:
 	MOVD 4(R0), R23
 	MOVWU 12(R0), R24
@@ -5443,37 +14284,38 @@ loop:
 	WORD $0x2f08a7de // uxtl 8h v30, v30
 	WORD $0x6f10a7d0 // uxtl2 v16, v30
 	WORD $0x2f10a7de // uxtl v30, v30
-	WORD $0x6e21dbde // ucvtf v30, v30
-	WORD $0x6e21da10 // ucvtf v16, v16
+	WORD $0x4e21dbde // scvtf v30, v30
+	WORD $0x4e21da10 // scvtf v16, v16
 	WORD $0x4f9c93de // fmul v30, v30, v28[0]
 	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
 	FMOVD R23, F31
 	WORD $0x2f08a7ff // uxtl 8h v31, v31
 	WORD $0x6f10a7f1 // uxtl2 v17, v31
 	WORD $0x2f10a7ff // uxtl v31, v31
-	WORD $0x6e21dbff // ucvtf v31, v31
-	WORD $0x6e21da31 // ucvtf v17, v17
+	WORD $0x4e21dbff // scvtf v31, v31
+	WORD $0x4e21da31 // scvtf v17, v17
 	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
 	WORD $0x4fbc9231 // fmul v17, v17, v28[1]
-	FLDPQ (R12), (F28, F29)
+	FMOVQ 0(R12), F28
 	WORD $0x4eb0cf80 // fmls v0, v28, v16
-	WORD $0x4eb1cfa0 // fmls v0, v29, v17
-	FLDPQ (R13), (F28, F29)
+	FMOVQ 16(R12), F28
+	WORD $0x4eb1cf80 // fmls v0, v28, v17
+	FMOVQ 0(R13), F28
 	WORD $0x4eb0cf84 // fmls v4, v28, v16
-	WORD $0x4eb1cfa4 // fmls v4, v29, v17
-	VMOVI $15, V28.B16
+	FMOVQ 16(R13), F28
+	WORD $0x4eb1cf84 // fmls v4, v28, v17
 	FMOVQ 16(R0), F18
-	WORD $0x4e3c1e50 // and v16, v18, v28
-	WORD $0x6f0c0652 // ushr 16b #4 v18, v18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
 	FMOVQ 32(R0), F19
-	WORD $0x4e3c1e71 // and v17, v19, v28
-	WORD $0x6f0c0673 // ushr 16b #4 v19, v19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
 	FMOVQ 48(R0), F22
-	WORD $0x4e3c1ed4 // and v20, v22, v28
-	WORD $0x6f0c06d6 // ushr 16b #4 v22, v22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
 	FMOVQ 64(R0), F23
-	WORD $0x4e3c1ef5 // and v21, v23, v28
-	WORD $0x6f0c06f7 // ushr 16b #4 v23, v23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -5495,8 +14337,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
 	VMOVI $0, V24.B16
 	FLDPQ 0(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -5518,21 +14360,20 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R9), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf04 // fmla v4, v24, v28
-	VMOVI $15, V28.B16
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf04 // fmla v4, v24, v30
 	FMOVQ 80(R0), F18
-	WORD $0x4e3c1e50 // and v16, v18, v28
-	WORD $0x6f0c0652 // ushr 16b #4 v18, v18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
 	FMOVQ 96(R0), F19
-	WORD $0x4e3c1e71 // and v17, v19, v28
-	WORD $0x6f0c0673 // ushr 16b #4 v19, v19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
 	FMOVQ 112(R0), F22
-	WORD $0x4e3c1ed4 // and v20, v22, v28
-	WORD $0x6f0c06d6 // ushr 16b #4 v22, v22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
 	FMOVQ 128(R0), F23
-	WORD $0x4e3c1ef5 // and v21, v23, v28
-	WORD $0x6f0c06f7 // ushr 16b #4 v23, v23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
 	VMOVI $0, V24.B16
 	FLDPQ 128(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -5554,8 +14395,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 16(R8), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf00 // fmla v0, v24, v31
 	VMOVI $0, V24.B16
 	FLDPQ 128(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -5577,8 +14418,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 16(R9), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf04 // fmla v4, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf04 // fmla v4, v24, v31
 	ADD $144, R0
 	MOVD 4(R1), R23
 	MOVWU 12(R1), R24
@@ -5594,37 +14435,38 @@ loop:
 	WORD $0x2f08a7de // uxtl 8h v30, v30
 	WORD $0x6f10a7d0 // uxtl2 v16, v30
 	WORD $0x2f10a7de // uxtl v30, v30
-	WORD $0x6e21dbde // ucvtf v30, v30
-	WORD $0x6e21da10 // ucvtf v16, v16
+	WORD $0x4e21dbde // scvtf v30, v30
+	WORD $0x4e21da10 // scvtf v16, v16
 	WORD $0x4f9c93de // fmul v30, v30, v28[0]
 	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
 	FMOVD R23, F31
 	WORD $0x2f08a7ff // uxtl 8h v31, v31
 	WORD $0x6f10a7f1 // uxtl2 v17, v31
 	WORD $0x2f10a7ff // uxtl v31, v31
-	WORD $0x6e21dbff // ucvtf v31, v31
-	WORD $0x6e21da31 // ucvtf v17, v17
+	WORD $0x4e21dbff // scvtf v31, v31
+	WORD $0x4e21da31 // scvtf v17, v17
 	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
 	WORD $0x4fbc9231 // fmul v17, v17, v28[1]
-	FLDPQ (R12), (F28, F29)
+	FMOVQ 0(R12), F28
 	WORD $0x4eb0cf81 // fmls v1, v28, v16
-	WORD $0x4eb1cfa1 // fmls v1, v29, v17
-	FLDPQ (R13), (F28, F29)
+	FMOVQ 16(R12), F28
+	WORD $0x4eb1cf81 // fmls v1, v28, v17
+	FMOVQ 0(R13), F28
 	WORD $0x4eb0cf85 // fmls v5, v28, v16
-	WORD $0x4eb1cfa5 // fmls v5, v29, v17
-	VMOVI $15, V28.B16
+	FMOVQ 16(R13), F28
+	WORD $0x4eb1cf85 // fmls v5, v28, v17
 	FMOVQ 16(R1), F18
-	WORD $0x4e3c1e50 // and v16, v18, v28
-	WORD $0x6f0c0652 // ushr 16b #4 v18, v18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
 	FMOVQ 32(R1), F19
-	WORD $0x4e3c1e71 // and v17, v19, v28
-	WORD $0x6f0c0673 // ushr 16b #4 v19, v19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
 	FMOVQ 48(R1), F22
-	WORD $0x4e3c1ed4 // and v20, v22, v28
-	WORD $0x6f0c06d6 // ushr 16b #4 v22, v22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
 	FMOVQ 64(R1), F23
-	WORD $0x4e3c1ef5 // and v21, v23, v28
-	WORD $0x6f0c06f7 // ushr 16b #4 v23, v23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -5646,8 +14488,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf01 // fmla v1, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf01 // fmla v1, v24, v30
 	VMOVI $0, V24.B16
 	FLDPQ 0(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -5669,21 +14511,20 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R9), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf05 // fmla v5, v24, v28
-	VMOVI $15, V28.B16
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf05 // fmla v5, v24, v30
 	FMOVQ 80(R1), F18
-	WORD $0x4e3c1e50 // and v16, v18, v28
-	WORD $0x6f0c0652 // ushr 16b #4 v18, v18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
 	FMOVQ 96(R1), F19
-	WORD $0x4e3c1e71 // and v17, v19, v28
-	WORD $0x6f0c0673 // ushr 16b #4 v19, v19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
 	FMOVQ 112(R1), F22
-	WORD $0x4e3c1ed4 // and v20, v22, v28
-	WORD $0x6f0c06d6 // ushr 16b #4 v22, v22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
 	FMOVQ 128(R1), F23
-	WORD $0x4e3c1ef5 // and v21, v23, v28
-	WORD $0x6f0c06f7 // ushr 16b #4 v23, v23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
 	VMOVI $0, V24.B16
 	FLDPQ 128(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -5705,8 +14546,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 16(R8), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf01 // fmla v1, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf01 // fmla v1, v24, v31
 	VMOVI $0, V24.B16
 	FLDPQ 128(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -5728,8 +14569,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 16(R9), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf05 // fmla v5, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf05 // fmla v5, v24, v31
 	ADD $144, R1
 	MOVD 4(R2), R23
 	MOVWU 12(R2), R24
@@ -5745,37 +14586,38 @@ loop:
 	WORD $0x2f08a7de // uxtl 8h v30, v30
 	WORD $0x6f10a7d0 // uxtl2 v16, v30
 	WORD $0x2f10a7de // uxtl v30, v30
-	WORD $0x6e21dbde // ucvtf v30, v30
-	WORD $0x6e21da10 // ucvtf v16, v16
+	WORD $0x4e21dbde // scvtf v30, v30
+	WORD $0x4e21da10 // scvtf v16, v16
 	WORD $0x4f9c93de // fmul v30, v30, v28[0]
 	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
 	FMOVD R23, F31
 	WORD $0x2f08a7ff // uxtl 8h v31, v31
 	WORD $0x6f10a7f1 // uxtl2 v17, v31
 	WORD $0x2f10a7ff // uxtl v31, v31
-	WORD $0x6e21dbff // ucvtf v31, v31
-	WORD $0x6e21da31 // ucvtf v17, v17
+	WORD $0x4e21dbff // scvtf v31, v31
+	WORD $0x4e21da31 // scvtf v17, v17
 	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
 	WORD $0x4fbc9231 // fmul v17, v17, v28[1]
-	FLDPQ (R12), (F28, F29)
+	FMOVQ 0(R12), F28
 	WORD $0x4eb0cf82 // fmls v2, v28, v16
-	WORD $0x4eb1cfa2 // fmls v2, v29, v17
-	FLDPQ (R13), (F28, F29)
+	FMOVQ 16(R12), F28
+	WORD $0x4eb1cf82 // fmls v2, v28, v17
+	FMOVQ 0(R13), F28
 	WORD $0x4eb0cf86 // fmls v6, v28, v16
-	WORD $0x4eb1cfa6 // fmls v6, v29, v17
-	VMOVI $15, V28.B16
+	FMOVQ 16(R13), F28
+	WORD $0x4eb1cf86 // fmls v6, v28, v17
 	FMOVQ 16(R2), F18
-	WORD $0x4e3c1e50 // and v16, v18, v28
-	WORD $0x6f0c0652 // ushr 16b #4 v18, v18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
 	FMOVQ 32(R2), F19
-	WORD $0x4e3c1e71 // and v17, v19, v28
-	WORD $0x6f0c0673 // ushr 16b #4 v19, v19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
 	FMOVQ 48(R2), F22
-	WORD $0x4e3c1ed4 // and v20, v22, v28
-	WORD $0x6f0c06d6 // ushr 16b #4 v22, v22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
 	FMOVQ 64(R2), F23
-	WORD $0x4e3c1ef5 // and v21, v23, v28
-	WORD $0x6f0c06f7 // ushr 16b #4 v23, v23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -5797,8 +14639,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf02 // fmla v2, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
 	VMOVI $0, V24.B16
 	FLDPQ 0(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -5820,21 +14662,20 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R9), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf06 // fmla v6, v24, v28
-	VMOVI $15, V28.B16
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf06 // fmla v6, v24, v30
 	FMOVQ 80(R2), F18
-	WORD $0x4e3c1e50 // and v16, v18, v28
-	WORD $0x6f0c0652 // ushr 16b #4 v18, v18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
 	FMOVQ 96(R2), F19
-	WORD $0x4e3c1e71 // and v17, v19, v28
-	WORD $0x6f0c0673 // ushr 16b #4 v19, v19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
 	FMOVQ 112(R2), F22
-	WORD $0x4e3c1ed4 // and v20, v22, v28
-	WORD $0x6f0c06d6 // ushr 16b #4 v22, v22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
 	FMOVQ 128(R2), F23
-	WORD $0x4e3c1ef5 // and v21, v23, v28
-	WORD $0x6f0c06f7 // ushr 16b #4 v23, v23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
 	VMOVI $0, V24.B16
 	FLDPQ 128(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -5856,8 +14697,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 16(R8), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf02 // fmla v2, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf02 // fmla v2, v24, v31
 	VMOVI $0, V24.B16
 	FLDPQ 128(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -5879,8 +14720,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 16(R9), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf06 // fmla v6, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf06 // fmla v6, v24, v31
 	ADD $144, R2
 	MOVD 4(R3), R23
 	MOVWU 12(R3), R24
@@ -5896,37 +14737,38 @@ loop:
 	WORD $0x2f08a7de // uxtl 8h v30, v30
 	WORD $0x6f10a7d0 // uxtl2 v16, v30
 	WORD $0x2f10a7de // uxtl v30, v30
-	WORD $0x6e21dbde // ucvtf v30, v30
-	WORD $0x6e21da10 // ucvtf v16, v16
+	WORD $0x4e21dbde // scvtf v30, v30
+	WORD $0x4e21da10 // scvtf v16, v16
 	WORD $0x4f9c93de // fmul v30, v30, v28[0]
 	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
 	FMOVD R23, F31
 	WORD $0x2f08a7ff // uxtl 8h v31, v31
 	WORD $0x6f10a7f1 // uxtl2 v17, v31
 	WORD $0x2f10a7ff // uxtl v31, v31
-	WORD $0x6e21dbff // ucvtf v31, v31
-	WORD $0x6e21da31 // ucvtf v17, v17
+	WORD $0x4e21dbff // scvtf v31, v31
+	WORD $0x4e21da31 // scvtf v17, v17
 	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
 	WORD $0x4fbc9231 // fmul v17, v17, v28[1]
-	FLDPQ (R12), (F28, F29)
+	FMOVQ 0(R12), F28
 	WORD $0x4eb0cf83 // fmls v3, v28, v16
-	WORD $0x4eb1cfa3 // fmls v3, v29, v17
-	FLDPQ (R13), (F28, F29)
+	FMOVQ 16(R12), F28
+	WORD $0x4eb1cf83 // fmls v3, v28, v17
+	FMOVQ 0(R13), F28
 	WORD $0x4eb0cf87 // fmls v7, v28, v16
-	WORD $0x4eb1cfa7 // fmls v7, v29, v17
-	VMOVI $15, V28.B16
+	FMOVQ 16(R13), F28
+	WORD $0x4eb1cf87 // fmls v7, v28, v17
 	FMOVQ 16(R3), F18
-	WORD $0x4e3c1e50 // and v16, v18, v28
-	WORD $0x6f0c0652 // ushr 16b #4 v18, v18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
 	FMOVQ 32(R3), F19
-	WORD $0x4e3c1e71 // and v17, v19, v28
-	WORD $0x6f0c0673 // ushr 16b #4 v19, v19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
 	FMOVQ 48(R3), F22
-	WORD $0x4e3c1ed4 // and v20, v22, v28
-	WORD $0x6f0c06d6 // ushr 16b #4 v22, v22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
 	FMOVQ 64(R3), F23
-	WORD $0x4e3c1ef5 // and v21, v23, v28
-	WORD $0x6f0c06f7 // ushr 16b #4 v23, v23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -5948,8 +14790,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf03 // fmla v3, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf03 // fmla v3, v24, v30
 	VMOVI $0, V24.B16
 	FLDPQ 0(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -5971,21 +14813,20 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R9), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf07 // fmla v7, v24, v28
-	VMOVI $15, V28.B16
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf07 // fmla v7, v24, v30
 	FMOVQ 80(R3), F18
-	WORD $0x4e3c1e50 // and v16, v18, v28
-	WORD $0x6f0c0652 // ushr 16b #4 v18, v18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
 	FMOVQ 96(R3), F19
-	WORD $0x4e3c1e71 // and v17, v19, v28
-	WORD $0x6f0c0673 // ushr 16b #4 v19, v19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
 	FMOVQ 112(R3), F22
-	WORD $0x4e3c1ed4 // and v20, v22, v28
-	WORD $0x6f0c06d6 // ushr 16b #4 v22, v22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
 	FMOVQ 128(R3), F23
-	WORD $0x4e3c1ef5 // and v21, v23, v28
-	WORD $0x6f0c06f7 // ushr 16b #4 v23, v23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
 	VMOVI $0, V24.B16
 	FLDPQ 128(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -6007,8 +14848,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 16(R8), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf03 // fmla v3, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf03 // fmla v3, v24, v31
 	VMOVI $0, V24.B16
 	FLDPQ 128(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -6030,8 +14871,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 16(R9), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf07 // fmla v7, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf07 // fmla v7, v24, v31
 	ADD $144, R3
 	ADD $256, R4
 	ADD $32, R8
@@ -6098,6 +14939,7 @@ TEXT ·neonQ4_K_1x2(SB), NOSPLIT, $0-8
 	ADD R21, R12, R13
 	VMOVI $0, V0.B16
 	VMOVI $0, V4.B16
+	VMOVI $15, V8.B16
 loop:
 	MOVD 4(R0), R23
 	MOVWU 12(R0), R24
@@ -6113,37 +14955,38 @@ loop:
 	WORD $0x2f08a7de // uxtl 8h v30, v30
 	WORD $0x6f10a7d0 // uxtl2 v16, v30
 	WORD $0x2f10a7de // uxtl v30, v30
-	WORD $0x6e21dbde // ucvtf v30, v30
-	WORD $0x6e21da10 // ucvtf v16, v16
+	WORD $0x4e21dbde // scvtf v30, v30
+	WORD $0x4e21da10 // scvtf v16, v16
 	WORD $0x4f9c93de // fmul v30, v30, v28[0]
 	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
 	FMOVD R23, F31
 	WORD $0x2f08a7ff // uxtl 8h v31, v31
 	WORD $0x6f10a7f1 // uxtl2 v17, v31
 	WORD $0x2f10a7ff // uxtl v31, v31
-	WORD $0x6e21dbff // ucvtf v31, v31
-	WORD $0x6e21da31 // ucvtf v17, v17
+	WORD $0x4e21dbff // scvtf v31, v31
+	WORD $0x4e21da31 // scvtf v17, v17
 	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
 	WORD $0x4fbc9231 // fmul v17, v17, v28[1]
-	FLDPQ (R12), (F28, F29)
+	FMOVQ 0(R12), F28
 	WORD $0x4eb0cf80 // fmls v0, v28, v16
-	WORD $0x4eb1cfa0 // fmls v0, v29, v17
-	FLDPQ (R13), (F28, F29)
+	FMOVQ 16(R12), F28
+	WORD $0x4eb1cf80 // fmls v0, v28, v17
+	FMOVQ 0(R13), F28
 	WORD $0x4eb0cf84 // fmls v4, v28, v16
-	WORD $0x4eb1cfa4 // fmls v4, v29, v17
-	VMOVI $15, V28.B16
+	FMOVQ 16(R13), F28
+	WORD $0x4eb1cf84 // fmls v4, v28, v17
 	FMOVQ 16(R0), F18
-	WORD $0x4e3c1e50 // and v16, v18, v28
-	WORD $0x6f0c0652 // ushr 16b #4 v18, v18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
 	FMOVQ 32(R0), F19
-	WORD $0x4e3c1e71 // and v17, v19, v28
-	WORD $0x6f0c0673 // ushr 16b #4 v19, v19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
 	FMOVQ 48(R0), F22
-	WORD $0x4e3c1ed4 // and v20, v22, v28
-	WORD $0x6f0c06d6 // ushr 16b #4 v22, v22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
 	FMOVQ 64(R0), F23
-	WORD $0x4e3c1ef5 // and v21, v23, v28
-	WORD $0x6f0c06f7 // ushr 16b #4 v23, v23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -6165,8 +15008,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
 	VMOVI $0, V24.B16
 	FLDPQ 0(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -6188,21 +15031,20 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R9), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf04 // fmla v4, v24, v28
-	VMOVI $15, V28.B16
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf04 // fmla v4, v24, v30
 	FMOVQ 80(R0), F18
-	WORD $0x4e3c1e50 // and v16, v18, v28
-	WORD $0x6f0c0652 // ushr 16b #4 v18, v18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
 	FMOVQ 96(R0), F19
-	WORD $0x4e3c1e71 // and v17, v19, v28
-	WORD $0x6f0c0673 // ushr 16b #4 v19, v19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
 	FMOVQ 112(R0), F22
-	WORD $0x4e3c1ed4 // and v20, v22, v28
-	WORD $0x6f0c06d6 // ushr 16b #4 v22, v22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
 	FMOVQ 128(R0), F23
-	WORD $0x4e3c1ef5 // and v21, v23, v28
-	WORD $0x6f0c06f7 // ushr 16b #4 v23, v23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
 	VMOVI $0, V24.B16
 	FLDPQ 128(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -6224,8 +15066,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 16(R8), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf00 // fmla v0, v24, v31
 	VMOVI $0, V24.B16
 	FLDPQ 128(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -6247,8 +15089,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 16(R9), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf04 // fmla v4, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf04 // fmla v4, v24, v31
 	ADD $144, R0
 	ADD $256, R4
 	ADD $32, R8
@@ -6297,6 +15139,7 @@ TEXT ·neonQ4_K_4x1(SB), NOSPLIT, $0-8
 	VMOVI $0, V1.B16
 	VMOVI $0, V2.B16
 	VMOVI $0, V3.B16
+	VMOVI $15, V8.B16
 loop:
 	PRFM 2048(R0), PLDL1KEEP
 	PRFM 2112(R0), PLDL1KEEP
@@ -6315,34 +15158,34 @@ loop:
 	WORD $0x2f08a7de // uxtl 8h v30, v30
 	WORD $0x6f10a7d0 // uxtl2 v16, v30
 	WORD $0x2f10a7de // uxtl v30, v30
-	WORD $0x6e21dbde // ucvtf v30, v30
-	WORD $0x6e21da10 // ucvtf v16, v16
+	WORD $0x4e21dbde // scvtf v30, v30
+	WORD $0x4e21da10 // scvtf v16, v16
 	WORD $0x4f9c93de // fmul v30, v30, v28[0]
 	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
 	FMOVD R23, F31
 	WORD $0x2f08a7ff // uxtl 8h v31, v31
 	WORD $0x6f10a7f1 // uxtl2 v17, v31
 	WORD $0x2f10a7ff // uxtl v31, v31
-	WORD $0x6e21dbff // ucvtf v31, v31
-	WORD $0x6e21da31 // ucvtf v17, v17
+	WORD $0x4e21dbff // scvtf v31, v31
+	WORD $0x4e21da31 // scvtf v17, v17
 	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
 	WORD $0x4fbc9231 // fmul v17, v17, v28[1]
-	FLDPQ (R12), (F28, F29)
+	FMOVQ 0(R12), F28
 	WORD $0x4eb0cf80 // fmls v0, v28, v16
-	WORD $0x4eb1cfa0 // fmls v0, v29, v17
-	VMOVI $15, V28.B16
+	FMOVQ 16(R12), F28
+	WORD $0x4eb1cf80 // fmls v0, v28, v17
 	FMOVQ 16(R0), F18
-	WORD $0x4e3c1e50 // and v16, v18, v28
-	WORD $0x6f0c0652 // ushr 16b #4 v18, v18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
 	FMOVQ 32(R0), F19
-	WORD $0x4e3c1e71 // and v17, v19, v28
-	WORD $0x6f0c0673 // ushr 16b #4 v19, v19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
 	FMOVQ 48(R0), F22
-	WORD $0x4e3c1ed4 // and v20, v22, v28
-	WORD $0x6f0c06d6 // ushr 16b #4 v22, v22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
 	FMOVQ 64(R0), F23
-	WORD $0x4e3c1ef5 // and v21, v23, v28
-	WORD $0x6f0c06f7 // ushr 16b #4 v23, v23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -6364,21 +15207,20 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
-	VMOVI $15, V28.B16
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
 	FMOVQ 80(R0), F18
-	WORD $0x4e3c1e50 // and v16, v18, v28
-	WORD $0x6f0c0652 // ushr 16b #4 v18, v18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
 	FMOVQ 96(R0), F19
-	WORD $0x4e3c1e71 // and v17, v19, v28
-	WORD $0x6f0c0673 // ushr 16b #4 v19, v19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
 	FMOVQ 112(R0), F22
-	WORD $0x4e3c1ed4 // and v20, v22, v28
-	WORD $0x6f0c06d6 // ushr 16b #4 v22, v22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
 	FMOVQ 128(R0), F23
-	WORD $0x4e3c1ef5 // and v21, v23, v28
-	WORD $0x6f0c06f7 // ushr 16b #4 v23, v23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
 	VMOVI $0, V24.B16
 	FLDPQ 128(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -6400,8 +15242,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 16(R8), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf00 // fmla v0, v24, v31
 	ADD $144, R0
 	PRFM 2048(R1), PLDL1KEEP
 	PRFM 2112(R1), PLDL1KEEP
@@ -6420,34 +15262,34 @@ loop:
 	WORD $0x2f08a7de // uxtl 8h v30, v30
 	WORD $0x6f10a7d0 // uxtl2 v16, v30
 	WORD $0x2f10a7de // uxtl v30, v30
-	WORD $0x6e21dbde // ucvtf v30, v30
-	WORD $0x6e21da10 // ucvtf v16, v16
+	WORD $0x4e21dbde // scvtf v30, v30
+	WORD $0x4e21da10 // scvtf v16, v16
 	WORD $0x4f9c93de // fmul v30, v30, v28[0]
 	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
 	FMOVD R23, F31
 	WORD $0x2f08a7ff // uxtl 8h v31, v31
 	WORD $0x6f10a7f1 // uxtl2 v17, v31
 	WORD $0x2f10a7ff // uxtl v31, v31
-	WORD $0x6e21dbff // ucvtf v31, v31
-	WORD $0x6e21da31 // ucvtf v17, v17
+	WORD $0x4e21dbff // scvtf v31, v31
+	WORD $0x4e21da31 // scvtf v17, v17
 	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
 	WORD $0x4fbc9231 // fmul v17, v17, v28[1]
-	FLDPQ (R12), (F28, F29)
+	FMOVQ 0(R12), F28
 	WORD $0x4eb0cf81 // fmls v1, v28, v16
-	WORD $0x4eb1cfa1 // fmls v1, v29, v17
-	VMOVI $15, V28.B16
+	FMOVQ 16(R12), F28
+	WORD $0x4eb1cf81 // fmls v1, v28, v17
 	FMOVQ 16(R1), F18
-	WORD $0x4e3c1e50 // and v16, v18, v28
-	WORD $0x6f0c0652 // ushr 16b #4 v18, v18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
 	FMOVQ 32(R1), F19
-	WORD $0x4e3c1e71 // and v17, v19, v28
-	WORD $0x6f0c0673 // ushr 16b #4 v19, v19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
 	FMOVQ 48(R1), F22
-	WORD $0x4e3c1ed4 // and v20, v22, v28
-	WORD $0x6f0c06d6 // ushr 16b #4 v22, v22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
 	FMOVQ 64(R1), F23
-	WORD $0x4e3c1ef5 // and v21, v23, v28
-	WORD $0x6f0c06f7 // ushr 16b #4 v23, v23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -6469,21 +15311,20 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf01 // fmla v1, v24, v28
-	VMOVI $15, V28.B16
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf01 // fmla v1, v24, v30
 	FMOVQ 80(R1), F18
-	WORD $0x4e3c1e50 // and v16, v18, v28
-	WORD $0x6f0c0652 // ushr 16b #4 v18, v18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
 	FMOVQ 96(R1), F19
-	WORD $0x4e3c1e71 // and v17, v19, v28
-	WORD $0x6f0c0673 // ushr 16b #4 v19, v19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
 	FMOVQ 112(R1), F22
-	WORD $0x4e3c1ed4 // and v20, v22, v28
-	WORD $0x6f0c06d6 // ushr 16b #4 v22, v22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
 	FMOVQ 128(R1), F23
-	WORD $0x4e3c1ef5 // and v21, v23, v28
-	WORD $0x6f0c06f7 // ushr 16b #4 v23, v23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
 	VMOVI $0, V24.B16
 	FLDPQ 128(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -6505,8 +15346,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 16(R8), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf01 // fmla v1, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf01 // fmla v1, v24, v31
 	ADD $144, R1
 	PRFM 2048(R2), PLDL1KEEP
 	PRFM 2112(R2), PLDL1KEEP
@@ -6525,34 +15366,34 @@ loop:
 	WORD $0x2f08a7de // uxtl 8h v30, v30
 	WORD $0x6f10a7d0 // uxtl2 v16, v30
 	WORD $0x2f10a7de // uxtl v30, v30
-	WORD $0x6e21dbde // ucvtf v30, v30
-	WORD $0x6e21da10 // ucvtf v16, v16
+	WORD $0x4e21dbde // scvtf v30, v30
+	WORD $0x4e21da10 // scvtf v16, v16
 	WORD $0x4f9c93de // fmul v30, v30, v28[0]
 	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
 	FMOVD R23, F31
 	WORD $0x2f08a7ff // uxtl 8h v31, v31
 	WORD $0x6f10a7f1 // uxtl2 v17, v31
 	WORD $0x2f10a7ff // uxtl v31, v31
-	WORD $0x6e21dbff // ucvtf v31, v31
-	WORD $0x6e21da31 // ucvtf v17, v17
+	WORD $0x4e21dbff // scvtf v31, v31
+	WORD $0x4e21da31 // scvtf v17, v17
 	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
 	WORD $0x4fbc9231 // fmul v17, v17, v28[1]
-	FLDPQ (R12), (F28, F29)
+	FMOVQ 0(R12), F28
 	WORD $0x4eb0cf82 // fmls v2, v28, v16
-	WORD $0x4eb1cfa2 // fmls v2, v29, v17
-	VMOVI $15, V28.B16
+	FMOVQ 16(R12), F28
+	WORD $0x4eb1cf82 // fmls v2, v28, v17
 	FMOVQ 16(R2), F18
-	WORD $0x4e3c1e50 // and v16, v18, v28
-	WORD $0x6f0c0652 // ushr 16b #4 v18, v18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
 	FMOVQ 32(R2), F19
-	WORD $0x4e3c1e71 // and v17, v19, v28
-	WORD $0x6f0c0673 // ushr 16b #4 v19, v19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
 	FMOVQ 48(R2), F22
-	WORD $0x4e3c1ed4 // and v20, v22, v28
-	WORD $0x6f0c06d6 // ushr 16b #4 v22, v22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
 	FMOVQ 64(R2), F23
-	WORD $0x4e3c1ef5 // and v21, v23, v28
-	WORD $0x6f0c06f7 // ushr 16b #4 v23, v23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -6574,21 +15415,20 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf02 // fmla v2, v24, v28
-	VMOVI $15, V28.B16
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
 	FMOVQ 80(R2), F18
-	WORD $0x4e3c1e50 // and v16, v18, v28
-	WORD $0x6f0c0652 // ushr 16b #4 v18, v18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
 	FMOVQ 96(R2), F19
-	WORD $0x4e3c1e71 // and v17, v19, v28
-	WORD $0x6f0c0673 // ushr 16b #4 v19, v19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
 	FMOVQ 112(R2), F22
-	WORD $0x4e3c1ed4 // and v20, v22, v28
-	WORD $0x6f0c06d6 // ushr 16b #4 v22, v22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
 	FMOVQ 128(R2), F23
-	WORD $0x4e3c1ef5 // and v21, v23, v28
-	WORD $0x6f0c06f7 // ushr 16b #4 v23, v23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
 	VMOVI $0, V24.B16
 	FLDPQ 128(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -6610,8 +15450,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 16(R8), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf02 // fmla v2, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf02 // fmla v2, v24, v31
 	ADD $144, R2
 	PRFM 2048(R3), PLDL1KEEP
 	PRFM 2112(R3), PLDL1KEEP
@@ -6630,34 +15470,34 @@ loop:
 	WORD $0x2f08a7de // uxtl 8h v30, v30
 	WORD $0x6f10a7d0 // uxtl2 v16, v30
 	WORD $0x2f10a7de // uxtl v30, v30
-	WORD $0x6e21dbde // ucvtf v30, v30
-	WORD $0x6e21da10 // ucvtf v16, v16
+	WORD $0x4e21dbde // scvtf v30, v30
+	WORD $0x4e21da10 // scvtf v16, v16
 	WORD $0x4f9c93de // fmul v30, v30, v28[0]
 	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
 	FMOVD R23, F31
 	WORD $0x2f08a7ff // uxtl 8h v31, v31
 	WORD $0x6f10a7f1 // uxtl2 v17, v31
 	WORD $0x2f10a7ff // uxtl v31, v31
-	WORD $0x6e21dbff // ucvtf v31, v31
-	WORD $0x6e21da31 // ucvtf v17, v17
+	WORD $0x4e21dbff // scvtf v31, v31
+	WORD $0x4e21da31 // scvtf v17, v17
 	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
 	WORD $0x4fbc9231 // fmul v17, v17, v28[1]
-	FLDPQ (R12), (F28, F29)
+	FMOVQ 0(R12), F28
 	WORD $0x4eb0cf83 // fmls v3, v28, v16
-	WORD $0x4eb1cfa3 // fmls v3, v29, v17
-	VMOVI $15, V28.B16
+	FMOVQ 16(R12), F28
+	WORD $0x4eb1cf83 // fmls v3, v28, v17
 	FMOVQ 16(R3), F18
-	WORD $0x4e3c1e50 // and v16, v18, v28
-	WORD $0x6f0c0652 // ushr 16b #4 v18, v18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
 	FMOVQ 32(R3), F19
-	WORD $0x4e3c1e71 // and v17, v19, v28
-	WORD $0x6f0c0673 // ushr 16b #4 v19, v19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
 	FMOVQ 48(R3), F22
-	WORD $0x4e3c1ed4 // and v20, v22, v28
-	WORD $0x6f0c06d6 // ushr 16b #4 v22, v22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
 	FMOVQ 64(R3), F23
-	WORD $0x4e3c1ef5 // and v21, v23, v28
-	WORD $0x6f0c06f7 // ushr 16b #4 v23, v23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -6679,21 +15519,20 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf03 // fmla v3, v24, v28
-	VMOVI $15, V28.B16
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf03 // fmla v3, v24, v30
 	FMOVQ 80(R3), F18
-	WORD $0x4e3c1e50 // and v16, v18, v28
-	WORD $0x6f0c0652 // ushr 16b #4 v18, v18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
 	FMOVQ 96(R3), F19
-	WORD $0x4e3c1e71 // and v17, v19, v28
-	WORD $0x6f0c0673 // ushr 16b #4 v19, v19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
 	FMOVQ 112(R3), F22
-	WORD $0x4e3c1ed4 // and v20, v22, v28
-	WORD $0x6f0c06d6 // ushr 16b #4 v22, v22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
 	FMOVQ 128(R3), F23
-	WORD $0x4e3c1ef5 // and v21, v23, v28
-	WORD $0x6f0c06f7 // ushr 16b #4 v23, v23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
 	VMOVI $0, V24.B16
 	FLDPQ 128(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -6715,8 +15554,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 16(R8), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf03 // fmla v3, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf03 // fmla v3, v24, v31
 	ADD $144, R3
 	ADD $256, R4
 	ADD $32, R8
@@ -6758,6 +15597,7 @@ TEXT ·neonQ4_K_1x1(SB), NOSPLIT, $0-8
 	MOVD 48(R20), R8
 	MOVD 56(R20), R12
 	VMOVI $0, V0.B16
+	VMOVI $15, V8.B16
 loop:
 	PRFM 2048(R0), PLDL1KEEP
 	PRFM 2112(R0), PLDL1KEEP
@@ -6776,34 +15616,34 @@ loop:
 	WORD $0x2f08a7de // uxtl 8h v30, v30
 	WORD $0x6f10a7d0 // uxtl2 v16, v30
 	WORD $0x2f10a7de // uxtl v30, v30
-	WORD $0x6e21dbde // ucvtf v30, v30
-	WORD $0x6e21da10 // ucvtf v16, v16
+	WORD $0x4e21dbde // scvtf v30, v30
+	WORD $0x4e21da10 // scvtf v16, v16
 	WORD $0x4f9c93de // fmul v30, v30, v28[0]
 	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
 	FMOVD R23, F31
 	WORD $0x2f08a7ff // uxtl 8h v31, v31
 	WORD $0x6f10a7f1 // uxtl2 v17, v31
 	WORD $0x2f10a7ff // uxtl v31, v31
-	WORD $0x6e21dbff // ucvtf v31, v31
-	WORD $0x6e21da31 // ucvtf v17, v17
+	WORD $0x4e21dbff // scvtf v31, v31
+	WORD $0x4e21da31 // scvtf v17, v17
 	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
 	WORD $0x4fbc9231 // fmul v17, v17, v28[1]
-	FLDPQ (R12), (F28, F29)
+	FMOVQ 0(R12), F28
 	WORD $0x4eb0cf80 // fmls v0, v28, v16
-	WORD $0x4eb1cfa0 // fmls v0, v29, v17
-	VMOVI $15, V28.B16
+	FMOVQ 16(R12), F28
+	WORD $0x4eb1cf80 // fmls v0, v28, v17
 	FMOVQ 16(R0), F18
-	WORD $0x4e3c1e50 // and v16, v18, v28
-	WORD $0x6f0c0652 // ushr 16b #4 v18, v18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
 	FMOVQ 32(R0), F19
-	WORD $0x4e3c1e71 // and v17, v19, v28
-	WORD $0x6f0c0673 // ushr 16b #4 v19, v19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
 	FMOVQ 48(R0), F22
-	WORD $0x4e3c1ed4 // and v20, v22, v28
-	WORD $0x6f0c06d6 // ushr 16b #4 v22, v22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
 	FMOVQ 64(R0), F23
-	WORD $0x4e3c1ef5 // and v21, v23, v28
-	WORD $0x6f0c06f7 // ushr 16b #4 v23, v23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -6825,21 +15665,20 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 0(R8), F28
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
-	VMOVI $15, V28.B16
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
 	FMOVQ 80(R0), F18
-	WORD $0x4e3c1e50 // and v16, v18, v28
-	WORD $0x6f0c0652 // ushr 16b #4 v18, v18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
 	FMOVQ 96(R0), F19
-	WORD $0x4e3c1e71 // and v17, v19, v28
-	WORD $0x6f0c0673 // ushr 16b #4 v19, v19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
 	FMOVQ 112(R0), F22
-	WORD $0x4e3c1ed4 // and v20, v22, v28
-	WORD $0x6f0c06d6 // ushr 16b #4 v22, v22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
 	FMOVQ 128(R0), F23
-	WORD $0x4e3c1ef5 // and v21, v23, v28
-	WORD $0x6f0c06f7 // ushr 16b #4 v23, v23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
 	VMOVI $0, V24.B16
 	FLDPQ 128(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -6861,8 +15700,8 @@ loop:
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVQ 16(R8), F28
-	WORD $0x6e3fdf9c // fmul v28, v28, v31
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf00 // fmla v0, v24, v31
 	ADD $144, R0
 	ADD $256, R4
 	ADD $32, R8
@@ -6882,124 +15721,117 @@ store0:
 	VST1 V0.S[0], (R0)
 	RET
 
-// func neonUnpackQ6_K(q *int8, scales, mins *float32, w *byte, n int)
-TEXT ·neonUnpackQ6_K(SB), NOSPLIT, $0-40
+// func neonUnpackQ5_K(q *int8, scales, mins *float32, w *byte, n int)
+TEXT ·neonUnpackQ5_K(SB), NOSPLIT, $0-40
 	MOVD q+0(FP), R0
 	MOVD scales+8(FP), R1
 	MOVD mins+16(FP), R2
 	MOVD w+24(FP), R3
 	MOVD n+32(FP), R4
+	VMOVI $15, V8.B16
+	VMOVI $16, V9.B16
 loop:
-	ADD $192, R3, R22
-	FMOVQ (R22), F22
-	MOVHU 16(R22), R23
-	FMOVS R23, F28
+	MOVD 4(R3), R23
+	MOVWU 12(R3), R24
+	AND $0x3f3f3f3f3f3f3f3f, R23, R22
+	LSR $2, R23
+	AND $0x3030303030303030, R23
+	ORR R24<<28, R24, R24
+	AND $0x0f0f0f0f0f0f0f0f, R24
+	ORR R24, R23, R23
+	FMOVS (R3), F28
 	WORD $0x0e217b9c // fcvtl v28, v28
-	WORD $0x0f08a6d4 // sxtl 8h v20, v22
-	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
-	WORD $0x4f10a6d7 // sxtl2 v23, v22
-	WORD $0x4e21daf7 // scvtf v23, v23
-	WORD $0x4f9c92f7 // fmul v23, v23, v28[0]
-	WORD $0x0f10a6d6 // sxtl v22, v22
-	WORD $0x4e21dad6 // scvtf v22, v22
-	WORD $0x4f9c92d6 // fmul v22, v22, v28[0]
-	WORD $0x4f10a695 // sxtl2 v21, v20
-	WORD $0x4e21dab5 // scvtf v21, v21
-	WORD $0x4f9c92b5 // fmul v21, v21, v28[0]
-	WORD $0x0f10a694 // sxtl v20, v20
-	WORD $0x4e21da94 // scvtf v20, v20
-	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
-	VMOVI $15, V28.B16
-	VMOVI $0xaa, V29.B16
-	FMOVQ 128(R3), F30
-	WORD $0x6e3d1fde // eor v30, v30, v29
-	FMOVQ 144(R3), F31
-	WORD $0x6e3d1fff // eor v31, v31, v29
-	FMOVQ 0(R3), F24
-	WORD $0x4f0e57d0 // shl 16b #6 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6ebc1f10 // bit v16, v24, v28
-	FMOVQ 16(R3), F25
-	WORD $0x4f0e57f1 // shl 16b #6 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6ebc1f31 // bit v17, v25, v28
-	FMOVQ 32(R3), F26
-	WORD $0x4f0c57d2 // shl 16b #4 v18, v30
-	WORD $0x4f0e0652 // sshr 16b #2 v18, v18
-	WORD $0x6ebc1f52 // bit v18, v26, v28
-	FMOVQ 48(R3), F27
-	WORD $0x4f0c57f3 // shl 16b #4 v19, v31
-	WORD $0x4f0e0673 // sshr 16b #2 v19, v19
-	WORD $0x6ebc1f73 // bit v19, v27, v28
+	FMOVD R22, F30
+	WORD $0x2f08a7de // uxtl 8h v30, v30
+	WORD $0x6f10a7d0 // uxtl2 v16, v30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x4e21dbde // scvtf v30, v30
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4f9c93de // fmul v30, v30, v28[0]
+	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
+	FMOVD R23, F31
+	WORD $0x2f08a7ff // uxtl 8h v31, v31
+	WORD $0x6f10a7f1 // uxtl2 v17, v31
+	WORD $0x2f10a7ff // uxtl v31, v31
+	WORD $0x4e21dbff // scvtf v31, v31
+	WORD $0x4e21da31 // scvtf v17, v17
+	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
+	WORD $0x4fbc9231 // fmul v17, v17, v28[1]
+	FMOVQ.P F30, 16(R1)
+	FMOVQ.P F16, 16(R2)
+	FMOVQ.P F31, 16(R1)
+	FMOVQ.P F17, 16(R2)
+	FMOVQ 48(R3), F18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVQ 64(R3), F19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 80(R3), F22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
+	FMOVQ 96(R3), F23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FLDPQ 16(R3), (F24, F25)
+	WORD $0x4f0c571c // shl 16b v28, v24, #4
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x4f0c573c // shl 16b v28, v25, #4
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x4f0b571c // shl 16b v28, v24, #3
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x4f0b573c // shl 16b v28, v25, #3
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x4f0a571c // shl 16b v28, v24, #2
+	WORD $0x6ea91f94 // bit v20, v28, v9
+	WORD $0x4f0a573c // shl 16b v28, v25, #2
+	WORD $0x6ea91f95 // bit v21, v28, v9
+	WORD $0x4f09571c // shl 16b v28, v24, #1
+	WORD $0x6ea91f96 // bit v22, v28, v9
+	WORD $0x4f09573c // shl 16b v28, v25, #1
+	WORD $0x6ea91f97 // bit v23, v28, v9
 	FSTPQ.P (F16, F17), 32(R0)
 	FSTPQ.P (F18, F19), 32(R0)
-	FMOVQ.P F20, 16(R1)
-	FMOVQ 0(R3), F24
-	WORD $0x4f0a57d0 // shl 16b #2 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6f0c4710 // sri 16b #4 v16, v24
-	FMOVQ 16(R3), F25
-	WORD $0x4f0a57f1 // shl 16b #2 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6f0c4731 // sri 16b #4 v17, v25
-	FMOVQ 32(R3), F26
-	WORD $0x4f0e07d2 // sshr 16b #2 v18, v30
-	WORD $0x6f0c4752 // sri 16b #4 v18, v26
-	FMOVQ 48(R3), F27
-	WORD $0x4f0e07f3 // sshr 16b #2 v19, v31
-	WORD $0x6f0c4773 // sri 16b #4 v19, v27
+	FSTPQ.P (F20, F21), 32(R0)
+	FSTPQ.P (F22, F23), 32(R0)
+	FMOVQ 112(R3), F18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVQ 128(R3), F19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 144(R3), F22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
+	FMOVQ 160(R3), F23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FLDPQ 16(R3), (F24, F25)
+	WORD $0x6ea91f10 // bit v16, v24, v9
+	WORD $0x6ea91f31 // bit v17, v25, v9
+	WORD $0x6f0f071c // ushr 16b v28, v24, #1
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6f0f073c // ushr 16b v28, v25, #1
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6f0e071c // ushr 16b v28, v24, #2
+	WORD $0x6ea91f94 // bit v20, v28, v9
+	WORD $0x6f0e073c // ushr 16b v28, v25, #2
+	WORD $0x6ea91f95 // bit v21, v28, v9
+	WORD $0x6f0d071c // ushr 16b v28, v24, #3
+	WORD $0x6ea91f96 // bit v22, v28, v9
+	WORD $0x6f0d073c // ushr 16b v28, v25, #3
+	WORD $0x6ea91f97 // bit v23, v28, v9
 	FSTPQ.P (F16, F17), 32(R0)
 	FSTPQ.P (F18, F19), 32(R0)
-	FMOVQ.P F21, 16(R1)
-	VMOVI $15, V28.B16
-	VMOVI $0xaa, V29.B16
-	FMOVQ 160(R3), F30
-	WORD $0x6e3d1fde // eor v30, v30, v29
-	FMOVQ 176(R3), F31
-	WORD $0x6e3d1fff // eor v31, v31, v29
-	FMOVQ 64(R3), F24
-	WORD $0x4f0e57d0 // shl 16b #6 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6ebc1f10 // bit v16, v24, v28
-	FMOVQ 80(R3), F25
-	WORD $0x4f0e57f1 // shl 16b #6 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6ebc1f31 // bit v17, v25, v28
-	FMOVQ 96(R3), F26
-	WORD $0x4f0c57d2 // shl 16b #4 v18, v30
-	WORD $0x4f0e0652 // sshr 16b #2 v18, v18
-	WORD $0x6ebc1f52 // bit v18, v26, v28
-	FMOVQ 112(R3), F27
-	WORD $0x4f0c57f3 // shl 16b #4 v19, v31
-	WORD $0x4f0e0673 // sshr 16b #2 v19, v19
-	WORD $0x6ebc1f73 // bit v19, v27, v28
-	FSTPQ.P (F16, F17), 32(R0)
-	FSTPQ.P (F18, F19), 32(R0)
-	FMOVQ.P F22, 16(R1)
-	FMOVQ 64(R3), F24
-	WORD $0x4f0a57d0 // shl 16b #2 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6f0c4710 // sri 16b #4 v16, v24
-	FMOVQ 80(R3), F25
-	WORD $0x4f0a57f1 // shl 16b #2 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6f0c4731 // sri 16b #4 v17, v25
-	FMOVQ 96(R3), F26
-	WORD $0x4f0e07d2 // sshr 16b #2 v18, v30
-	WORD $0x6f0c4752 // sri 16b #4 v18, v26
-	FMOVQ 112(R3), F27
-	WORD $0x4f0e07f3 // sshr 16b #2 v19, v31
-	WORD $0x6f0c4773 // sri 16b #4 v19, v27
-	FSTPQ.P (F16, F17), 32(R0)
-	FSTPQ.P (F18, F19), 32(R0)
-	FMOVQ.P F23, 16(R1)
-	ADD $210, R3
+	FSTPQ.P (F20, F21), 32(R0)
+	FSTPQ.P (F22, F23), 32(R0)
+	ADD $176, R3
 	SUBS $256, R4
 	BNE loop
 	RET
 
-// func neonQ6_K_4x4(t *tile)
-TEXT ·neonQ6_K_4x4(SB), NOSPLIT, $0-8
+// func neonQ5_K_4x2(t *tile)
+TEXT ·neonQ5_K_4x2(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R20
 	MOVD 80(R20), R19
 	MOVD 32(R20), R21
@@ -7010,13 +15842,11 @@ TEXT ·neonQ6_K_4x4(SB), NOSPLIT, $0-8
 	MOVD 72(R20), R21
 	MOVD 40(R20), R4
 	ADD R21, R4, R5
-	ADD R21, R5, R6
-	ADD R21, R6, R7
 	MOVD 72(R20), R21
 	MOVD 48(R20), R8
 	ADD R21, R8, R9
-	ADD R21, R9, R10
-	ADD R21, R10, R11
+	MOVD 56(R20), R12
+	ADD R21, R12, R13
 	VMOVI $0, V0.B16
 	VMOVI $0, V1.B16
 	VMOVI $0, V2.B16
@@ -7025,1543 +15855,747 @@ TEXT ·neonQ6_K_4x4(SB), NOSPLIT, $0-8
 	VMOVI $0, V5.B16
 	VMOVI $0, V6.B16
 	VMOVI $0, V7.B16
-	VMOVI $0, V8.B16
-	VMOVI $0, V9.B16
-	VMOVI $0, V10.B16
-	VMOVI $0, V11.B16
-	VMOVI $0, V12.B16
-	VMOVI $0, V13.B16
-	VMOVI $0, V14.B16
-	VMOVI $0, V15.B16
+	VMOVI $15, V8.B16
+	VMOVI $16, V9.B16
 loop:
-	ADD $192, R0, R22
-	FMOVQ (R22), F22
-	MOVHU 16(R22), R23
-	FMOVS R23, F28
+	MOVD 4(R0), R23
+	MOVWU 12(R0), R24
+	AND $0x3f3f3f3f3f3f3f3f, R23, R22
+	LSR $2, R23
+	AND $0x3030303030303030, R23
+	ORR R24<<28, R24, R24
+	AND $0x0f0f0f0f0f0f0f0f, R24
+	ORR R24, R23, R23
+	FMOVS (R0), F28
 	WORD $0x0e217b9c // fcvtl v28, v28
-	WORD $0x0f08a6d4 // sxtl 8h v20, v22
-	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
-	WORD $0x4f10a6d7 // sxtl2 v23, v22
-	WORD $0x4e21daf7 // scvtf v23, v23
-	WORD $0x4f9c92f7 // fmul v23, v23, v28[0]
-	WORD $0x0f10a6d6 // sxtl v22, v22
-	WORD $0x4e21dad6 // scvtf v22, v22
-	WORD $0x4f9c92d6 // fmul v22, v22, v28[0]
-	WORD $0x4f10a695 // sxtl2 v21, v20
-	WORD $0x4e21dab5 // scvtf v21, v21
-	WORD $0x4f9c92b5 // fmul v21, v21, v28[0]
-	WORD $0x0f10a694 // sxtl v20, v20
-	WORD $0x4e21da94 // scvtf v20, v20
-	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
-	VMOVI $15, V28.B16
-	VMOVI $0xaa, V29.B16
-	FMOVQ 128(R0), F30
-	WORD $0x6e3d1fde // eor v30, v30, v29
-	FMOVQ 144(R0), F31
-	WORD $0x6e3d1fff // eor v31, v31, v29
-	FMOVQ 0(R0), F24
-	WORD $0x4f0e57d0 // shl 16b #6 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6ebc1f10 // bit v16, v24, v28
-	FMOVQ 16(R0), F25
-	WORD $0x4f0e57f1 // shl 16b #6 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6ebc1f31 // bit v17, v25, v28
-	FMOVQ 32(R0), F26
-	WORD $0x4f0c57d2 // shl 16b #4 v18, v30
-	WORD $0x4f0e0652 // sshr 16b #2 v18, v18
-	WORD $0x6ebc1f52 // bit v18, v26, v28
-	FMOVQ 48(R0), F27
-	WORD $0x4f0c57f3 // shl 16b #4 v19, v31
-	WORD $0x4f0e0673 // sshr 16b #2 v19, v19
-	WORD $0x6ebc1f73 // bit v19, v27, v28
+	FMOVD R22, F30
+	WORD $0x2f08a7de // uxtl 8h v30, v30
+	WORD $0x6f10a7d0 // uxtl2 v16, v30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x4e21dbde // scvtf v30, v30
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4f9c93de // fmul v30, v30, v28[0]
+	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
+	FMOVD R23, F31
+	WORD $0x2f08a7ff // uxtl 8h v31, v31
+	WORD $0x6f10a7f1 // uxtl2 v17, v31
+	WORD $0x2f10a7ff // uxtl v31, v31
+	WORD $0x4e21dbff // scvtf v31, v31
+	WORD $0x4e21da31 // scvtf v17, v17
+	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
+	WORD $0x4fbc9231 // fmul v17, v17, v28[1]
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf80 // fmls v0, v28, v16
+	FMOVQ 16(R12), F28
+	WORD $0x4eb1cf80 // fmls v0, v28, v17
+	FMOVQ 0(R13), F28
+	WORD $0x4eb0cf84 // fmls v4, v28, v16
+	FMOVQ 16(R13), F28
+	WORD $0x4eb1cf84 // fmls v4, v28, v17
+	FMOVQ 48(R0), F18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVQ 64(R0), F19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 80(R0), F22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
+	FMOVQ 96(R0), F23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FLDPQ 16(R0), (F24, F25)
+	WORD $0x4f0c571c // shl 16b v28, v24, #4
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x4f0c573c // shl 16b v28, v25, #4
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x4f0b571c // shl 16b v28, v24, #3
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x4f0b573c // shl 16b v28, v25, #3
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x4f0a571c // shl 16b v28, v24, #2
+	WORD $0x6ea91f94 // bit v20, v28, v9
+	WORD $0x4f0a573c // shl 16b v28, v25, #2
+	WORD $0x6ea91f95 // bit v21, v28, v9
+	WORD $0x4f09571c // shl 16b v28, v24, #1
+	WORD $0x6ea91f96 // bit v22, v28, v9
+	WORD $0x4f09573c // shl 16b v28, v25, #1
+	WORD $0x6ea91f97 // bit v23, v28, v9
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
 	FLDPQ 32(R4), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
 	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 0(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
 	VMOVI $0, V24.B16
 	FLDPQ 0(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
 	FLDPQ 32(R5), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 0(R9), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf04 // fmla v4, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 0(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
 	VMOVI $0, V26.B16
-	FLDPQ 32(R6), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 0(R10), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf08 // fmla v8, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 0(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 32(R7), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 0(R11), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf0c // fmla v12, v24, v28
-	FMOVQ 0(R0), F24
-	WORD $0x4f0a57d0 // shl 16b #2 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6f0c4710 // sri 16b #4 v16, v24
-	FMOVQ 16(R0), F25
-	WORD $0x4f0a57f1 // shl 16b #2 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6f0c4731 // sri 16b #4 v17, v25
-	FMOVQ 32(R0), F26
-	WORD $0x4f0e07d2 // sshr 16b #2 v18, v30
-	WORD $0x6f0c4752 // sri 16b #4 v18, v26
-	FMOVQ 48(R0), F27
-	WORD $0x4f0e07f3 // sshr 16b #2 v19, v31
-	WORD $0x6f0c4773 // sri 16b #4 v19, v27
-	VMOVI $0, V24.B16
-	FLDPQ 64(R4), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 96(R4), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 8(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
-	VMOVI $0, V24.B16
 	FLDPQ 64(R5), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
 	FLDPQ 96(R5), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 8(R9), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf04 // fmla v4, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 64(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 96(R6), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 8(R10), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf08 // fmla v8, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 64(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 96(R7), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 8(R11), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf0c // fmla v12, v24, v28
-	VMOVI $15, V28.B16
-	VMOVI $0xaa, V29.B16
-	FMOVQ 160(R0), F30
-	WORD $0x6e3d1fde // eor v30, v30, v29
-	FMOVQ 176(R0), F31
-	WORD $0x6e3d1fff // eor v31, v31, v29
-	FMOVQ 64(R0), F24
-	WORD $0x4f0e57d0 // shl 16b #6 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6ebc1f10 // bit v16, v24, v28
-	FMOVQ 80(R0), F25
-	WORD $0x4f0e57f1 // shl 16b #6 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6ebc1f31 // bit v17, v25, v28
-	FMOVQ 96(R0), F26
-	WORD $0x4f0c57d2 // shl 16b #4 v18, v30
-	WORD $0x4f0e0652 // sshr 16b #2 v18, v18
-	WORD $0x6ebc1f52 // bit v18, v26, v28
-	FMOVQ 112(R0), F27
-	WORD $0x4f0c57f3 // shl 16b #4 v19, v31
-	WORD $0x4f0e0673 // sshr 16b #2 v19, v19
-	WORD $0x6ebc1f73 // bit v19, v27, v28
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf04 // fmla v4, v24, v30
+	FMOVQ 112(R0), F18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVQ 128(R0), F19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 144(R0), F22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
+	FMOVQ 160(R0), F23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FLDPQ 16(R0), (F24, F25)
+	WORD $0x6ea91f10 // bit v16, v24, v9
+	WORD $0x6ea91f31 // bit v17, v25, v9
+	WORD $0x6f0f071c // ushr 16b v28, v24, #1
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6f0f073c // ushr 16b v28, v25, #1
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6f0e071c // ushr 16b v28, v24, #2
+	WORD $0x6ea91f94 // bit v20, v28, v9
+	WORD $0x6f0e073c // ushr 16b v28, v25, #2
+	WORD $0x6ea91f95 // bit v21, v28, v9
+	WORD $0x6f0d071c // ushr 16b v28, v24, #3
+	WORD $0x6ea91f96 // bit v22, v28, v9
+	WORD $0x6f0d073c // ushr 16b v28, v25, #3
+	WORD $0x6ea91f97 // bit v23, v28, v9
 	VMOVI $0, V24.B16
 	FLDPQ 128(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
 	FLDPQ 160(R4), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
 	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 16(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	FMOVQ 16(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf00 // fmla v0, v24, v31
 	VMOVI $0, V24.B16
 	FLDPQ 128(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
 	FLDPQ 160(R5), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 16(R9), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf04 // fmla v4, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 128(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
 	VMOVI $0, V26.B16
-	FLDPQ 160(R6), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 16(R10), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf08 // fmla v8, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 128(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 160(R7), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 16(R11), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf0c // fmla v12, v24, v28
-	FMOVQ 64(R0), F24
-	WORD $0x4f0a57d0 // shl 16b #2 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6f0c4710 // sri 16b #4 v16, v24
-	FMOVQ 80(R0), F25
-	WORD $0x4f0a57f1 // shl 16b #2 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6f0c4731 // sri 16b #4 v17, v25
-	FMOVQ 96(R0), F26
-	WORD $0x4f0e07d2 // sshr 16b #2 v18, v30
-	WORD $0x6f0c4752 // sri 16b #4 v18, v26
-	FMOVQ 112(R0), F27
-	WORD $0x4f0e07f3 // sshr 16b #2 v19, v31
-	WORD $0x6f0c4773 // sri 16b #4 v19, v27
-	VMOVI $0, V24.B16
-	FLDPQ 192(R4), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 224(R4), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 24(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
-	VMOVI $0, V24.B16
 	FLDPQ 192(R5), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
 	FLDPQ 224(R5), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 24(R9), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf04 // fmla v4, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 192(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 224(R6), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 24(R10), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf08 // fmla v8, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 192(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 224(R7), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 24(R11), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf0c // fmla v12, v24, v28
-	ADD $210, R0
-	ADD $192, R1, R22
-	FMOVQ (R22), F22
-	MOVHU 16(R22), R23
-	FMOVS R23, F28
+	FMOVQ 16(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf04 // fmla v4, v24, v31
+	ADD $176, R0
+	MOVD 4(R1), R23
+	MOVWU 12(R1), R24
+	AND $0x3f3f3f3f3f3f3f3f, R23, R22
+	LSR $2, R23
+	AND $0x3030303030303030, R23
+	ORR R24<<28, R24, R24
+	AND $0x0f0f0f0f0f0f0f0f, R24
+	ORR R24, R23, R23
+	FMOVS (R1), F28
 	WORD $0x0e217b9c // fcvtl v28, v28
-	WORD $0x0f08a6d4 // sxtl 8h v20, v22
-	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
-	WORD $0x4f10a6d7 // sxtl2 v23, v22
-	WORD $0x4e21daf7 // scvtf v23, v23
-	WORD $0x4f9c92f7 // fmul v23, v23, v28[0]
-	WORD $0x0f10a6d6 // sxtl v22, v22
-	WORD $0x4e21dad6 // scvtf v22, v22
-	WORD $0x4f9c92d6 // fmul v22, v22, v28[0]
-	WORD $0x4f10a695 // sxtl2 v21, v20
-	WORD $0x4e21dab5 // scvtf v21, v21
-	WORD $0x4f9c92b5 // fmul v21, v21, v28[0]
-	WORD $0x0f10a694 // sxtl v20, v20
-	WORD $0x4e21da94 // scvtf v20, v20
-	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
-	VMOVI $15, V28.B16
-	VMOVI $0xaa, V29.B16
-	FMOVQ 128(R1), F30
-	WORD $0x6e3d1fde // eor v30, v30, v29
-	FMOVQ 144(R1), F31
-	WORD $0x6e3d1fff // eor v31, v31, v29
-	FMOVQ 0(R1), F24
-	WORD $0x4f0e57d0 // shl 16b #6 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6ebc1f10 // bit v16, v24, v28
-	FMOVQ 16(R1), F25
-	WORD $0x4f0e57f1 // shl 16b #6 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6ebc1f31 // bit v17, v25, v28
-	FMOVQ 32(R1), F26
-	WORD $0x4f0c57d2 // shl 16b #4 v18, v30
-	WORD $0x4f0e0652 // sshr 16b #2 v18, v18
-	WORD $0x6ebc1f52 // bit v18, v26, v28
-	FMOVQ 48(R1), F27
-	WORD $0x4f0c57f3 // shl 16b #4 v19, v31
-	WORD $0x4f0e0673 // sshr 16b #2 v19, v19
-	WORD $0x6ebc1f73 // bit v19, v27, v28
+	FMOVD R22, F30
+	WORD $0x2f08a7de // uxtl 8h v30, v30
+	WORD $0x6f10a7d0 // uxtl2 v16, v30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x4e21dbde // scvtf v30, v30
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4f9c93de // fmul v30, v30, v28[0]
+	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
+	FMOVD R23, F31
+	WORD $0x2f08a7ff // uxtl 8h v31, v31
+	WORD $0x6f10a7f1 // uxtl2 v17, v31
+	WORD $0x2f10a7ff // uxtl v31, v31
+	WORD $0x4e21dbff // scvtf v31, v31
+	WORD $0x4e21da31 // scvtf v17, v17
+	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
+	WORD $0x4fbc9231 // fmul v17, v17, v28[1]
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf81 // fmls v1, v28, v16
+	FMOVQ 16(R12), F28
+	WORD $0x4eb1cf81 // fmls v1, v28, v17
+	FMOVQ 0(R13), F28
+	WORD $0x4eb0cf85 // fmls v5, v28, v16
+	FMOVQ 16(R13), F28
+	WORD $0x4eb1cf85 // fmls v5, v28, v17
+	FMOVQ 48(R1), F18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVQ 64(R1), F19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 80(R1), F22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
+	FMOVQ 96(R1), F23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FLDPQ 16(R1), (F24, F25)
+	WORD $0x4f0c571c // shl 16b v28, v24, #4
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x4f0c573c // shl 16b v28, v25, #4
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x4f0b571c // shl 16b v28, v24, #3
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x4f0b573c // shl 16b v28, v25, #3
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x4f0a571c // shl 16b v28, v24, #2
+	WORD $0x6ea91f94 // bit v20, v28, v9
+	WORD $0x4f0a573c // shl 16b v28, v25, #2
+	WORD $0x6ea91f95 // bit v21, v28, v9
+	WORD $0x4f09571c // shl 16b v28, v24, #1
+	WORD $0x6ea91f96 // bit v22, v28, v9
+	WORD $0x4f09573c // shl 16b v28, v25, #1
+	WORD $0x6ea91f97 // bit v23, v28, v9
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
 	FLDPQ 32(R4), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
 	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 0(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf01 // fmla v1, v24, v28
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf01 // fmla v1, v24, v30
 	VMOVI $0, V24.B16
 	FLDPQ 0(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
 	FLDPQ 32(R5), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 0(R9), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf05 // fmla v5, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 0(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
 	VMOVI $0, V26.B16
-	FLDPQ 32(R6), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 0(R10), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf09 // fmla v9, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 0(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 32(R7), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 0(R11), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf0d // fmla v13, v24, v28
-	FMOVQ 0(R1), F24
-	WORD $0x4f0a57d0 // shl 16b #2 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6f0c4710 // sri 16b #4 v16, v24
-	FMOVQ 16(R1), F25
-	WORD $0x4f0a57f1 // shl 16b #2 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6f0c4731 // sri 16b #4 v17, v25
-	FMOVQ 32(R1), F26
-	WORD $0x4f0e07d2 // sshr 16b #2 v18, v30
-	WORD $0x6f0c4752 // sri 16b #4 v18, v26
-	FMOVQ 48(R1), F27
-	WORD $0x4f0e07f3 // sshr 16b #2 v19, v31
-	WORD $0x6f0c4773 // sri 16b #4 v19, v27
-	VMOVI $0, V24.B16
-	FLDPQ 64(R4), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 96(R4), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 8(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf01 // fmla v1, v24, v28
-	VMOVI $0, V24.B16
 	FLDPQ 64(R5), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
 	FLDPQ 96(R5), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 8(R9), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf05 // fmla v5, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 64(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 96(R6), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 8(R10), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf09 // fmla v9, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 64(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 96(R7), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 8(R11), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf0d // fmla v13, v24, v28
-	VMOVI $15, V28.B16
-	VMOVI $0xaa, V29.B16
-	FMOVQ 160(R1), F30
-	WORD $0x6e3d1fde // eor v30, v30, v29
-	FMOVQ 176(R1), F31
-	WORD $0x6e3d1fff // eor v31, v31, v29
-	FMOVQ 64(R1), F24
-	WORD $0x4f0e57d0 // shl 16b #6 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6ebc1f10 // bit v16, v24, v28
-	FMOVQ 80(R1), F25
-	WORD $0x4f0e57f1 // shl 16b #6 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6ebc1f31 // bit v17, v25, v28
-	FMOVQ 96(R1), F26
-	WORD $0x4f0c57d2 // shl 16b #4 v18, v30
-	WORD $0x4f0e0652 // sshr 16b #2 v18, v18
-	WORD $0x6ebc1f52 // bit v18, v26, v28
-	FMOVQ 112(R1), F27
-	WORD $0x4f0c57f3 // shl 16b #4 v19, v31
-	WORD $0x4f0e0673 // sshr 16b #2 v19, v19
-	WORD $0x6ebc1f73 // bit v19, v27, v28
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf05 // fmla v5, v24, v30
+	FMOVQ 112(R1), F18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVQ 128(R1), F19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 144(R1), F22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
+	FMOVQ 160(R1), F23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FLDPQ 16(R1), (F24, F25)
+	WORD $0x6ea91f10 // bit v16, v24, v9
+	WORD $0x6ea91f31 // bit v17, v25, v9
+	WORD $0x6f0f071c // ushr 16b v28, v24, #1
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6f0f073c // ushr 16b v28, v25, #1
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6f0e071c // ushr 16b v28, v24, #2
+	WORD $0x6ea91f94 // bit v20, v28, v9
+	WORD $0x6f0e073c // ushr 16b v28, v25, #2
+	WORD $0x6ea91f95 // bit v21, v28, v9
+	WORD $0x6f0d071c // ushr 16b v28, v24, #3
+	WORD $0x6ea91f96 // bit v22, v28, v9
+	WORD $0x6f0d073c // ushr 16b v28, v25, #3
+	WORD $0x6ea91f97 // bit v23, v28, v9
 	VMOVI $0, V24.B16
 	FLDPQ 128(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
 	FLDPQ 160(R4), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
 	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 16(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf01 // fmla v1, v24, v28
+	FMOVQ 16(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf01 // fmla v1, v24, v31
 	VMOVI $0, V24.B16
 	FLDPQ 128(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
 	FLDPQ 160(R5), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 16(R9), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf05 // fmla v5, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 128(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
 	VMOVI $0, V26.B16
-	FLDPQ 160(R6), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 16(R10), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf09 // fmla v9, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 128(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 160(R7), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 16(R11), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf0d // fmla v13, v24, v28
-	FMOVQ 64(R1), F24
-	WORD $0x4f0a57d0 // shl 16b #2 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6f0c4710 // sri 16b #4 v16, v24
-	FMOVQ 80(R1), F25
-	WORD $0x4f0a57f1 // shl 16b #2 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6f0c4731 // sri 16b #4 v17, v25
-	FMOVQ 96(R1), F26
-	WORD $0x4f0e07d2 // sshr 16b #2 v18, v30
-	WORD $0x6f0c4752 // sri 16b #4 v18, v26
-	FMOVQ 112(R1), F27
-	WORD $0x4f0e07f3 // sshr 16b #2 v19, v31
-	WORD $0x6f0c4773 // sri 16b #4 v19, v27
-	VMOVI $0, V24.B16
-	FLDPQ 192(R4), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 224(R4), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 24(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf01 // fmla v1, v24, v28
-	VMOVI $0, V24.B16
 	FLDPQ 192(R5), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
 	FLDPQ 224(R5), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 24(R9), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf05 // fmla v5, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 192(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 224(R6), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 24(R10), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf09 // fmla v9, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 192(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 224(R7), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 24(R11), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf0d // fmla v13, v24, v28
-	ADD $210, R1
-	ADD $192, R2, R22
-	FMOVQ (R22), F22
-	MOVHU 16(R22), R23
-	FMOVS R23, F28
+	FMOVQ 16(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf05 // fmla v5, v24, v31
+	ADD $176, R1
+	MOVD 4(R2), R23
+	MOVWU 12(R2), R24
+	AND $0x3f3f3f3f3f3f3f3f, R23, R22
+	LSR $2, R23
+	AND $0x3030303030303030, R23
+	ORR R24<<28, R24, R24
+	AND $0x0f0f0f0f0f0f0f0f, R24
+	ORR R24, R23, R23
+	FMOVS (R2), F28
 	WORD $0x0e217b9c // fcvtl v28, v28
-	WORD $0x0f08a6d4 // sxtl 8h v20, v22
-	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
-	WORD $0x4f10a6d7 // sxtl2 v23, v22
-	WORD $0x4e21daf7 // scvtf v23, v23
-	WORD $0x4f9c92f7 // fmul v23, v23, v28[0]
-	WORD $0x0f10a6d6 // sxtl v22, v22
-	WORD $0x4e21dad6 // scvtf v22, v22
-	WORD $0x4f9c92d6 // fmul v22, v22, v28[0]
-	WORD $0x4f10a695 // sxtl2 v21, v20
-	WORD $0x4e21dab5 // scvtf v21, v21
-	WORD $0x4f9c92b5 // fmul v21, v21, v28[0]
-	WORD $0x0f10a694 // sxtl v20, v20
-	WORD $0x4e21da94 // scvtf v20, v20
-	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
-	VMOVI $15, V28.B16
-	VMOVI $0xaa, V29.B16
-	FMOVQ 128(R2), F30
-	WORD $0x6e3d1fde // eor v30, v30, v29
-	FMOVQ 144(R2), F31
-	WORD $0x6e3d1fff // eor v31, v31, v29
-	FMOVQ 0(R2), F24
-	WORD $0x4f0e57d0 // shl 16b #6 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6ebc1f10 // bit v16, v24, v28
-	FMOVQ 16(R2), F25
-	WORD $0x4f0e57f1 // shl 16b #6 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6ebc1f31 // bit v17, v25, v28
-	FMOVQ 32(R2), F26
-	WORD $0x4f0c57d2 // shl 16b #4 v18, v30
-	WORD $0x4f0e0652 // sshr 16b #2 v18, v18
-	WORD $0x6ebc1f52 // bit v18, v26, v28
-	FMOVQ 48(R2), F27
-	WORD $0x4f0c57f3 // shl 16b #4 v19, v31
-	WORD $0x4f0e0673 // sshr 16b #2 v19, v19
-	WORD $0x6ebc1f73 // bit v19, v27, v28
+	FMOVD R22, F30
+	WORD $0x2f08a7de // uxtl 8h v30, v30
+	WORD $0x6f10a7d0 // uxtl2 v16, v30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x4e21dbde // scvtf v30, v30
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4f9c93de // fmul v30, v30, v28[0]
+	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
+	FMOVD R23, F31
+	WORD $0x2f08a7ff // uxtl 8h v31, v31
+	WORD $0x6f10a7f1 // uxtl2 v17, v31
+	WORD $0x2f10a7ff // uxtl v31, v31
+	WORD $0x4e21dbff // scvtf v31, v31
+	WORD $0x4e21da31 // scvtf v17, v17
+	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
+	WORD $0x4fbc9231 // fmul v17, v17, v28[1]
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf82 // fmls v2, v28, v16
+	FMOVQ 16(R12), F28
+	WORD $0x4eb1cf82 // fmls v2, v28, v17
+	FMOVQ 0(R13), F28
+	WORD $0x4eb0cf86 // fmls v6, v28, v16
+	FMOVQ 16(R13), F28
+	WORD $0x4eb1cf86 // fmls v6, v28, v17
+	FMOVQ 48(R2), F18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVQ 64(R2), F19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 80(R2), F22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
+	FMOVQ 96(R2), F23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FLDPQ 16(R2), (F24, F25)
+	WORD $0x4f0c571c // shl 16b v28, v24, #4
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x4f0c573c // shl 16b v28, v25, #4
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x4f0b571c // shl 16b v28, v24, #3
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x4f0b573c // shl 16b v28, v25, #3
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x4f0a571c // shl 16b v28, v24, #2
+	WORD $0x6ea91f94 // bit v20, v28, v9
+	WORD $0x4f0a573c // shl 16b v28, v25, #2
+	WORD $0x6ea91f95 // bit v21, v28, v9
+	WORD $0x4f09571c // shl 16b v28, v24, #1
+	WORD $0x6ea91f96 // bit v22, v28, v9
+	WORD $0x4f09573c // shl 16b v28, v25, #1
+	WORD $0x6ea91f97 // bit v23, v28, v9
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
 	FLDPQ 32(R4), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
 	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 0(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf02 // fmla v2, v24, v28
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
 	VMOVI $0, V24.B16
 	FLDPQ 0(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
 	FLDPQ 32(R5), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 0(R9), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf06 // fmla v6, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 0(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
 	VMOVI $0, V26.B16
-	FLDPQ 32(R6), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 0(R10), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf0a // fmla v10, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 0(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 32(R7), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 0(R11), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf0e // fmla v14, v24, v28
-	FMOVQ 0(R2), F24
-	WORD $0x4f0a57d0 // shl 16b #2 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6f0c4710 // sri 16b #4 v16, v24
-	FMOVQ 16(R2), F25
-	WORD $0x4f0a57f1 // shl 16b #2 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6f0c4731 // sri 16b #4 v17, v25
-	FMOVQ 32(R2), F26
-	WORD $0x4f0e07d2 // sshr 16b #2 v18, v30
-	WORD $0x6f0c4752 // sri 16b #4 v18, v26
-	FMOVQ 48(R2), F27
-	WORD $0x4f0e07f3 // sshr 16b #2 v19, v31
-	WORD $0x6f0c4773 // sri 16b #4 v19, v27
-	VMOVI $0, V24.B16
-	FLDPQ 64(R4), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 96(R4), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 8(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf02 // fmla v2, v24, v28
-	VMOVI $0, V24.B16
 	FLDPQ 64(R5), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
 	FLDPQ 96(R5), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 8(R9), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf06 // fmla v6, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 64(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 96(R6), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 8(R10), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf0a // fmla v10, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 64(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 96(R7), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 8(R11), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf0e // fmla v14, v24, v28
-	VMOVI $15, V28.B16
-	VMOVI $0xaa, V29.B16
-	FMOVQ 160(R2), F30
-	WORD $0x6e3d1fde // eor v30, v30, v29
-	FMOVQ 176(R2), F31
-	WORD $0x6e3d1fff // eor v31, v31, v29
-	FMOVQ 64(R2), F24
-	WORD $0x4f0e57d0 // shl 16b #6 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6ebc1f10 // bit v16, v24, v28
-	FMOVQ 80(R2), F25
-	WORD $0x4f0e57f1 // shl 16b #6 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6ebc1f31 // bit v17, v25, v28
-	FMOVQ 96(R2), F26
-	WORD $0x4f0c57d2 // shl 16b #4 v18, v30
-	WORD $0x4f0e0652 // sshr 16b #2 v18, v18
-	WORD $0x6ebc1f52 // bit v18, v26, v28
-	FMOVQ 112(R2), F27
-	WORD $0x4f0c57f3 // shl 16b #4 v19, v31
-	WORD $0x4f0e0673 // sshr 16b #2 v19, v19
-	WORD $0x6ebc1f73 // bit v19, v27, v28
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf06 // fmla v6, v24, v30
+	FMOVQ 112(R2), F18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVQ 128(R2), F19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 144(R2), F22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
+	FMOVQ 160(R2), F23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FLDPQ 16(R2), (F24, F25)
+	WORD $0x6ea91f10 // bit v16, v24, v9
+	WORD $0x6ea91f31 // bit v17, v25, v9
+	WORD $0x6f0f071c // ushr 16b v28, v24, #1
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6f0f073c // ushr 16b v28, v25, #1
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6f0e071c // ushr 16b v28, v24, #2
+	WORD $0x6ea91f94 // bit v20, v28, v9
+	WORD $0x6f0e073c // ushr 16b v28, v25, #2
+	WORD $0x6ea91f95 // bit v21, v28, v9
+	WORD $0x6f0d071c // ushr 16b v28, v24, #3
+	WORD $0x6ea91f96 // bit v22, v28, v9
+	WORD $0x6f0d073c // ushr 16b v28, v25, #3
+	WORD $0x6ea91f97 // bit v23, v28, v9
 	VMOVI $0, V24.B16
 	FLDPQ 128(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
 	FLDPQ 160(R4), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
 	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 16(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf02 // fmla v2, v24, v28
+	FMOVQ 16(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf02 // fmla v2, v24, v31
 	VMOVI $0, V24.B16
 	FLDPQ 128(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
 	FLDPQ 160(R5), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 16(R9), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf06 // fmla v6, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 128(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
 	VMOVI $0, V26.B16
-	FLDPQ 160(R6), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 16(R10), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf0a // fmla v10, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 128(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 160(R7), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 16(R11), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf0e // fmla v14, v24, v28
-	FMOVQ 64(R2), F24
-	WORD $0x4f0a57d0 // shl 16b #2 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6f0c4710 // sri 16b #4 v16, v24
-	FMOVQ 80(R2), F25
-	WORD $0x4f0a57f1 // shl 16b #2 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6f0c4731 // sri 16b #4 v17, v25
-	FMOVQ 96(R2), F26
-	WORD $0x4f0e07d2 // sshr 16b #2 v18, v30
-	WORD $0x6f0c4752 // sri 16b #4 v18, v26
-	FMOVQ 112(R2), F27
-	WORD $0x4f0e07f3 // sshr 16b #2 v19, v31
-	WORD $0x6f0c4773 // sri 16b #4 v19, v27
-	VMOVI $0, V24.B16
-	FLDPQ 192(R4), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 224(R4), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 24(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf02 // fmla v2, v24, v28
-	VMOVI $0, V24.B16
 	FLDPQ 192(R5), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
 	FLDPQ 224(R5), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 24(R9), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf06 // fmla v6, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 192(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 224(R6), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 24(R10), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf0a // fmla v10, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 192(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 224(R7), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 24(R11), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf0e // fmla v14, v24, v28
-	ADD $210, R2
-	ADD $192, R3, R22
-	FMOVQ (R22), F22
-	MOVHU 16(R22), R23
-	FMOVS R23, F28
+	FMOVQ 16(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf06 // fmla v6, v24, v31
+	ADD $176, R2
+	MOVD 4(R3), R23
+	MOVWU 12(R3), R24
+	AND $0x3f3f3f3f3f3f3f3f, R23, R22
+	LSR $2, R23
+	AND $0x3030303030303030, R23
+	ORR R24<<28, R24, R24
+	AND $0x0f0f0f0f0f0f0f0f, R24
+	ORR R24, R23, R23
+	FMOVS (R3), F28
 	WORD $0x0e217b9c // fcvtl v28, v28
-	WORD $0x0f08a6d4 // sxtl 8h v20, v22
-	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
-	WORD $0x4f10a6d7 // sxtl2 v23, v22
-	WORD $0x4e21daf7 // scvtf v23, v23
-	WORD $0x4f9c92f7 // fmul v23, v23, v28[0]
-	WORD $0x0f10a6d6 // sxtl v22, v22
-	WORD $0x4e21dad6 // scvtf v22, v22
-	WORD $0x4f9c92d6 // fmul v22, v22, v28[0]
-	WORD $0x4f10a695 // sxtl2 v21, v20
-	WORD $0x4e21dab5 // scvtf v21, v21
-	WORD $0x4f9c92b5 // fmul v21, v21, v28[0]
-	WORD $0x0f10a694 // sxtl v20, v20
-	WORD $0x4e21da94 // scvtf v20, v20
-	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
-	VMOVI $15, V28.B16
-	VMOVI $0xaa, V29.B16
-	FMOVQ 128(R3), F30
-	WORD $0x6e3d1fde // eor v30, v30, v29
-	FMOVQ 144(R3), F31
-	WORD $0x6e3d1fff // eor v31, v31, v29
-	FMOVQ 0(R3), F24
-	WORD $0x4f0e57d0 // shl 16b #6 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6ebc1f10 // bit v16, v24, v28
-	FMOVQ 16(R3), F25
-	WORD $0x4f0e57f1 // shl 16b #6 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6ebc1f31 // bit v17, v25, v28
-	FMOVQ 32(R3), F26
-	WORD $0x4f0c57d2 // shl 16b #4 v18, v30
-	WORD $0x4f0e0652 // sshr 16b #2 v18, v18
-	WORD $0x6ebc1f52 // bit v18, v26, v28
-	FMOVQ 48(R3), F27
-	WORD $0x4f0c57f3 // shl 16b #4 v19, v31
-	WORD $0x4f0e0673 // sshr 16b #2 v19, v19
-	WORD $0x6ebc1f73 // bit v19, v27, v28
+	FMOVD R22, F30
+	WORD $0x2f08a7de // uxtl 8h v30, v30
+	WORD $0x6f10a7d0 // uxtl2 v16, v30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x4e21dbde // scvtf v30, v30
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4f9c93de // fmul v30, v30, v28[0]
+	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
+	FMOVD R23, F31
+	WORD $0x2f08a7ff // uxtl 8h v31, v31
+	WORD $0x6f10a7f1 // uxtl2 v17, v31
+	WORD $0x2f10a7ff // uxtl v31, v31
+	WORD $0x4e21dbff // scvtf v31, v31
+	WORD $0x4e21da31 // scvtf v17, v17
+	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
+	WORD $0x4fbc9231 // fmul v17, v17, v28[1]
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf83 // fmls v3, v28, v16
+	FMOVQ 16(R12), F28
+	WORD $0x4eb1cf83 // fmls v3, v28, v17
+	FMOVQ 0(R13), F28
+	WORD $0x4eb0cf87 // fmls v7, v28, v16
+	FMOVQ 16(R13), F28
+	WORD $0x4eb1cf87 // fmls v7, v28, v17
+	FMOVQ 48(R3), F18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVQ 64(R3), F19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 80(R3), F22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
+	FMOVQ 96(R3), F23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FLDPQ 16(R3), (F24, F25)
+	WORD $0x4f0c571c // shl 16b v28, v24, #4
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x4f0c573c // shl 16b v28, v25, #4
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x4f0b571c // shl 16b v28, v24, #3
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x4f0b573c // shl 16b v28, v25, #3
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x4f0a571c // shl 16b v28, v24, #2
+	WORD $0x6ea91f94 // bit v20, v28, v9
+	WORD $0x4f0a573c // shl 16b v28, v25, #2
+	WORD $0x6ea91f95 // bit v21, v28, v9
+	WORD $0x4f09571c // shl 16b v28, v24, #1
+	WORD $0x6ea91f96 // bit v22, v28, v9
+	WORD $0x4f09573c // shl 16b v28, v25, #1
+	WORD $0x6ea91f97 // bit v23, v28, v9
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
 	FLDPQ 32(R4), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
 	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 0(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf03 // fmla v3, v24, v28
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf03 // fmla v3, v24, v30
 	VMOVI $0, V24.B16
 	FLDPQ 0(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
 	FLDPQ 32(R5), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 0(R9), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf07 // fmla v7, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 0(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
 	VMOVI $0, V26.B16
-	FLDPQ 32(R6), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 0(R10), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf0b // fmla v11, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 0(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 32(R7), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 0(R11), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf0f // fmla v15, v24, v28
-	FMOVQ 0(R3), F24
-	WORD $0x4f0a57d0 // shl 16b #2 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6f0c4710 // sri 16b #4 v16, v24
-	FMOVQ 16(R3), F25
-	WORD $0x4f0a57f1 // shl 16b #2 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6f0c4731 // sri 16b #4 v17, v25
-	FMOVQ 32(R3), F26
-	WORD $0x4f0e07d2 // sshr 16b #2 v18, v30
-	WORD $0x6f0c4752 // sri 16b #4 v18, v26
-	FMOVQ 48(R3), F27
-	WORD $0x4f0e07f3 // sshr 16b #2 v19, v31
-	WORD $0x6f0c4773 // sri 16b #4 v19, v27
-	VMOVI $0, V24.B16
-	FLDPQ 64(R4), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 96(R4), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 8(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf03 // fmla v3, v24, v28
-	VMOVI $0, V24.B16
 	FLDPQ 64(R5), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
 	FLDPQ 96(R5), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 8(R9), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf07 // fmla v7, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 64(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 96(R6), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 8(R10), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf0b // fmla v11, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 64(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 96(R7), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 8(R11), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf0f // fmla v15, v24, v28
-	VMOVI $15, V28.B16
-	VMOVI $0xaa, V29.B16
-	FMOVQ 160(R3), F30
-	WORD $0x6e3d1fde // eor v30, v30, v29
-	FMOVQ 176(R3), F31
-	WORD $0x6e3d1fff // eor v31, v31, v29
-	FMOVQ 64(R3), F24
-	WORD $0x4f0e57d0 // shl 16b #6 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6ebc1f10 // bit v16, v24, v28
-	FMOVQ 80(R3), F25
-	WORD $0x4f0e57f1 // shl 16b #6 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6ebc1f31 // bit v17, v25, v28
-	FMOVQ 96(R3), F26
-	WORD $0x4f0c57d2 // shl 16b #4 v18, v30
-	WORD $0x4f0e0652 // sshr 16b #2 v18, v18
-	WORD $0x6ebc1f52 // bit v18, v26, v28
-	FMOVQ 112(R3), F27
-	WORD $0x4f0c57f3 // shl 16b #4 v19, v31
-	WORD $0x4f0e0673 // sshr 16b #2 v19, v19
-	WORD $0x6ebc1f73 // bit v19, v27, v28
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf07 // fmla v7, v24, v30
+	FMOVQ 112(R3), F18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVQ 128(R3), F19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 144(R3), F22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
+	FMOVQ 160(R3), F23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FLDPQ 16(R3), (F24, F25)
+	WORD $0x6ea91f10 // bit v16, v24, v9
+	WORD $0x6ea91f31 // bit v17, v25, v9
+	WORD $0x6f0f071c // ushr 16b v28, v24, #1
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6f0f073c // ushr 16b v28, v25, #1
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6f0e071c // ushr 16b v28, v24, #2
+	WORD $0x6ea91f94 // bit v20, v28, v9
+	WORD $0x6f0e073c // ushr 16b v28, v25, #2
+	WORD $0x6ea91f95 // bit v21, v28, v9
+	WORD $0x6f0d071c // ushr 16b v28, v24, #3
+	WORD $0x6ea91f96 // bit v22, v28, v9
+	WORD $0x6f0d073c // ushr 16b v28, v25, #3
+	WORD $0x6ea91f97 // bit v23, v28, v9
 	VMOVI $0, V24.B16
 	FLDPQ 128(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
 	FLDPQ 160(R4), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
 	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 16(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf03 // fmla v3, v24, v28
+	FMOVQ 16(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf03 // fmla v3, v24, v31
 	VMOVI $0, V24.B16
 	FLDPQ 128(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
 	FLDPQ 160(R5), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 16(R9), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf07 // fmla v7, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 128(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
 	VMOVI $0, V26.B16
-	FLDPQ 160(R6), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 16(R10), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf0b // fmla v11, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 128(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 160(R7), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 16(R11), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf0f // fmla v15, v24, v28
-	FMOVQ 64(R3), F24
-	WORD $0x4f0a57d0 // shl 16b #2 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6f0c4710 // sri 16b #4 v16, v24
-	FMOVQ 80(R3), F25
-	WORD $0x4f0a57f1 // shl 16b #2 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6f0c4731 // sri 16b #4 v17, v25
-	FMOVQ 96(R3), F26
-	WORD $0x4f0e07d2 // sshr 16b #2 v18, v30
-	WORD $0x6f0c4752 // sri 16b #4 v18, v26
-	FMOVQ 112(R3), F27
-	WORD $0x4f0e07f3 // sshr 16b #2 v19, v31
-	WORD $0x6f0c4773 // sri 16b #4 v19, v27
-	VMOVI $0, V24.B16
-	FLDPQ 192(R4), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 224(R4), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 24(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf03 // fmla v3, v24, v28
-	VMOVI $0, V24.B16
 	FLDPQ 192(R5), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
 	FLDPQ 224(R5), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 24(R9), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf07 // fmla v7, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 192(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 224(R6), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 24(R10), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf0b // fmla v11, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 192(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 224(R7), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 24(R11), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf0f // fmla v15, v24, v28
-	ADD $210, R3
+	FMOVQ 16(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf07 // fmla v7, v24, v31
+	ADD $176, R3
 	ADD $256, R4
 	ADD $32, R8
+	ADD $32, R12
 	ADD $256, R5
 	ADD $32, R9
-	ADD $256, R6
-	ADD $32, R10
-	ADD $256, R7
-	ADD $32, R11
+	ADD $32, R13
 	SUBS $256, R19
 	BNE loop
 	MOVD 8(R20), R21
@@ -8600,49 +16634,13 @@ store0:
 	WORD $0x4e3fd484 // fadd v4, v4, v31
 store1:
 	VST1 V4.S[0], (R0)
-	ADD R21, R0
 	VST1 V4.S[1], (R1)
-	ADD R21, R1
 	VST1 V4.S[2], (R2)
-	ADD R21, R2
 	VST1 V4.S[3], (R3)
-	ADD R21, R3
-	WORD $0x6e29d508 // faddp v8, v8, v9
-	WORD $0x6e2bd54a // faddp v10, v10, v11
-	WORD $0x6e2ad508 // faddp v8, v8, v10
-	CBZ R19, store2
-	VLD1 (R0), V31.S[0]
-	VLD1 (R1), V31.S[1]
-	VLD1 (R2), V31.S[2]
-	VLD1 (R3), V31.S[3]
-	WORD $0x4e3fd508 // fadd v8, v8, v31
-store2:
-	VST1 V8.S[0], (R0)
-	ADD R21, R0
-	VST1 V8.S[1], (R1)
-	ADD R21, R1
-	VST1 V8.S[2], (R2)
-	ADD R21, R2
-	VST1 V8.S[3], (R3)
-	ADD R21, R3
-	WORD $0x6e2dd58c // faddp v12, v12, v13
-	WORD $0x6e2fd5ce // faddp v14, v14, v15
-	WORD $0x6e2ed58c // faddp v12, v12, v14
-	CBZ R19, store3
-	VLD1 (R0), V31.S[0]
-	VLD1 (R1), V31.S[1]
-	VLD1 (R2), V31.S[2]
-	VLD1 (R3), V31.S[3]
-	WORD $0x4e3fd58c // fadd v12, v12, v31
-store3:
-	VST1 V12.S[0], (R0)
-	VST1 V12.S[1], (R1)
-	VST1 V12.S[2], (R2)
-	VST1 V12.S[3], (R3)
 	RET
 
-// func neonQ6_K_1x4(t *tile)
-TEXT ·neonQ6_K_1x4(SB), NOSPLIT, $0-8
+// func neonQ5_K_1x2(t *tile)
+TEXT ·neonQ5_K_1x2(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R20
 	MOVD 80(R20), R19
 	MOVD 32(R20), R21
@@ -8650,406 +16648,205 @@ TEXT ·neonQ6_K_1x4(SB), NOSPLIT, $0-8
 	MOVD 72(R20), R21
 	MOVD 40(R20), R4
 	ADD R21, R4, R5
-	ADD R21, R5, R6
-	ADD R21, R6, R7
 	MOVD 72(R20), R21
 	MOVD 48(R20), R8
 	ADD R21, R8, R9
-	ADD R21, R9, R10
-	ADD R21, R10, R11
+	MOVD 56(R20), R12
+	ADD R21, R12, R13
 	VMOVI $0, V0.B16
 	VMOVI $0, V4.B16
-	VMOVI $0, V8.B16
-	VMOVI $0, V12.B16
+	VMOVI $15, V8.B16
+	VMOVI $16, V9.B16
 loop:
-	ADD $192, R0, R22
-	FMOVQ (R22), F22
-	MOVHU 16(R22), R23
-	FMOVS R23, F28
+	MOVD 4(R0), R23
+	MOVWU 12(R0), R24
+	AND $0x3f3f3f3f3f3f3f3f, R23, R22
+	LSR $2, R23
+	AND $0x3030303030303030, R23
+	ORR R24<<28, R24, R24
+	AND $0x0f0f0f0f0f0f0f0f, R24
+	ORR R24, R23, R23
+	FMOVS (R0), F28
 	WORD $0x0e217b9c // fcvtl v28, v28
-	WORD $0x0f08a6d4 // sxtl 8h v20, v22
-	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
-	WORD $0x4f10a6d7 // sxtl2 v23, v22
-	WORD $0x4e21daf7 // scvtf v23, v23
-	WORD $0x4f9c92f7 // fmul v23, v23, v28[0]
-	WORD $0x0f10a6d6 // sxtl v22, v22
-	WORD $0x4e21dad6 // scvtf v22, v22
-	WORD $0x4f9c92d6 // fmul v22, v22, v28[0]
-	WORD $0x4f10a695 // sxtl2 v21, v20
-	WORD $0x4e21dab5 // scvtf v21, v21
-	WORD $0x4f9c92b5 // fmul v21, v21, v28[0]
-	WORD $0x0f10a694 // sxtl v20, v20
-	WORD $0x4e21da94 // scvtf v20, v20
-	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
-	VMOVI $15, V28.B16
-	VMOVI $0xaa, V29.B16
-	FMOVQ 128(R0), F30
-	WORD $0x6e3d1fde // eor v30, v30, v29
-	FMOVQ 144(R0), F31
-	WORD $0x6e3d1fff // eor v31, v31, v29
-	FMOVQ 0(R0), F24
-	WORD $0x4f0e57d0 // shl 16b #6 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6ebc1f10 // bit v16, v24, v28
-	FMOVQ 16(R0), F25
-	WORD $0x4f0e57f1 // shl 16b #6 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6ebc1f31 // bit v17, v25, v28
-	FMOVQ 32(R0), F26
-	WORD $0x4f0c57d2 // shl 16b #4 v18, v30
-	WORD $0x4f0e0652 // sshr 16b #2 v18, v18
-	WORD $0x6ebc1f52 // bit v18, v26, v28
-	FMOVQ 48(R0), F27
-	WORD $0x4f0c57f3 // shl 16b #4 v19, v31
-	WORD $0x4f0e0673 // sshr 16b #2 v19, v19
-	WORD $0x6ebc1f73 // bit v19, v27, v28
+	FMOVD R22, F30
+	WORD $0x2f08a7de // uxtl 8h v30, v30
+	WORD $0x6f10a7d0 // uxtl2 v16, v30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x4e21dbde // scvtf v30, v30
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4f9c93de // fmul v30, v30, v28[0]
+	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
+	FMOVD R23, F31
+	WORD $0x2f08a7ff // uxtl 8h v31, v31
+	WORD $0x6f10a7f1 // uxtl2 v17, v31
+	WORD $0x2f10a7ff // uxtl v31, v31
+	WORD $0x4e21dbff // scvtf v31, v31
+	WORD $0x4e21da31 // scvtf v17, v17
+	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
+	WORD $0x4fbc9231 // fmul v17, v17, v28[1]
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf80 // fmls v0, v28, v16
+	FMOVQ 16(R12), F28
+	WORD $0x4eb1cf80 // fmls v0, v28, v17
+	FMOVQ 0(R13), F28
+	WORD $0x4eb0cf84 // fmls v4, v28, v16
+	FMOVQ 16(R13), F28
+	WORD $0x4eb1cf84 // fmls v4, v28, v17
+	FMOVQ 48(R0), F18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVQ 64(R0), F19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 80(R0), F22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
+	FMOVQ 96(R0), F23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FLDPQ 16(R0), (F24, F25)
+	WORD $0x4f0c571c // shl 16b v28, v24, #4
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x4f0c573c // shl 16b v28, v25, #4
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x4f0b571c // shl 16b v28, v24, #3
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x4f0b573c // shl 16b v28, v25, #3
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x4f0a571c // shl 16b v28, v24, #2
+	WORD $0x6ea91f94 // bit v20, v28, v9
+	WORD $0x4f0a573c // shl 16b v28, v25, #2
+	WORD $0x6ea91f95 // bit v21, v28, v9
+	WORD $0x4f09571c // shl 16b v28, v24, #1
+	WORD $0x6ea91f96 // bit v22, v28, v9
+	WORD $0x4f09573c // shl 16b v28, v25, #1
+	WORD $0x6ea91f97 // bit v23, v28, v9
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
 	FLDPQ 32(R4), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
 	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 0(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
 	VMOVI $0, V24.B16
 	FLDPQ 0(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
 	FLDPQ 32(R5), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 0(R9), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf04 // fmla v4, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 0(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
 	VMOVI $0, V26.B16
-	FLDPQ 32(R6), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 0(R10), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf08 // fmla v8, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 0(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 32(R7), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 0(R11), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf0c // fmla v12, v24, v28
-	FMOVQ 0(R0), F24
-	WORD $0x4f0a57d0 // shl 16b #2 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6f0c4710 // sri 16b #4 v16, v24
-	FMOVQ 16(R0), F25
-	WORD $0x4f0a57f1 // shl 16b #2 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6f0c4731 // sri 16b #4 v17, v25
-	FMOVQ 32(R0), F26
-	WORD $0x4f0e07d2 // sshr 16b #2 v18, v30
-	WORD $0x6f0c4752 // sri 16b #4 v18, v26
-	FMOVQ 48(R0), F27
-	WORD $0x4f0e07f3 // sshr 16b #2 v19, v31
-	WORD $0x6f0c4773 // sri 16b #4 v19, v27
-	VMOVI $0, V24.B16
-	FLDPQ 64(R4), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 96(R4), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 8(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
-	VMOVI $0, V24.B16
 	FLDPQ 64(R5), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
 	FLDPQ 96(R5), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 8(R9), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf04 // fmla v4, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 64(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 96(R6), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 8(R10), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf08 // fmla v8, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 64(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 96(R7), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 8(R11), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf0c // fmla v12, v24, v28
-	VMOVI $15, V28.B16
-	VMOVI $0xaa, V29.B16
-	FMOVQ 160(R0), F30
-	WORD $0x6e3d1fde // eor v30, v30, v29
-	FMOVQ 176(R0), F31
-	WORD $0x6e3d1fff // eor v31, v31, v29
-	FMOVQ 64(R0), F24
-	WORD $0x4f0e57d0 // shl 16b #6 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6ebc1f10 // bit v16, v24, v28
-	FMOVQ 80(R0), F25
-	WORD $0x4f0e57f1 // shl 16b #6 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6ebc1f31 // bit v17, v25, v28
-	FMOVQ 96(R0), F26
-	WORD $0x4f0c57d2 // shl 16b #4 v18, v30
-	WORD $0x4f0e0652 // sshr 16b #2 v18, v18
-	WORD $0x6ebc1f52 // bit v18, v26, v28
-	FMOVQ 112(R0), F27
-	WORD $0x4f0c57f3 // shl 16b #4 v19, v31
-	WORD $0x4f0e0673 // sshr 16b #2 v19, v19
-	WORD $0x6ebc1f73 // bit v19, v27, v28
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf04 // fmla v4, v24, v30
+	FMOVQ 112(R0), F18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVQ 128(R0), F19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 144(R0), F22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
+	FMOVQ 160(R0), F23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FLDPQ 16(R0), (F24, F25)
+	WORD $0x6ea91f10 // bit v16, v24, v9
+	WORD $0x6ea91f31 // bit v17, v25, v9
+	WORD $0x6f0f071c // ushr 16b v28, v24, #1
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6f0f073c // ushr 16b v28, v25, #1
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6f0e071c // ushr 16b v28, v24, #2
+	WORD $0x6ea91f94 // bit v20, v28, v9
+	WORD $0x6f0e073c // ushr 16b v28, v25, #2
+	WORD $0x6ea91f95 // bit v21, v28, v9
+	WORD $0x6f0d071c // ushr 16b v28, v24, #3
+	WORD $0x6ea91f96 // bit v22, v28, v9
+	WORD $0x6f0d073c // ushr 16b v28, v25, #3
+	WORD $0x6ea91f97 // bit v23, v28, v9
 	VMOVI $0, V24.B16
 	FLDPQ 128(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
 	FLDPQ 160(R4), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
 	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 16(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	FMOVQ 16(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf00 // fmla v0, v24, v31
 	VMOVI $0, V24.B16
 	FLDPQ 128(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
 	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
 	FLDPQ 160(R5), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 16(R9), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf04 // fmla v4, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 128(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
 	VMOVI $0, V26.B16
-	FLDPQ 160(R6), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 16(R10), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf08 // fmla v8, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 128(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 160(R7), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 16(R11), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf0c // fmla v12, v24, v28
-	FMOVQ 64(R0), F24
-	WORD $0x4f0a57d0 // shl 16b #2 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6f0c4710 // sri 16b #4 v16, v24
-	FMOVQ 80(R0), F25
-	WORD $0x4f0a57f1 // shl 16b #2 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6f0c4731 // sri 16b #4 v17, v25
-	FMOVQ 96(R0), F26
-	WORD $0x4f0e07d2 // sshr 16b #2 v18, v30
-	WORD $0x6f0c4752 // sri 16b #4 v18, v26
-	FMOVQ 112(R0), F27
-	WORD $0x4f0e07f3 // sshr 16b #2 v19, v31
-	WORD $0x6f0c4773 // sri 16b #4 v19, v27
-	VMOVI $0, V24.B16
-	FLDPQ 192(R4), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 224(R4), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 24(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
-	VMOVI $0, V24.B16
 	FLDPQ 192(R5), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
 	FLDPQ 224(R5), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
 	WORD $0x4eb9bf18 // addp v24, v24, v25
 	WORD $0x4ebbbf5a // addp v26, v26, v27
 	WORD $0x4ebabf18 // addp v24, v24, v26
 	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 24(R9), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf04 // fmla v4, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 192(R6), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 224(R6), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 24(R10), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf08 // fmla v8, v24, v28
-	VMOVI $0, V24.B16
-	FLDPQ 192(R7), (F28, F29)
-	WORD $0x4e9c9618 // sdot v24, v16, v28
-	VMOVI $0, V25.B16
-	WORD $0x4e9d9639 // sdot v25, v17, v29
-	VMOVI $0, V26.B16
-	FLDPQ 224(R7), (F28, F29)
-	WORD $0x4e9c965a // sdot v26, v18, v28
-	VMOVI $0, V27.B16
-	WORD $0x4e9d967b // sdot v27, v19, v29
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 24(R11), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf0c // fmla v12, v24, v28
-	ADD $210, R0
+	FMOVQ 16(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf04 // fmla v4, v24, v31
+	ADD $176, R0
 	ADD $256, R4
 	ADD $32, R8
+	ADD $32, R12
 	ADD $256, R5
 	ADD $32, R9
-	ADD $256, R6
-	ADD $32, R10
-	ADD $256, R7
-	ADD $32, R11
+	ADD $32, R13
 	SUBS $256, R19
 	BNE loop
 	MOVD 8(R20), R21
@@ -9071,22 +16868,881 @@ store0:
 	WORD $0x4e3fd484 // fadd v4, v4, v31
 store1:
 	VST1 V4.S[0], (R0)
-	ADD R21, R0
-	WORD $0x6e28d508 // faddp v8, v8, v8
-	WORD $0x6e28d508 // faddp v8, v8, v8
-	CBZ R19, store2
+	RET
+
+// func neonQ5_K_4x1(t *tile)
+TEXT ·neonQ5_K_4x1(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 32(R20), R21
+	MOVD 24(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 72(R20), R21
+	MOVD 40(R20), R4
+	MOVD 72(R20), R21
+	MOVD 48(R20), R8
+	MOVD 56(R20), R12
+	VMOVI $0, V0.B16
+	VMOVI $0, V1.B16
+	VMOVI $0, V2.B16
+	VMOVI $0, V3.B16
+	VMOVI $15, V8.B16
+	VMOVI $16, V9.B16
+loop:
+	PRFM 2048(R0), PLDL1KEEP
+	PRFM 2112(R0), PLDL1KEEP
+	PRFM 2176(R0), PLDL1KEEP
+	MOVD 4(R0), R23
+	MOVWU 12(R0), R24
+	AND $0x3f3f3f3f3f3f3f3f, R23, R22
+	LSR $2, R23
+	AND $0x3030303030303030, R23
+	ORR R24<<28, R24, R24
+	AND $0x0f0f0f0f0f0f0f0f, R24
+	ORR R24, R23, R23
+	FMOVS (R0), F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	FMOVD R22, F30
+	WORD $0x2f08a7de // uxtl 8h v30, v30
+	WORD $0x6f10a7d0 // uxtl2 v16, v30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x4e21dbde // scvtf v30, v30
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4f9c93de // fmul v30, v30, v28[0]
+	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
+	FMOVD R23, F31
+	WORD $0x2f08a7ff // uxtl 8h v31, v31
+	WORD $0x6f10a7f1 // uxtl2 v17, v31
+	WORD $0x2f10a7ff // uxtl v31, v31
+	WORD $0x4e21dbff // scvtf v31, v31
+	WORD $0x4e21da31 // scvtf v17, v17
+	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
+	WORD $0x4fbc9231 // fmul v17, v17, v28[1]
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf80 // fmls v0, v28, v16
+	FMOVQ 16(R12), F28
+	WORD $0x4eb1cf80 // fmls v0, v28, v17
+	FMOVQ 48(R0), F18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVQ 64(R0), F19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 80(R0), F22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
+	FMOVQ 96(R0), F23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FLDPQ 16(R0), (F24, F25)
+	WORD $0x4f0c571c // shl 16b v28, v24, #4
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x4f0c573c // shl 16b v28, v25, #4
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x4f0b571c // shl 16b v28, v24, #3
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x4f0b573c // shl 16b v28, v25, #3
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x4f0a571c // shl 16b v28, v24, #2
+	WORD $0x6ea91f94 // bit v20, v28, v9
+	WORD $0x4f0a573c // shl 16b v28, v25, #2
+	WORD $0x6ea91f95 // bit v21, v28, v9
+	WORD $0x4f09571c // shl 16b v28, v24, #1
+	WORD $0x6ea91f96 // bit v22, v28, v9
+	WORD $0x4f09573c // shl 16b v28, v25, #1
+	WORD $0x6ea91f97 // bit v23, v28, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	FMOVQ 112(R0), F18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVQ 128(R0), F19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 144(R0), F22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
+	FMOVQ 160(R0), F23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FLDPQ 16(R0), (F24, F25)
+	WORD $0x6ea91f10 // bit v16, v24, v9
+	WORD $0x6ea91f31 // bit v17, v25, v9
+	WORD $0x6f0f071c // ushr 16b v28, v24, #1
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6f0f073c // ushr 16b v28, v25, #1
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6f0e071c // ushr 16b v28, v24, #2
+	WORD $0x6ea91f94 // bit v20, v28, v9
+	WORD $0x6f0e073c // ushr 16b v28, v25, #2
+	WORD $0x6ea91f95 // bit v21, v28, v9
+	WORD $0x6f0d071c // ushr 16b v28, v24, #3
+	WORD $0x6ea91f96 // bit v22, v28, v9
+	WORD $0x6f0d073c // ushr 16b v28, v25, #3
+	WORD $0x6ea91f97 // bit v23, v28, v9
+	VMOVI $0, V24.B16
+	FLDPQ 128(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 16(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf00 // fmla v0, v24, v31
+	ADD $176, R0
+	PRFM 2048(R1), PLDL1KEEP
+	PRFM 2112(R1), PLDL1KEEP
+	PRFM 2176(R1), PLDL1KEEP
+	MOVD 4(R1), R23
+	MOVWU 12(R1), R24
+	AND $0x3f3f3f3f3f3f3f3f, R23, R22
+	LSR $2, R23
+	AND $0x3030303030303030, R23
+	ORR R24<<28, R24, R24
+	AND $0x0f0f0f0f0f0f0f0f, R24
+	ORR R24, R23, R23
+	FMOVS (R1), F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	FMOVD R22, F30
+	WORD $0x2f08a7de // uxtl 8h v30, v30
+	WORD $0x6f10a7d0 // uxtl2 v16, v30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x4e21dbde // scvtf v30, v30
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4f9c93de // fmul v30, v30, v28[0]
+	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
+	FMOVD R23, F31
+	WORD $0x2f08a7ff // uxtl 8h v31, v31
+	WORD $0x6f10a7f1 // uxtl2 v17, v31
+	WORD $0x2f10a7ff // uxtl v31, v31
+	WORD $0x4e21dbff // scvtf v31, v31
+	WORD $0x4e21da31 // scvtf v17, v17
+	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
+	WORD $0x4fbc9231 // fmul v17, v17, v28[1]
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf81 // fmls v1, v28, v16
+	FMOVQ 16(R12), F28
+	WORD $0x4eb1cf81 // fmls v1, v28, v17
+	FMOVQ 48(R1), F18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVQ 64(R1), F19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 80(R1), F22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
+	FMOVQ 96(R1), F23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FLDPQ 16(R1), (F24, F25)
+	WORD $0x4f0c571c // shl 16b v28, v24, #4
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x4f0c573c // shl 16b v28, v25, #4
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x4f0b571c // shl 16b v28, v24, #3
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x4f0b573c // shl 16b v28, v25, #3
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x4f0a571c // shl 16b v28, v24, #2
+	WORD $0x6ea91f94 // bit v20, v28, v9
+	WORD $0x4f0a573c // shl 16b v28, v25, #2
+	WORD $0x6ea91f95 // bit v21, v28, v9
+	WORD $0x4f09571c // shl 16b v28, v24, #1
+	WORD $0x6ea91f96 // bit v22, v28, v9
+	WORD $0x4f09573c // shl 16b v28, v25, #1
+	WORD $0x6ea91f97 // bit v23, v28, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf01 // fmla v1, v24, v30
+	FMOVQ 112(R1), F18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVQ 128(R1), F19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 144(R1), F22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
+	FMOVQ 160(R1), F23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FLDPQ 16(R1), (F24, F25)
+	WORD $0x6ea91f10 // bit v16, v24, v9
+	WORD $0x6ea91f31 // bit v17, v25, v9
+	WORD $0x6f0f071c // ushr 16b v28, v24, #1
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6f0f073c // ushr 16b v28, v25, #1
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6f0e071c // ushr 16b v28, v24, #2
+	WORD $0x6ea91f94 // bit v20, v28, v9
+	WORD $0x6f0e073c // ushr 16b v28, v25, #2
+	WORD $0x6ea91f95 // bit v21, v28, v9
+	WORD $0x6f0d071c // ushr 16b v28, v24, #3
+	WORD $0x6ea91f96 // bit v22, v28, v9
+	WORD $0x6f0d073c // ushr 16b v28, v25, #3
+	WORD $0x6ea91f97 // bit v23, v28, v9
+	VMOVI $0, V24.B16
+	FLDPQ 128(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 16(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf01 // fmla v1, v24, v31
+	ADD $176, R1
+	PRFM 2048(R2), PLDL1KEEP
+	PRFM 2112(R2), PLDL1KEEP
+	PRFM 2176(R2), PLDL1KEEP
+	MOVD 4(R2), R23
+	MOVWU 12(R2), R24
+	AND $0x3f3f3f3f3f3f3f3f, R23, R22
+	LSR $2, R23
+	AND $0x3030303030303030, R23
+	ORR R24<<28, R24, R24
+	AND $0x0f0f0f0f0f0f0f0f, R24
+	ORR R24, R23, R23
+	FMOVS (R2), F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	FMOVD R22, F30
+	WORD $0x2f08a7de // uxtl 8h v30, v30
+	WORD $0x6f10a7d0 // uxtl2 v16, v30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x4e21dbde // scvtf v30, v30
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4f9c93de // fmul v30, v30, v28[0]
+	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
+	FMOVD R23, F31
+	WORD $0x2f08a7ff // uxtl 8h v31, v31
+	WORD $0x6f10a7f1 // uxtl2 v17, v31
+	WORD $0x2f10a7ff // uxtl v31, v31
+	WORD $0x4e21dbff // scvtf v31, v31
+	WORD $0x4e21da31 // scvtf v17, v17
+	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
+	WORD $0x4fbc9231 // fmul v17, v17, v28[1]
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf82 // fmls v2, v28, v16
+	FMOVQ 16(R12), F28
+	WORD $0x4eb1cf82 // fmls v2, v28, v17
+	FMOVQ 48(R2), F18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVQ 64(R2), F19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 80(R2), F22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
+	FMOVQ 96(R2), F23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FLDPQ 16(R2), (F24, F25)
+	WORD $0x4f0c571c // shl 16b v28, v24, #4
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x4f0c573c // shl 16b v28, v25, #4
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x4f0b571c // shl 16b v28, v24, #3
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x4f0b573c // shl 16b v28, v25, #3
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x4f0a571c // shl 16b v28, v24, #2
+	WORD $0x6ea91f94 // bit v20, v28, v9
+	WORD $0x4f0a573c // shl 16b v28, v25, #2
+	WORD $0x6ea91f95 // bit v21, v28, v9
+	WORD $0x4f09571c // shl 16b v28, v24, #1
+	WORD $0x6ea91f96 // bit v22, v28, v9
+	WORD $0x4f09573c // shl 16b v28, v25, #1
+	WORD $0x6ea91f97 // bit v23, v28, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
+	FMOVQ 112(R2), F18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVQ 128(R2), F19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 144(R2), F22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
+	FMOVQ 160(R2), F23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FLDPQ 16(R2), (F24, F25)
+	WORD $0x6ea91f10 // bit v16, v24, v9
+	WORD $0x6ea91f31 // bit v17, v25, v9
+	WORD $0x6f0f071c // ushr 16b v28, v24, #1
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6f0f073c // ushr 16b v28, v25, #1
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6f0e071c // ushr 16b v28, v24, #2
+	WORD $0x6ea91f94 // bit v20, v28, v9
+	WORD $0x6f0e073c // ushr 16b v28, v25, #2
+	WORD $0x6ea91f95 // bit v21, v28, v9
+	WORD $0x6f0d071c // ushr 16b v28, v24, #3
+	WORD $0x6ea91f96 // bit v22, v28, v9
+	WORD $0x6f0d073c // ushr 16b v28, v25, #3
+	WORD $0x6ea91f97 // bit v23, v28, v9
+	VMOVI $0, V24.B16
+	FLDPQ 128(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 16(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf02 // fmla v2, v24, v31
+	ADD $176, R2
+	PRFM 2048(R3), PLDL1KEEP
+	PRFM 2112(R3), PLDL1KEEP
+	PRFM 2176(R3), PLDL1KEEP
+	MOVD 4(R3), R23
+	MOVWU 12(R3), R24
+	AND $0x3f3f3f3f3f3f3f3f, R23, R22
+	LSR $2, R23
+	AND $0x3030303030303030, R23
+	ORR R24<<28, R24, R24
+	AND $0x0f0f0f0f0f0f0f0f, R24
+	ORR R24, R23, R23
+	FMOVS (R3), F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	FMOVD R22, F30
+	WORD $0x2f08a7de // uxtl 8h v30, v30
+	WORD $0x6f10a7d0 // uxtl2 v16, v30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x4e21dbde // scvtf v30, v30
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4f9c93de // fmul v30, v30, v28[0]
+	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
+	FMOVD R23, F31
+	WORD $0x2f08a7ff // uxtl 8h v31, v31
+	WORD $0x6f10a7f1 // uxtl2 v17, v31
+	WORD $0x2f10a7ff // uxtl v31, v31
+	WORD $0x4e21dbff // scvtf v31, v31
+	WORD $0x4e21da31 // scvtf v17, v17
+	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
+	WORD $0x4fbc9231 // fmul v17, v17, v28[1]
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf83 // fmls v3, v28, v16
+	FMOVQ 16(R12), F28
+	WORD $0x4eb1cf83 // fmls v3, v28, v17
+	FMOVQ 48(R3), F18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVQ 64(R3), F19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 80(R3), F22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
+	FMOVQ 96(R3), F23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FLDPQ 16(R3), (F24, F25)
+	WORD $0x4f0c571c // shl 16b v28, v24, #4
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x4f0c573c // shl 16b v28, v25, #4
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x4f0b571c // shl 16b v28, v24, #3
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x4f0b573c // shl 16b v28, v25, #3
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x4f0a571c // shl 16b v28, v24, #2
+	WORD $0x6ea91f94 // bit v20, v28, v9
+	WORD $0x4f0a573c // shl 16b v28, v25, #2
+	WORD $0x6ea91f95 // bit v21, v28, v9
+	WORD $0x4f09571c // shl 16b v28, v24, #1
+	WORD $0x6ea91f96 // bit v22, v28, v9
+	WORD $0x4f09573c // shl 16b v28, v25, #1
+	WORD $0x6ea91f97 // bit v23, v28, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf03 // fmla v3, v24, v30
+	FMOVQ 112(R3), F18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVQ 128(R3), F19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 144(R3), F22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
+	FMOVQ 160(R3), F23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FLDPQ 16(R3), (F24, F25)
+	WORD $0x6ea91f10 // bit v16, v24, v9
+	WORD $0x6ea91f31 // bit v17, v25, v9
+	WORD $0x6f0f071c // ushr 16b v28, v24, #1
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6f0f073c // ushr 16b v28, v25, #1
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6f0e071c // ushr 16b v28, v24, #2
+	WORD $0x6ea91f94 // bit v20, v28, v9
+	WORD $0x6f0e073c // ushr 16b v28, v25, #2
+	WORD $0x6ea91f95 // bit v21, v28, v9
+	WORD $0x6f0d071c // ushr 16b v28, v24, #3
+	WORD $0x6ea91f96 // bit v22, v28, v9
+	WORD $0x6f0d073c // ushr 16b v28, v25, #3
+	WORD $0x6ea91f97 // bit v23, v28, v9
+	VMOVI $0, V24.B16
+	FLDPQ 128(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 16(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf03 // fmla v3, v24, v31
+	ADD $176, R3
+	ADD $256, R4
+	ADD $32, R8
+	ADD $32, R12
+	SUBS $256, R19
+	BNE loop
+	MOVD 8(R20), R21
+	MOVD 0(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 88(R20), R19
+	MOVD 16(R20), R21
+	WORD $0x6e21d400 // faddp v0, v0, v1
+	WORD $0x6e23d442 // faddp v2, v2, v3
+	WORD $0x6e22d400 // faddp v0, v0, v2
+	CBZ R19, store0
 	VLD1 (R0), V31.S[0]
-	WORD $0x4e3fd508 // fadd v8, v8, v31
-store2:
-	VST1 V8.S[0], (R0)
-	ADD R21, R0
-	WORD $0x6e2cd58c // faddp v12, v12, v12
-	WORD $0x6e2cd58c // faddp v12, v12, v12
-	CBZ R19, store3
+	VLD1 (R1), V31.S[1]
+	VLD1 (R2), V31.S[2]
+	VLD1 (R3), V31.S[3]
+	WORD $0x4e3fd400 // fadd v0, v0, v31
+store0:
+	VST1 V0.S[0], (R0)
+	VST1 V0.S[1], (R1)
+	VST1 V0.S[2], (R2)
+	VST1 V0.S[3], (R3)
+	RET
+
+// func neonQ5_K_1x1(t *tile)
+TEXT ·neonQ5_K_1x1(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 32(R20), R21
+	MOVD 24(R20), R0
+	MOVD 72(R20), R21
+	MOVD 40(R20), R4
+	MOVD 72(R20), R21
+	MOVD 48(R20), R8
+	MOVD 56(R20), R12
+	VMOVI $0, V0.B16
+	VMOVI $15, V8.B16
+	VMOVI $16, V9.B16
+loop:
+	PRFM 2048(R0), PLDL1KEEP
+	PRFM 2112(R0), PLDL1KEEP
+	PRFM 2176(R0), PLDL1KEEP
+	MOVD 4(R0), R23
+	MOVWU 12(R0), R24
+	AND $0x3f3f3f3f3f3f3f3f, R23, R22
+	LSR $2, R23
+	AND $0x3030303030303030, R23
+	ORR R24<<28, R24, R24
+	AND $0x0f0f0f0f0f0f0f0f, R24
+	ORR R24, R23, R23
+	FMOVS (R0), F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	FMOVD R22, F30
+	WORD $0x2f08a7de // uxtl 8h v30, v30
+	WORD $0x6f10a7d0 // uxtl2 v16, v30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x4e21dbde // scvtf v30, v30
+	WORD $0x4e21da10 // scvtf v16, v16
+	WORD $0x4f9c93de // fmul v30, v30, v28[0]
+	WORD $0x4fbc9210 // fmul v16, v16, v28[1]
+	FMOVD R23, F31
+	WORD $0x2f08a7ff // uxtl 8h v31, v31
+	WORD $0x6f10a7f1 // uxtl2 v17, v31
+	WORD $0x2f10a7ff // uxtl v31, v31
+	WORD $0x4e21dbff // scvtf v31, v31
+	WORD $0x4e21da31 // scvtf v17, v17
+	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
+	WORD $0x4fbc9231 // fmul v17, v17, v28[1]
+	FMOVQ 0(R12), F28
+	WORD $0x4eb0cf80 // fmls v0, v28, v16
+	FMOVQ 16(R12), F28
+	WORD $0x4eb1cf80 // fmls v0, v28, v17
+	FMOVQ 48(R0), F18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVQ 64(R0), F19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 80(R0), F22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
+	FMOVQ 96(R0), F23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FLDPQ 16(R0), (F24, F25)
+	WORD $0x4f0c571c // shl 16b v28, v24, #4
+	WORD $0x6ea91f90 // bit v16, v28, v9
+	WORD $0x4f0c573c // shl 16b v28, v25, #4
+	WORD $0x6ea91f91 // bit v17, v28, v9
+	WORD $0x4f0b571c // shl 16b v28, v24, #3
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x4f0b573c // shl 16b v28, v25, #3
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x4f0a571c // shl 16b v28, v24, #2
+	WORD $0x6ea91f94 // bit v20, v28, v9
+	WORD $0x4f0a573c // shl 16b v28, v25, #2
+	WORD $0x6ea91f95 // bit v21, v28, v9
+	WORD $0x4f09571c // shl 16b v28, v24, #1
+	WORD $0x6ea91f96 // bit v22, v28, v9
+	WORD $0x4f09573c // shl 16b v28, v25, #1
+	WORD $0x6ea91f97 // bit v23, v28, v9
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	FMOVQ 112(R0), F18
+	WORD $0x4e281e50 // and v16, v18, v8
+	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
+	FMOVQ 128(R0), F19
+	WORD $0x4e281e71 // and v17, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	FMOVQ 144(R0), F22
+	WORD $0x4e281ed4 // and v20, v22, v8
+	WORD $0x6f0c06d6 // ushr 16b v22, v22, #4
+	FMOVQ 160(R0), F23
+	WORD $0x4e281ef5 // and v21, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	FLDPQ 16(R0), (F24, F25)
+	WORD $0x6ea91f10 // bit v16, v24, v9
+	WORD $0x6ea91f31 // bit v17, v25, v9
+	WORD $0x6f0f071c // ushr 16b v28, v24, #1
+	WORD $0x6ea91f92 // bit v18, v28, v9
+	WORD $0x6f0f073c // ushr 16b v28, v25, #1
+	WORD $0x6ea91f93 // bit v19, v28, v9
+	WORD $0x6f0e071c // ushr 16b v28, v24, #2
+	WORD $0x6ea91f94 // bit v20, v28, v9
+	WORD $0x6f0e073c // ushr 16b v28, v25, #2
+	WORD $0x6ea91f95 // bit v21, v28, v9
+	WORD $0x6f0d071c // ushr 16b v28, v24, #3
+	WORD $0x6ea91f96 // bit v22, v28, v9
+	WORD $0x6f0d073c // ushr 16b v28, v25, #3
+	WORD $0x6ea91f97 // bit v23, v28, v9
+	VMOVI $0, V24.B16
+	FLDPQ 128(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 16(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf00 // fmla v0, v24, v31
+	ADD $176, R0
+	ADD $256, R4
+	ADD $32, R8
+	ADD $32, R12
+	SUBS $256, R19
+	BNE loop
+	MOVD 8(R20), R21
+	MOVD 0(R20), R0
+	MOVD 88(R20), R19
+	MOVD 16(R20), R21
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	CBZ R19, store0
 	VLD1 (R0), V31.S[0]
-	WORD $0x4e3fd58c // fadd v12, v12, v31
-store3:
-	VST1 V12.S[0], (R0)
+	WORD $0x4e3fd400 // fadd v0, v0, v31
+store0:
+	VST1 V0.S[0], (R0)
+	RET
+
+// func neonUnpackQ6_K(q *int8, scales, mins *float32, w *byte, n int)
+TEXT ·neonUnpackQ6_K(SB), NOSPLIT, $0-40
+	MOVD q+0(FP), R0
+	MOVD scales+8(FP), R1
+	MOVD mins+16(FP), R2
+	MOVD w+24(FP), R3
+	MOVD n+32(FP), R4
+	VMOVI $15, V8.B16
+	VMOVI $170, V9.B16
+loop:
+	FMOVQ 192(R3), F22
+	MOVHU 208(R3), R22
+	FMOVS R22, F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	WORD $0x0f08a6d4 // sxtl 8h v20, v22
+	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
+	WORD $0x4f10a6d7 // sxtl2 v23, v22
+	WORD $0x4e21daf7 // scvtf v23, v23
+	WORD $0x4f9c92f7 // fmul v23, v23, v28[0]
+	WORD $0x0f10a6d6 // sxtl v22, v22
+	WORD $0x4e21dad6 // scvtf v22, v22
+	WORD $0x4f9c92d6 // fmul v22, v22, v28[0]
+	WORD $0x4f10a695 // sxtl2 v21, v20
+	WORD $0x4e21dab5 // scvtf v21, v21
+	WORD $0x4f9c92b5 // fmul v21, v21, v28[0]
+	WORD $0x0f10a694 // sxtl v20, v20
+	WORD $0x4e21da94 // scvtf v20, v20
+	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
+	FMOVQ.P F20, 16(R1)
+	FMOVQ.P F21, 16(R1)
+	FMOVQ.P F22, 16(R1)
+	FMOVQ.P F23, 16(R1)
+	FMOVQ 128(R3), F30
+	WORD $0x6e291fde // eor v30, v30, v9
+	FMOVQ 144(R3), F31
+	WORD $0x6e291fff // eor v31, v31, v9
+	FMOVQ 0(R3), F24
+	WORD $0x4f0e57d0 // shl 16b v16, v30, #6
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6ea81f10 // bit v16, v24, v8
+	FMOVQ 16(R3), F25
+	WORD $0x4f0e57f1 // shl 16b v17, v31, #6
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6ea81f31 // bit v17, v25, v8
+	FMOVQ 32(R3), F26
+	WORD $0x4f0c57d2 // shl 16b v18, v30, #4
+	WORD $0x4f0e0652 // sshr 16b v18, v18, #2
+	WORD $0x6ea81f52 // bit v18, v26, v8
+	FMOVQ 48(R3), F27
+	WORD $0x4f0c57f3 // shl 16b v19, v31, #4
+	WORD $0x4f0e0673 // sshr 16b v19, v19, #2
+	WORD $0x6ea81f73 // bit v19, v27, v8
+	FSTPQ.P (F16, F17), 32(R0)
+	FSTPQ.P (F18, F19), 32(R0)
+	FMOVQ 0(R3), F24
+	WORD $0x4f0a57d0 // shl 16b v16, v30, #2
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6f0c4710 // sri 16b v16, v24, #4
+	FMOVQ 16(R3), F25
+	WORD $0x4f0a57f1 // shl 16b v17, v31, #2
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6f0c4731 // sri 16b v17, v25, #4
+	FMOVQ 32(R3), F26
+	WORD $0x4f0e07d2 // sshr 16b v18, v30, #2
+	WORD $0x6f0c4752 // sri 16b v18, v26, #4
+	FMOVQ 48(R3), F27
+	WORD $0x4f0e07f3 // sshr 16b v19, v31, #2
+	WORD $0x6f0c4773 // sri 16b v19, v27, #4
+	FSTPQ.P (F16, F17), 32(R0)
+	FSTPQ.P (F18, F19), 32(R0)
+	FMOVQ 160(R3), F30
+	WORD $0x6e291fde // eor v30, v30, v9
+	FMOVQ 176(R3), F31
+	WORD $0x6e291fff // eor v31, v31, v9
+	FMOVQ 64(R3), F24
+	WORD $0x4f0e57d0 // shl 16b v16, v30, #6
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6ea81f10 // bit v16, v24, v8
+	FMOVQ 80(R3), F25
+	WORD $0x4f0e57f1 // shl 16b v17, v31, #6
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6ea81f31 // bit v17, v25, v8
+	FMOVQ 96(R3), F26
+	WORD $0x4f0c57d2 // shl 16b v18, v30, #4
+	WORD $0x4f0e0652 // sshr 16b v18, v18, #2
+	WORD $0x6ea81f52 // bit v18, v26, v8
+	FMOVQ 112(R3), F27
+	WORD $0x4f0c57f3 // shl 16b v19, v31, #4
+	WORD $0x4f0e0673 // sshr 16b v19, v19, #2
+	WORD $0x6ea81f73 // bit v19, v27, v8
+	FSTPQ.P (F16, F17), 32(R0)
+	FSTPQ.P (F18, F19), 32(R0)
+	FMOVQ 64(R3), F24
+	WORD $0x4f0a57d0 // shl 16b v16, v30, #2
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6f0c4710 // sri 16b v16, v24, #4
+	FMOVQ 80(R3), F25
+	WORD $0x4f0a57f1 // shl 16b v17, v31, #2
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6f0c4731 // sri 16b v17, v25, #4
+	FMOVQ 96(R3), F26
+	WORD $0x4f0e07d2 // sshr 16b v18, v30, #2
+	WORD $0x6f0c4752 // sri 16b v18, v26, #4
+	FMOVQ 112(R3), F27
+	WORD $0x4f0e07f3 // sshr 16b v19, v31, #2
+	WORD $0x6f0c4773 // sri 16b v19, v27, #4
+	FSTPQ.P (F16, F17), 32(R0)
+	FSTPQ.P (F18, F19), 32(R0)
+	ADD $210, R3
+	SUBS $256, R4
+	BNE loop
 	RET
 
 // func neonQ6_K_4x2(t *tile)
@@ -9112,11 +17768,12 @@ TEXT ·neonQ6_K_4x2(SB), NOSPLIT, $0-8
 	VMOVI $0, V5.B16
 	VMOVI $0, V6.B16
 	VMOVI $0, V7.B16
+	VMOVI $15, V8.B16
+	VMOVI $170, V9.B16
 loop:
-	ADD $192, R0, R22
-	FMOVQ (R22), F22
-	MOVHU 16(R22), R23
-	FMOVS R23, F28
+	FMOVQ 192(R0), F22
+	MOVHU 208(R0), R22
+	FMOVS R22, F28
 	WORD $0x0e217b9c // fcvtl v28, v28
 	WORD $0x0f08a6d4 // sxtl 8h v20, v22
 	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
@@ -9132,28 +17789,26 @@ loop:
 	WORD $0x0f10a694 // sxtl v20, v20
 	WORD $0x4e21da94 // scvtf v20, v20
 	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
-	VMOVI $15, V28.B16
-	VMOVI $0xaa, V29.B16
 	FMOVQ 128(R0), F30
-	WORD $0x6e3d1fde // eor v30, v30, v29
+	WORD $0x6e291fde // eor v30, v30, v9
 	FMOVQ 144(R0), F31
-	WORD $0x6e3d1fff // eor v31, v31, v29
+	WORD $0x6e291fff // eor v31, v31, v9
 	FMOVQ 0(R0), F24
-	WORD $0x4f0e57d0 // shl 16b #6 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6ebc1f10 // bit v16, v24, v28
+	WORD $0x4f0e57d0 // shl 16b v16, v30, #6
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6ea81f10 // bit v16, v24, v8
 	FMOVQ 16(R0), F25
-	WORD $0x4f0e57f1 // shl 16b #6 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6ebc1f31 // bit v17, v25, v28
+	WORD $0x4f0e57f1 // shl 16b v17, v31, #6
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6ea81f31 // bit v17, v25, v8
 	FMOVQ 32(R0), F26
-	WORD $0x4f0c57d2 // shl 16b #4 v18, v30
-	WORD $0x4f0e0652 // sshr 16b #2 v18, v18
-	WORD $0x6ebc1f52 // bit v18, v26, v28
+	WORD $0x4f0c57d2 // shl 16b v18, v30, #4
+	WORD $0x4f0e0652 // sshr 16b v18, v18, #2
+	WORD $0x6ea81f52 // bit v18, v26, v8
 	FMOVQ 48(R0), F27
-	WORD $0x4f0c57f3 // shl 16b #4 v19, v31
-	WORD $0x4f0e0673 // sshr 16b #2 v19, v19
-	WORD $0x6ebc1f73 // bit v19, v27, v28
+	WORD $0x4f0c57f3 // shl 16b v19, v31, #4
+	WORD $0x4f0e0673 // sshr 16b v19, v19, #2
+	WORD $0x6ea81f73 // bit v19, v27, v8
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -9170,8 +17825,8 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 0(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf00 // fmla v0, v24, v20
 	VMOVI $0, V24.B16
 	FLDPQ 0(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -9188,22 +17843,22 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 0(R9), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf04 // fmla v4, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf04 // fmla v4, v24, v20
 	FMOVQ 0(R0), F24
-	WORD $0x4f0a57d0 // shl 16b #2 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6f0c4710 // sri 16b #4 v16, v24
+	WORD $0x4f0a57d0 // shl 16b v16, v30, #2
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6f0c4710 // sri 16b v16, v24, #4
 	FMOVQ 16(R0), F25
-	WORD $0x4f0a57f1 // shl 16b #2 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6f0c4731 // sri 16b #4 v17, v25
+	WORD $0x4f0a57f1 // shl 16b v17, v31, #2
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6f0c4731 // sri 16b v17, v25, #4
 	FMOVQ 32(R0), F26
-	WORD $0x4f0e07d2 // sshr 16b #2 v18, v30
-	WORD $0x6f0c4752 // sri 16b #4 v18, v26
+	WORD $0x4f0e07d2 // sshr 16b v18, v30, #2
+	WORD $0x6f0c4752 // sri 16b v18, v26, #4
 	FMOVQ 48(R0), F27
-	WORD $0x4f0e07f3 // sshr 16b #2 v19, v31
-	WORD $0x6f0c4773 // sri 16b #4 v19, v27
+	WORD $0x4f0e07f3 // sshr 16b v19, v31, #2
+	WORD $0x6f0c4773 // sri 16b v19, v27, #4
 	VMOVI $0, V24.B16
 	FLDPQ 64(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -9220,8 +17875,8 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 8(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf00 // fmla v0, v24, v21
 	VMOVI $0, V24.B16
 	FLDPQ 64(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -9238,30 +17893,28 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 8(R9), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf04 // fmla v4, v24, v28
-	VMOVI $15, V28.B16
-	VMOVI $0xaa, V29.B16
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf04 // fmla v4, v24, v21
 	FMOVQ 160(R0), F30
-	WORD $0x6e3d1fde // eor v30, v30, v29
+	WORD $0x6e291fde // eor v30, v30, v9
 	FMOVQ 176(R0), F31
-	WORD $0x6e3d1fff // eor v31, v31, v29
+	WORD $0x6e291fff // eor v31, v31, v9
 	FMOVQ 64(R0), F24
-	WORD $0x4f0e57d0 // shl 16b #6 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6ebc1f10 // bit v16, v24, v28
+	WORD $0x4f0e57d0 // shl 16b v16, v30, #6
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6ea81f10 // bit v16, v24, v8
 	FMOVQ 80(R0), F25
-	WORD $0x4f0e57f1 // shl 16b #6 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6ebc1f31 // bit v17, v25, v28
+	WORD $0x4f0e57f1 // shl 16b v17, v31, #6
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6ea81f31 // bit v17, v25, v8
 	FMOVQ 96(R0), F26
-	WORD $0x4f0c57d2 // shl 16b #4 v18, v30
-	WORD $0x4f0e0652 // sshr 16b #2 v18, v18
-	WORD $0x6ebc1f52 // bit v18, v26, v28
+	WORD $0x4f0c57d2 // shl 16b v18, v30, #4
+	WORD $0x4f0e0652 // sshr 16b v18, v18, #2
+	WORD $0x6ea81f52 // bit v18, v26, v8
 	FMOVQ 112(R0), F27
-	WORD $0x4f0c57f3 // shl 16b #4 v19, v31
-	WORD $0x4f0e0673 // sshr 16b #2 v19, v19
-	WORD $0x6ebc1f73 // bit v19, v27, v28
+	WORD $0x4f0c57f3 // shl 16b v19, v31, #4
+	WORD $0x4f0e0673 // sshr 16b v19, v19, #2
+	WORD $0x6ea81f73 // bit v19, v27, v8
 	VMOVI $0, V24.B16
 	FLDPQ 128(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -9278,8 +17931,8 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 16(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf00 // fmla v0, v24, v22
 	VMOVI $0, V24.B16
 	FLDPQ 128(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -9296,22 +17949,22 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 16(R9), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf04 // fmla v4, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf04 // fmla v4, v24, v22
 	FMOVQ 64(R0), F24
-	WORD $0x4f0a57d0 // shl 16b #2 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6f0c4710 // sri 16b #4 v16, v24
+	WORD $0x4f0a57d0 // shl 16b v16, v30, #2
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6f0c4710 // sri 16b v16, v24, #4
 	FMOVQ 80(R0), F25
-	WORD $0x4f0a57f1 // shl 16b #2 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6f0c4731 // sri 16b #4 v17, v25
+	WORD $0x4f0a57f1 // shl 16b v17, v31, #2
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6f0c4731 // sri 16b v17, v25, #4
 	FMOVQ 96(R0), F26
-	WORD $0x4f0e07d2 // sshr 16b #2 v18, v30
-	WORD $0x6f0c4752 // sri 16b #4 v18, v26
+	WORD $0x4f0e07d2 // sshr 16b v18, v30, #2
+	WORD $0x6f0c4752 // sri 16b v18, v26, #4
 	FMOVQ 112(R0), F27
-	WORD $0x4f0e07f3 // sshr 16b #2 v19, v31
-	WORD $0x6f0c4773 // sri 16b #4 v19, v27
+	WORD $0x4f0e07f3 // sshr 16b v19, v31, #2
+	WORD $0x6f0c4773 // sri 16b v19, v27, #4
 	VMOVI $0, V24.B16
 	FLDPQ 192(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -9328,8 +17981,8 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 24(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf00 // fmla v0, v24, v23
 	VMOVI $0, V24.B16
 	FLDPQ 192(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -9346,13 +17999,12 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 24(R9), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf04 // fmla v4, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf04 // fmla v4, v24, v23
 	ADD $210, R0
-	ADD $192, R1, R22
-	FMOVQ (R22), F22
-	MOVHU 16(R22), R23
-	FMOVS R23, F28
+	FMOVQ 192(R1), F22
+	MOVHU 208(R1), R22
+	FMOVS R22, F28
 	WORD $0x0e217b9c // fcvtl v28, v28
 	WORD $0x0f08a6d4 // sxtl 8h v20, v22
 	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
@@ -9368,28 +18020,26 @@ loop:
 	WORD $0x0f10a694 // sxtl v20, v20
 	WORD $0x4e21da94 // scvtf v20, v20
 	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
-	VMOVI $15, V28.B16
-	VMOVI $0xaa, V29.B16
 	FMOVQ 128(R1), F30
-	WORD $0x6e3d1fde // eor v30, v30, v29
+	WORD $0x6e291fde // eor v30, v30, v9
 	FMOVQ 144(R1), F31
-	WORD $0x6e3d1fff // eor v31, v31, v29
+	WORD $0x6e291fff // eor v31, v31, v9
 	FMOVQ 0(R1), F24
-	WORD $0x4f0e57d0 // shl 16b #6 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6ebc1f10 // bit v16, v24, v28
+	WORD $0x4f0e57d0 // shl 16b v16, v30, #6
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6ea81f10 // bit v16, v24, v8
 	FMOVQ 16(R1), F25
-	WORD $0x4f0e57f1 // shl 16b #6 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6ebc1f31 // bit v17, v25, v28
+	WORD $0x4f0e57f1 // shl 16b v17, v31, #6
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6ea81f31 // bit v17, v25, v8
 	FMOVQ 32(R1), F26
-	WORD $0x4f0c57d2 // shl 16b #4 v18, v30
-	WORD $0x4f0e0652 // sshr 16b #2 v18, v18
-	WORD $0x6ebc1f52 // bit v18, v26, v28
+	WORD $0x4f0c57d2 // shl 16b v18, v30, #4
+	WORD $0x4f0e0652 // sshr 16b v18, v18, #2
+	WORD $0x6ea81f52 // bit v18, v26, v8
 	FMOVQ 48(R1), F27
-	WORD $0x4f0c57f3 // shl 16b #4 v19, v31
-	WORD $0x4f0e0673 // sshr 16b #2 v19, v19
-	WORD $0x6ebc1f73 // bit v19, v27, v28
+	WORD $0x4f0c57f3 // shl 16b v19, v31, #4
+	WORD $0x4f0e0673 // sshr 16b v19, v19, #2
+	WORD $0x6ea81f73 // bit v19, v27, v8
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -9406,8 +18056,8 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 0(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf01 // fmla v1, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf01 // fmla v1, v24, v20
 	VMOVI $0, V24.B16
 	FLDPQ 0(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -9424,22 +18074,22 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 0(R9), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf05 // fmla v5, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf05 // fmla v5, v24, v20
 	FMOVQ 0(R1), F24
-	WORD $0x4f0a57d0 // shl 16b #2 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6f0c4710 // sri 16b #4 v16, v24
+	WORD $0x4f0a57d0 // shl 16b v16, v30, #2
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6f0c4710 // sri 16b v16, v24, #4
 	FMOVQ 16(R1), F25
-	WORD $0x4f0a57f1 // shl 16b #2 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6f0c4731 // sri 16b #4 v17, v25
+	WORD $0x4f0a57f1 // shl 16b v17, v31, #2
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6f0c4731 // sri 16b v17, v25, #4
 	FMOVQ 32(R1), F26
-	WORD $0x4f0e07d2 // sshr 16b #2 v18, v30
-	WORD $0x6f0c4752 // sri 16b #4 v18, v26
+	WORD $0x4f0e07d2 // sshr 16b v18, v30, #2
+	WORD $0x6f0c4752 // sri 16b v18, v26, #4
 	FMOVQ 48(R1), F27
-	WORD $0x4f0e07f3 // sshr 16b #2 v19, v31
-	WORD $0x6f0c4773 // sri 16b #4 v19, v27
+	WORD $0x4f0e07f3 // sshr 16b v19, v31, #2
+	WORD $0x6f0c4773 // sri 16b v19, v27, #4
 	VMOVI $0, V24.B16
 	FLDPQ 64(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -9456,8 +18106,8 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 8(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf01 // fmla v1, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf01 // fmla v1, v24, v21
 	VMOVI $0, V24.B16
 	FLDPQ 64(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -9474,30 +18124,28 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 8(R9), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf05 // fmla v5, v24, v28
-	VMOVI $15, V28.B16
-	VMOVI $0xaa, V29.B16
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf05 // fmla v5, v24, v21
 	FMOVQ 160(R1), F30
-	WORD $0x6e3d1fde // eor v30, v30, v29
+	WORD $0x6e291fde // eor v30, v30, v9
 	FMOVQ 176(R1), F31
-	WORD $0x6e3d1fff // eor v31, v31, v29
+	WORD $0x6e291fff // eor v31, v31, v9
 	FMOVQ 64(R1), F24
-	WORD $0x4f0e57d0 // shl 16b #6 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6ebc1f10 // bit v16, v24, v28
+	WORD $0x4f0e57d0 // shl 16b v16, v30, #6
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6ea81f10 // bit v16, v24, v8
 	FMOVQ 80(R1), F25
-	WORD $0x4f0e57f1 // shl 16b #6 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6ebc1f31 // bit v17, v25, v28
+	WORD $0x4f0e57f1 // shl 16b v17, v31, #6
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6ea81f31 // bit v17, v25, v8
 	FMOVQ 96(R1), F26
-	WORD $0x4f0c57d2 // shl 16b #4 v18, v30
-	WORD $0x4f0e0652 // sshr 16b #2 v18, v18
-	WORD $0x6ebc1f52 // bit v18, v26, v28
+	WORD $0x4f0c57d2 // shl 16b v18, v30, #4
+	WORD $0x4f0e0652 // sshr 16b v18, v18, #2
+	WORD $0x6ea81f52 // bit v18, v26, v8
 	FMOVQ 112(R1), F27
-	WORD $0x4f0c57f3 // shl 16b #4 v19, v31
-	WORD $0x4f0e0673 // sshr 16b #2 v19, v19
-	WORD $0x6ebc1f73 // bit v19, v27, v28
+	WORD $0x4f0c57f3 // shl 16b v19, v31, #4
+	WORD $0x4f0e0673 // sshr 16b v19, v19, #2
+	WORD $0x6ea81f73 // bit v19, v27, v8
 	VMOVI $0, V24.B16
 	FLDPQ 128(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -9514,8 +18162,8 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 16(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf01 // fmla v1, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf01 // fmla v1, v24, v22
 	VMOVI $0, V24.B16
 	FLDPQ 128(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -9532,22 +18180,22 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 16(R9), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf05 // fmla v5, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf05 // fmla v5, v24, v22
 	FMOVQ 64(R1), F24
-	WORD $0x4f0a57d0 // shl 16b #2 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6f0c4710 // sri 16b #4 v16, v24
+	WORD $0x4f0a57d0 // shl 16b v16, v30, #2
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6f0c4710 // sri 16b v16, v24, #4
 	FMOVQ 80(R1), F25
-	WORD $0x4f0a57f1 // shl 16b #2 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6f0c4731 // sri 16b #4 v17, v25
+	WORD $0x4f0a57f1 // shl 16b v17, v31, #2
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6f0c4731 // sri 16b v17, v25, #4
 	FMOVQ 96(R1), F26
-	WORD $0x4f0e07d2 // sshr 16b #2 v18, v30
-	WORD $0x6f0c4752 // sri 16b #4 v18, v26
+	WORD $0x4f0e07d2 // sshr 16b v18, v30, #2
+	WORD $0x6f0c4752 // sri 16b v18, v26, #4
 	FMOVQ 112(R1), F27
-	WORD $0x4f0e07f3 // sshr 16b #2 v19, v31
-	WORD $0x6f0c4773 // sri 16b #4 v19, v27
+	WORD $0x4f0e07f3 // sshr 16b v19, v31, #2
+	WORD $0x6f0c4773 // sri 16b v19, v27, #4
 	VMOVI $0, V24.B16
 	FLDPQ 192(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -9564,8 +18212,8 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 24(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf01 // fmla v1, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf01 // fmla v1, v24, v23
 	VMOVI $0, V24.B16
 	FLDPQ 192(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -9582,13 +18230,12 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 24(R9), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf05 // fmla v5, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf05 // fmla v5, v24, v23
 	ADD $210, R1
-	ADD $192, R2, R22
-	FMOVQ (R22), F22
-	MOVHU 16(R22), R23
-	FMOVS R23, F28
+	FMOVQ 192(R2), F22
+	MOVHU 208(R2), R22
+	FMOVS R22, F28
 	WORD $0x0e217b9c // fcvtl v28, v28
 	WORD $0x0f08a6d4 // sxtl 8h v20, v22
 	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
@@ -9604,28 +18251,26 @@ loop:
 	WORD $0x0f10a694 // sxtl v20, v20
 	WORD $0x4e21da94 // scvtf v20, v20
 	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
-	VMOVI $15, V28.B16
-	VMOVI $0xaa, V29.B16
 	FMOVQ 128(R2), F30
-	WORD $0x6e3d1fde // eor v30, v30, v29
+	WORD $0x6e291fde // eor v30, v30, v9
 	FMOVQ 144(R2), F31
-	WORD $0x6e3d1fff // eor v31, v31, v29
+	WORD $0x6e291fff // eor v31, v31, v9
 	FMOVQ 0(R2), F24
-	WORD $0x4f0e57d0 // shl 16b #6 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6ebc1f10 // bit v16, v24, v28
+	WORD $0x4f0e57d0 // shl 16b v16, v30, #6
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6ea81f10 // bit v16, v24, v8
 	FMOVQ 16(R2), F25
-	WORD $0x4f0e57f1 // shl 16b #6 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6ebc1f31 // bit v17, v25, v28
+	WORD $0x4f0e57f1 // shl 16b v17, v31, #6
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6ea81f31 // bit v17, v25, v8
 	FMOVQ 32(R2), F26
-	WORD $0x4f0c57d2 // shl 16b #4 v18, v30
-	WORD $0x4f0e0652 // sshr 16b #2 v18, v18
-	WORD $0x6ebc1f52 // bit v18, v26, v28
+	WORD $0x4f0c57d2 // shl 16b v18, v30, #4
+	WORD $0x4f0e0652 // sshr 16b v18, v18, #2
+	WORD $0x6ea81f52 // bit v18, v26, v8
 	FMOVQ 48(R2), F27
-	WORD $0x4f0c57f3 // shl 16b #4 v19, v31
-	WORD $0x4f0e0673 // sshr 16b #2 v19, v19
-	WORD $0x6ebc1f73 // bit v19, v27, v28
+	WORD $0x4f0c57f3 // shl 16b v19, v31, #4
+	WORD $0x4f0e0673 // sshr 16b v19, v19, #2
+	WORD $0x6ea81f73 // bit v19, v27, v8
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -9642,8 +18287,8 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 0(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf02 // fmla v2, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf02 // fmla v2, v24, v20
 	VMOVI $0, V24.B16
 	FLDPQ 0(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -9660,22 +18305,22 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 0(R9), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf06 // fmla v6, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf06 // fmla v6, v24, v20
 	FMOVQ 0(R2), F24
-	WORD $0x4f0a57d0 // shl 16b #2 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6f0c4710 // sri 16b #4 v16, v24
+	WORD $0x4f0a57d0 // shl 16b v16, v30, #2
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6f0c4710 // sri 16b v16, v24, #4
 	FMOVQ 16(R2), F25
-	WORD $0x4f0a57f1 // shl 16b #2 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6f0c4731 // sri 16b #4 v17, v25
+	WORD $0x4f0a57f1 // shl 16b v17, v31, #2
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6f0c4731 // sri 16b v17, v25, #4
 	FMOVQ 32(R2), F26
-	WORD $0x4f0e07d2 // sshr 16b #2 v18, v30
-	WORD $0x6f0c4752 // sri 16b #4 v18, v26
+	WORD $0x4f0e07d2 // sshr 16b v18, v30, #2
+	WORD $0x6f0c4752 // sri 16b v18, v26, #4
 	FMOVQ 48(R2), F27
-	WORD $0x4f0e07f3 // sshr 16b #2 v19, v31
-	WORD $0x6f0c4773 // sri 16b #4 v19, v27
+	WORD $0x4f0e07f3 // sshr 16b v19, v31, #2
+	WORD $0x6f0c4773 // sri 16b v19, v27, #4
 	VMOVI $0, V24.B16
 	FLDPQ 64(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -9692,8 +18337,8 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 8(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf02 // fmla v2, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf02 // fmla v2, v24, v21
 	VMOVI $0, V24.B16
 	FLDPQ 64(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -9710,30 +18355,28 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 8(R9), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf06 // fmla v6, v24, v28
-	VMOVI $15, V28.B16
-	VMOVI $0xaa, V29.B16
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf06 // fmla v6, v24, v21
 	FMOVQ 160(R2), F30
-	WORD $0x6e3d1fde // eor v30, v30, v29
+	WORD $0x6e291fde // eor v30, v30, v9
 	FMOVQ 176(R2), F31
-	WORD $0x6e3d1fff // eor v31, v31, v29
+	WORD $0x6e291fff // eor v31, v31, v9
 	FMOVQ 64(R2), F24
-	WORD $0x4f0e57d0 // shl 16b #6 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6ebc1f10 // bit v16, v24, v28
+	WORD $0x4f0e57d0 // shl 16b v16, v30, #6
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6ea81f10 // bit v16, v24, v8
 	FMOVQ 80(R2), F25
-	WORD $0x4f0e57f1 // shl 16b #6 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6ebc1f31 // bit v17, v25, v28
+	WORD $0x4f0e57f1 // shl 16b v17, v31, #6
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6ea81f31 // bit v17, v25, v8
 	FMOVQ 96(R2), F26
-	WORD $0x4f0c57d2 // shl 16b #4 v18, v30
-	WORD $0x4f0e0652 // sshr 16b #2 v18, v18
-	WORD $0x6ebc1f52 // bit v18, v26, v28
+	WORD $0x4f0c57d2 // shl 16b v18, v30, #4
+	WORD $0x4f0e0652 // sshr 16b v18, v18, #2
+	WORD $0x6ea81f52 // bit v18, v26, v8
 	FMOVQ 112(R2), F27
-	WORD $0x4f0c57f3 // shl 16b #4 v19, v31
-	WORD $0x4f0e0673 // sshr 16b #2 v19, v19
-	WORD $0x6ebc1f73 // bit v19, v27, v28
+	WORD $0x4f0c57f3 // shl 16b v19, v31, #4
+	WORD $0x4f0e0673 // sshr 16b v19, v19, #2
+	WORD $0x6ea81f73 // bit v19, v27, v8
 	VMOVI $0, V24.B16
 	FLDPQ 128(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -9750,8 +18393,8 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 16(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf02 // fmla v2, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf02 // fmla v2, v24, v22
 	VMOVI $0, V24.B16
 	FLDPQ 128(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -9768,22 +18411,22 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 16(R9), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf06 // fmla v6, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf06 // fmla v6, v24, v22
 	FMOVQ 64(R2), F24
-	WORD $0x4f0a57d0 // shl 16b #2 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6f0c4710 // sri 16b #4 v16, v24
+	WORD $0x4f0a57d0 // shl 16b v16, v30, #2
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6f0c4710 // sri 16b v16, v24, #4
 	FMOVQ 80(R2), F25
-	WORD $0x4f0a57f1 // shl 16b #2 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6f0c4731 // sri 16b #4 v17, v25
+	WORD $0x4f0a57f1 // shl 16b v17, v31, #2
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6f0c4731 // sri 16b v17, v25, #4
 	FMOVQ 96(R2), F26
-	WORD $0x4f0e07d2 // sshr 16b #2 v18, v30
-	WORD $0x6f0c4752 // sri 16b #4 v18, v26
+	WORD $0x4f0e07d2 // sshr 16b v18, v30, #2
+	WORD $0x6f0c4752 // sri 16b v18, v26, #4
 	FMOVQ 112(R2), F27
-	WORD $0x4f0e07f3 // sshr 16b #2 v19, v31
-	WORD $0x6f0c4773 // sri 16b #4 v19, v27
+	WORD $0x4f0e07f3 // sshr 16b v19, v31, #2
+	WORD $0x6f0c4773 // sri 16b v19, v27, #4
 	VMOVI $0, V24.B16
 	FLDPQ 192(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -9800,8 +18443,8 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 24(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf02 // fmla v2, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf02 // fmla v2, v24, v23
 	VMOVI $0, V24.B16
 	FLDPQ 192(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -9818,13 +18461,12 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 24(R9), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf06 // fmla v6, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf06 // fmla v6, v24, v23
 	ADD $210, R2
-	ADD $192, R3, R22
-	FMOVQ (R22), F22
-	MOVHU 16(R22), R23
-	FMOVS R23, F28
+	FMOVQ 192(R3), F22
+	MOVHU 208(R3), R22
+	FMOVS R22, F28
 	WORD $0x0e217b9c // fcvtl v28, v28
 	WORD $0x0f08a6d4 // sxtl 8h v20, v22
 	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
@@ -9840,28 +18482,26 @@ loop:
 	WORD $0x0f10a694 // sxtl v20, v20
 	WORD $0x4e21da94 // scvtf v20, v20
 	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
-	VMOVI $15, V28.B16
-	VMOVI $0xaa, V29.B16
 	FMOVQ 128(R3), F30
-	WORD $0x6e3d1fde // eor v30, v30, v29
+	WORD $0x6e291fde // eor v30, v30, v9
 	FMOVQ 144(R3), F31
-	WORD $0x6e3d1fff // eor v31, v31, v29
+	WORD $0x6e291fff // eor v31, v31, v9
 	FMOVQ 0(R3), F24
-	WORD $0x4f0e57d0 // shl 16b #6 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6ebc1f10 // bit v16, v24, v28
+	WORD $0x4f0e57d0 // shl 16b v16, v30, #6
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6ea81f10 // bit v16, v24, v8
 	FMOVQ 16(R3), F25
-	WORD $0x4f0e57f1 // shl 16b #6 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6ebc1f31 // bit v17, v25, v28
+	WORD $0x4f0e57f1 // shl 16b v17, v31, #6
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6ea81f31 // bit v17, v25, v8
 	FMOVQ 32(R3), F26
-	WORD $0x4f0c57d2 // shl 16b #4 v18, v30
-	WORD $0x4f0e0652 // sshr 16b #2 v18, v18
-	WORD $0x6ebc1f52 // bit v18, v26, v28
+	WORD $0x4f0c57d2 // shl 16b v18, v30, #4
+	WORD $0x4f0e0652 // sshr 16b v18, v18, #2
+	WORD $0x6ea81f52 // bit v18, v26, v8
 	FMOVQ 48(R3), F27
-	WORD $0x4f0c57f3 // shl 16b #4 v19, v31
-	WORD $0x4f0e0673 // sshr 16b #2 v19, v19
-	WORD $0x6ebc1f73 // bit v19, v27, v28
+	WORD $0x4f0c57f3 // shl 16b v19, v31, #4
+	WORD $0x4f0e0673 // sshr 16b v19, v19, #2
+	WORD $0x6ea81f73 // bit v19, v27, v8
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -9878,8 +18518,8 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 0(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf03 // fmla v3, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf03 // fmla v3, v24, v20
 	VMOVI $0, V24.B16
 	FLDPQ 0(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -9896,22 +18536,22 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 0(R9), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf07 // fmla v7, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf07 // fmla v7, v24, v20
 	FMOVQ 0(R3), F24
-	WORD $0x4f0a57d0 // shl 16b #2 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6f0c4710 // sri 16b #4 v16, v24
+	WORD $0x4f0a57d0 // shl 16b v16, v30, #2
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6f0c4710 // sri 16b v16, v24, #4
 	FMOVQ 16(R3), F25
-	WORD $0x4f0a57f1 // shl 16b #2 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6f0c4731 // sri 16b #4 v17, v25
+	WORD $0x4f0a57f1 // shl 16b v17, v31, #2
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6f0c4731 // sri 16b v17, v25, #4
 	FMOVQ 32(R3), F26
-	WORD $0x4f0e07d2 // sshr 16b #2 v18, v30
-	WORD $0x6f0c4752 // sri 16b #4 v18, v26
+	WORD $0x4f0e07d2 // sshr 16b v18, v30, #2
+	WORD $0x6f0c4752 // sri 16b v18, v26, #4
 	FMOVQ 48(R3), F27
-	WORD $0x4f0e07f3 // sshr 16b #2 v19, v31
-	WORD $0x6f0c4773 // sri 16b #4 v19, v27
+	WORD $0x4f0e07f3 // sshr 16b v19, v31, #2
+	WORD $0x6f0c4773 // sri 16b v19, v27, #4
 	VMOVI $0, V24.B16
 	FLDPQ 64(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -9928,8 +18568,8 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 8(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf03 // fmla v3, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf03 // fmla v3, v24, v21
 	VMOVI $0, V24.B16
 	FLDPQ 64(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -9946,30 +18586,28 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 8(R9), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf07 // fmla v7, v24, v28
-	VMOVI $15, V28.B16
-	VMOVI $0xaa, V29.B16
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf07 // fmla v7, v24, v21
 	FMOVQ 160(R3), F30
-	WORD $0x6e3d1fde // eor v30, v30, v29
+	WORD $0x6e291fde // eor v30, v30, v9
 	FMOVQ 176(R3), F31
-	WORD $0x6e3d1fff // eor v31, v31, v29
+	WORD $0x6e291fff // eor v31, v31, v9
 	FMOVQ 64(R3), F24
-	WORD $0x4f0e57d0 // shl 16b #6 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6ebc1f10 // bit v16, v24, v28
+	WORD $0x4f0e57d0 // shl 16b v16, v30, #6
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6ea81f10 // bit v16, v24, v8
 	FMOVQ 80(R3), F25
-	WORD $0x4f0e57f1 // shl 16b #6 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6ebc1f31 // bit v17, v25, v28
+	WORD $0x4f0e57f1 // shl 16b v17, v31, #6
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6ea81f31 // bit v17, v25, v8
 	FMOVQ 96(R3), F26
-	WORD $0x4f0c57d2 // shl 16b #4 v18, v30
-	WORD $0x4f0e0652 // sshr 16b #2 v18, v18
-	WORD $0x6ebc1f52 // bit v18, v26, v28
+	WORD $0x4f0c57d2 // shl 16b v18, v30, #4
+	WORD $0x4f0e0652 // sshr 16b v18, v18, #2
+	WORD $0x6ea81f52 // bit v18, v26, v8
 	FMOVQ 112(R3), F27
-	WORD $0x4f0c57f3 // shl 16b #4 v19, v31
-	WORD $0x4f0e0673 // sshr 16b #2 v19, v19
-	WORD $0x6ebc1f73 // bit v19, v27, v28
+	WORD $0x4f0c57f3 // shl 16b v19, v31, #4
+	WORD $0x4f0e0673 // sshr 16b v19, v19, #2
+	WORD $0x6ea81f73 // bit v19, v27, v8
 	VMOVI $0, V24.B16
 	FLDPQ 128(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -9986,8 +18624,8 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 16(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf03 // fmla v3, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf03 // fmla v3, v24, v22
 	VMOVI $0, V24.B16
 	FLDPQ 128(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -10004,22 +18642,22 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 16(R9), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf07 // fmla v7, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf07 // fmla v7, v24, v22
 	FMOVQ 64(R3), F24
-	WORD $0x4f0a57d0 // shl 16b #2 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6f0c4710 // sri 16b #4 v16, v24
+	WORD $0x4f0a57d0 // shl 16b v16, v30, #2
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6f0c4710 // sri 16b v16, v24, #4
 	FMOVQ 80(R3), F25
-	WORD $0x4f0a57f1 // shl 16b #2 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6f0c4731 // sri 16b #4 v17, v25
+	WORD $0x4f0a57f1 // shl 16b v17, v31, #2
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6f0c4731 // sri 16b v17, v25, #4
 	FMOVQ 96(R3), F26
-	WORD $0x4f0e07d2 // sshr 16b #2 v18, v30
-	WORD $0x6f0c4752 // sri 16b #4 v18, v26
+	WORD $0x4f0e07d2 // sshr 16b v18, v30, #2
+	WORD $0x6f0c4752 // sri 16b v18, v26, #4
 	FMOVQ 112(R3), F27
-	WORD $0x4f0e07f3 // sshr 16b #2 v19, v31
-	WORD $0x6f0c4773 // sri 16b #4 v19, v27
+	WORD $0x4f0e07f3 // sshr 16b v19, v31, #2
+	WORD $0x6f0c4773 // sri 16b v19, v27, #4
 	VMOVI $0, V24.B16
 	FLDPQ 192(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -10036,8 +18674,8 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 24(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf03 // fmla v3, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf03 // fmla v3, v24, v23
 	VMOVI $0, V24.B16
 	FLDPQ 192(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -10054,8 +18692,8 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 24(R9), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf07 // fmla v7, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf07 // fmla v7, v24, v23
 	ADD $210, R3
 	ADD $256, R4
 	ADD $32, R8
@@ -10118,11 +18756,12 @@ TEXT ·neonQ6_K_1x2(SB), NOSPLIT, $0-8
 	ADD R21, R8, R9
 	VMOVI $0, V0.B16
 	VMOVI $0, V4.B16
+	VMOVI $15, V8.B16
+	VMOVI $170, V9.B16
 loop:
-	ADD $192, R0, R22
-	FMOVQ (R22), F22
-	MOVHU 16(R22), R23
-	FMOVS R23, F28
+	FMOVQ 192(R0), F22
+	MOVHU 208(R0), R22
+	FMOVS R22, F28
 	WORD $0x0e217b9c // fcvtl v28, v28
 	WORD $0x0f08a6d4 // sxtl 8h v20, v22
 	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
@@ -10138,28 +18777,26 @@ loop:
 	WORD $0x0f10a694 // sxtl v20, v20
 	WORD $0x4e21da94 // scvtf v20, v20
 	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
-	VMOVI $15, V28.B16
-	VMOVI $0xaa, V29.B16
 	FMOVQ 128(R0), F30
-	WORD $0x6e3d1fde // eor v30, v30, v29
+	WORD $0x6e291fde // eor v30, v30, v9
 	FMOVQ 144(R0), F31
-	WORD $0x6e3d1fff // eor v31, v31, v29
+	WORD $0x6e291fff // eor v31, v31, v9
 	FMOVQ 0(R0), F24
-	WORD $0x4f0e57d0 // shl 16b #6 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6ebc1f10 // bit v16, v24, v28
+	WORD $0x4f0e57d0 // shl 16b v16, v30, #6
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6ea81f10 // bit v16, v24, v8
 	FMOVQ 16(R0), F25
-	WORD $0x4f0e57f1 // shl 16b #6 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6ebc1f31 // bit v17, v25, v28
+	WORD $0x4f0e57f1 // shl 16b v17, v31, #6
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6ea81f31 // bit v17, v25, v8
 	FMOVQ 32(R0), F26
-	WORD $0x4f0c57d2 // shl 16b #4 v18, v30
-	WORD $0x4f0e0652 // sshr 16b #2 v18, v18
-	WORD $0x6ebc1f52 // bit v18, v26, v28
+	WORD $0x4f0c57d2 // shl 16b v18, v30, #4
+	WORD $0x4f0e0652 // sshr 16b v18, v18, #2
+	WORD $0x6ea81f52 // bit v18, v26, v8
 	FMOVQ 48(R0), F27
-	WORD $0x4f0c57f3 // shl 16b #4 v19, v31
-	WORD $0x4f0e0673 // sshr 16b #2 v19, v19
-	WORD $0x6ebc1f73 // bit v19, v27, v28
+	WORD $0x4f0c57f3 // shl 16b v19, v31, #4
+	WORD $0x4f0e0673 // sshr 16b v19, v19, #2
+	WORD $0x6ea81f73 // bit v19, v27, v8
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -10176,8 +18813,8 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 0(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf00 // fmla v0, v24, v20
 	VMOVI $0, V24.B16
 	FLDPQ 0(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -10194,22 +18831,22 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 0(R9), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf04 // fmla v4, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf04 // fmla v4, v24, v20
 	FMOVQ 0(R0), F24
-	WORD $0x4f0a57d0 // shl 16b #2 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6f0c4710 // sri 16b #4 v16, v24
+	WORD $0x4f0a57d0 // shl 16b v16, v30, #2
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6f0c4710 // sri 16b v16, v24, #4
 	FMOVQ 16(R0), F25
-	WORD $0x4f0a57f1 // shl 16b #2 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6f0c4731 // sri 16b #4 v17, v25
+	WORD $0x4f0a57f1 // shl 16b v17, v31, #2
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6f0c4731 // sri 16b v17, v25, #4
 	FMOVQ 32(R0), F26
-	WORD $0x4f0e07d2 // sshr 16b #2 v18, v30
-	WORD $0x6f0c4752 // sri 16b #4 v18, v26
+	WORD $0x4f0e07d2 // sshr 16b v18, v30, #2
+	WORD $0x6f0c4752 // sri 16b v18, v26, #4
 	FMOVQ 48(R0), F27
-	WORD $0x4f0e07f3 // sshr 16b #2 v19, v31
-	WORD $0x6f0c4773 // sri 16b #4 v19, v27
+	WORD $0x4f0e07f3 // sshr 16b v19, v31, #2
+	WORD $0x6f0c4773 // sri 16b v19, v27, #4
 	VMOVI $0, V24.B16
 	FLDPQ 64(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -10226,8 +18863,8 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 8(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf00 // fmla v0, v24, v21
 	VMOVI $0, V24.B16
 	FLDPQ 64(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -10244,30 +18881,28 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 8(R9), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf04 // fmla v4, v24, v28
-	VMOVI $15, V28.B16
-	VMOVI $0xaa, V29.B16
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf04 // fmla v4, v24, v21
 	FMOVQ 160(R0), F30
-	WORD $0x6e3d1fde // eor v30, v30, v29
+	WORD $0x6e291fde // eor v30, v30, v9
 	FMOVQ 176(R0), F31
-	WORD $0x6e3d1fff // eor v31, v31, v29
+	WORD $0x6e291fff // eor v31, v31, v9
 	FMOVQ 64(R0), F24
-	WORD $0x4f0e57d0 // shl 16b #6 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6ebc1f10 // bit v16, v24, v28
+	WORD $0x4f0e57d0 // shl 16b v16, v30, #6
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6ea81f10 // bit v16, v24, v8
 	FMOVQ 80(R0), F25
-	WORD $0x4f0e57f1 // shl 16b #6 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6ebc1f31 // bit v17, v25, v28
+	WORD $0x4f0e57f1 // shl 16b v17, v31, #6
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6ea81f31 // bit v17, v25, v8
 	FMOVQ 96(R0), F26
-	WORD $0x4f0c57d2 // shl 16b #4 v18, v30
-	WORD $0x4f0e0652 // sshr 16b #2 v18, v18
-	WORD $0x6ebc1f52 // bit v18, v26, v28
+	WORD $0x4f0c57d2 // shl 16b v18, v30, #4
+	WORD $0x4f0e0652 // sshr 16b v18, v18, #2
+	WORD $0x6ea81f52 // bit v18, v26, v8
 	FMOVQ 112(R0), F27
-	WORD $0x4f0c57f3 // shl 16b #4 v19, v31
-	WORD $0x4f0e0673 // sshr 16b #2 v19, v19
-	WORD $0x6ebc1f73 // bit v19, v27, v28
+	WORD $0x4f0c57f3 // shl 16b v19, v31, #4
+	WORD $0x4f0e0673 // sshr 16b v19, v19, #2
+	WORD $0x6ea81f73 // bit v19, v27, v8
 	VMOVI $0, V24.B16
 	FLDPQ 128(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -10284,8 +18919,8 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 16(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf00 // fmla v0, v24, v22
 	VMOVI $0, V24.B16
 	FLDPQ 128(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -10302,22 +18937,22 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 16(R9), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf04 // fmla v4, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf04 // fmla v4, v24, v22
 	FMOVQ 64(R0), F24
-	WORD $0x4f0a57d0 // shl 16b #2 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6f0c4710 // sri 16b #4 v16, v24
+	WORD $0x4f0a57d0 // shl 16b v16, v30, #2
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6f0c4710 // sri 16b v16, v24, #4
 	FMOVQ 80(R0), F25
-	WORD $0x4f0a57f1 // shl 16b #2 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6f0c4731 // sri 16b #4 v17, v25
+	WORD $0x4f0a57f1 // shl 16b v17, v31, #2
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6f0c4731 // sri 16b v17, v25, #4
 	FMOVQ 96(R0), F26
-	WORD $0x4f0e07d2 // sshr 16b #2 v18, v30
-	WORD $0x6f0c4752 // sri 16b #4 v18, v26
+	WORD $0x4f0e07d2 // sshr 16b v18, v30, #2
+	WORD $0x6f0c4752 // sri 16b v18, v26, #4
 	FMOVQ 112(R0), F27
-	WORD $0x4f0e07f3 // sshr 16b #2 v19, v31
-	WORD $0x6f0c4773 // sri 16b #4 v19, v27
+	WORD $0x4f0e07f3 // sshr 16b v19, v31, #2
+	WORD $0x6f0c4773 // sri 16b v19, v27, #4
 	VMOVI $0, V24.B16
 	FLDPQ 192(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -10334,8 +18969,8 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 24(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf00 // fmla v0, v24, v23
 	VMOVI $0, V24.B16
 	FLDPQ 192(R5), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -10352,8 +18987,8 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 24(R9), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf04 // fmla v4, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf04 // fmla v4, v24, v23
 	ADD $210, R0
 	ADD $256, R4
 	ADD $32, R8
@@ -10399,15 +19034,16 @@ TEXT ·neonQ6_K_4x1(SB), NOSPLIT, $0-8
 	VMOVI $0, V1.B16
 	VMOVI $0, V2.B16
 	VMOVI $0, V3.B16
+	VMOVI $15, V8.B16
+	VMOVI $170, V9.B16
 loop:
 	PRFM 2048(R0), PLDL1KEEP
 	PRFM 2112(R0), PLDL1KEEP
 	PRFM 2176(R0), PLDL1KEEP
 	PRFM 2240(R0), PLDL1KEEP
-	ADD $192, R0, R22
-	FMOVQ (R22), F22
-	MOVHU 16(R22), R23
-	FMOVS R23, F28
+	FMOVQ 192(R0), F22
+	MOVHU 208(R0), R22
+	FMOVS R22, F28
 	WORD $0x0e217b9c // fcvtl v28, v28
 	WORD $0x0f08a6d4 // sxtl 8h v20, v22
 	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
@@ -10423,28 +19059,26 @@ loop:
 	WORD $0x0f10a694 // sxtl v20, v20
 	WORD $0x4e21da94 // scvtf v20, v20
 	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
-	VMOVI $15, V28.B16
-	VMOVI $0xaa, V29.B16
 	FMOVQ 128(R0), F30
-	WORD $0x6e3d1fde // eor v30, v30, v29
+	WORD $0x6e291fde // eor v30, v30, v9
 	FMOVQ 144(R0), F31
-	WORD $0x6e3d1fff // eor v31, v31, v29
+	WORD $0x6e291fff // eor v31, v31, v9
 	FMOVQ 0(R0), F24
-	WORD $0x4f0e57d0 // shl 16b #6 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6ebc1f10 // bit v16, v24, v28
+	WORD $0x4f0e57d0 // shl 16b v16, v30, #6
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6ea81f10 // bit v16, v24, v8
 	FMOVQ 16(R0), F25
-	WORD $0x4f0e57f1 // shl 16b #6 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6ebc1f31 // bit v17, v25, v28
+	WORD $0x4f0e57f1 // shl 16b v17, v31, #6
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6ea81f31 // bit v17, v25, v8
 	FMOVQ 32(R0), F26
-	WORD $0x4f0c57d2 // shl 16b #4 v18, v30
-	WORD $0x4f0e0652 // sshr 16b #2 v18, v18
-	WORD $0x6ebc1f52 // bit v18, v26, v28
+	WORD $0x4f0c57d2 // shl 16b v18, v30, #4
+	WORD $0x4f0e0652 // sshr 16b v18, v18, #2
+	WORD $0x6ea81f52 // bit v18, v26, v8
 	FMOVQ 48(R0), F27
-	WORD $0x4f0c57f3 // shl 16b #4 v19, v31
-	WORD $0x4f0e0673 // sshr 16b #2 v19, v19
-	WORD $0x6ebc1f73 // bit v19, v27, v28
+	WORD $0x4f0c57f3 // shl 16b v19, v31, #4
+	WORD $0x4f0e0673 // sshr 16b v19, v19, #2
+	WORD $0x6ea81f73 // bit v19, v27, v8
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -10461,22 +19095,22 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 0(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf00 // fmla v0, v24, v20
 	FMOVQ 0(R0), F24
-	WORD $0x4f0a57d0 // shl 16b #2 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6f0c4710 // sri 16b #4 v16, v24
+	WORD $0x4f0a57d0 // shl 16b v16, v30, #2
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6f0c4710 // sri 16b v16, v24, #4
 	FMOVQ 16(R0), F25
-	WORD $0x4f0a57f1 // shl 16b #2 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6f0c4731 // sri 16b #4 v17, v25
+	WORD $0x4f0a57f1 // shl 16b v17, v31, #2
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6f0c4731 // sri 16b v17, v25, #4
 	FMOVQ 32(R0), F26
-	WORD $0x4f0e07d2 // sshr 16b #2 v18, v30
-	WORD $0x6f0c4752 // sri 16b #4 v18, v26
+	WORD $0x4f0e07d2 // sshr 16b v18, v30, #2
+	WORD $0x6f0c4752 // sri 16b v18, v26, #4
 	FMOVQ 48(R0), F27
-	WORD $0x4f0e07f3 // sshr 16b #2 v19, v31
-	WORD $0x6f0c4773 // sri 16b #4 v19, v27
+	WORD $0x4f0e07f3 // sshr 16b v19, v31, #2
+	WORD $0x6f0c4773 // sri 16b v19, v27, #4
 	VMOVI $0, V24.B16
 	FLDPQ 64(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -10493,30 +19127,28 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 8(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
-	VMOVI $15, V28.B16
-	VMOVI $0xaa, V29.B16
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf00 // fmla v0, v24, v21
 	FMOVQ 160(R0), F30
-	WORD $0x6e3d1fde // eor v30, v30, v29
+	WORD $0x6e291fde // eor v30, v30, v9
 	FMOVQ 176(R0), F31
-	WORD $0x6e3d1fff // eor v31, v31, v29
+	WORD $0x6e291fff // eor v31, v31, v9
 	FMOVQ 64(R0), F24
-	WORD $0x4f0e57d0 // shl 16b #6 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6ebc1f10 // bit v16, v24, v28
+	WORD $0x4f0e57d0 // shl 16b v16, v30, #6
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6ea81f10 // bit v16, v24, v8
 	FMOVQ 80(R0), F25
-	WORD $0x4f0e57f1 // shl 16b #6 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6ebc1f31 // bit v17, v25, v28
+	WORD $0x4f0e57f1 // shl 16b v17, v31, #6
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6ea81f31 // bit v17, v25, v8
 	FMOVQ 96(R0), F26
-	WORD $0x4f0c57d2 // shl 16b #4 v18, v30
-	WORD $0x4f0e0652 // sshr 16b #2 v18, v18
-	WORD $0x6ebc1f52 // bit v18, v26, v28
+	WORD $0x4f0c57d2 // shl 16b v18, v30, #4
+	WORD $0x4f0e0652 // sshr 16b v18, v18, #2
+	WORD $0x6ea81f52 // bit v18, v26, v8
 	FMOVQ 112(R0), F27
-	WORD $0x4f0c57f3 // shl 16b #4 v19, v31
-	WORD $0x4f0e0673 // sshr 16b #2 v19, v19
-	WORD $0x6ebc1f73 // bit v19, v27, v28
+	WORD $0x4f0c57f3 // shl 16b v19, v31, #4
+	WORD $0x4f0e0673 // sshr 16b v19, v19, #2
+	WORD $0x6ea81f73 // bit v19, v27, v8
 	VMOVI $0, V24.B16
 	FLDPQ 128(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -10533,22 +19165,22 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 16(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf00 // fmla v0, v24, v22
 	FMOVQ 64(R0), F24
-	WORD $0x4f0a57d0 // shl 16b #2 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6f0c4710 // sri 16b #4 v16, v24
+	WORD $0x4f0a57d0 // shl 16b v16, v30, #2
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6f0c4710 // sri 16b v16, v24, #4
 	FMOVQ 80(R0), F25
-	WORD $0x4f0a57f1 // shl 16b #2 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6f0c4731 // sri 16b #4 v17, v25
+	WORD $0x4f0a57f1 // shl 16b v17, v31, #2
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6f0c4731 // sri 16b v17, v25, #4
 	FMOVQ 96(R0), F26
-	WORD $0x4f0e07d2 // sshr 16b #2 v18, v30
-	WORD $0x6f0c4752 // sri 16b #4 v18, v26
+	WORD $0x4f0e07d2 // sshr 16b v18, v30, #2
+	WORD $0x6f0c4752 // sri 16b v18, v26, #4
 	FMOVQ 112(R0), F27
-	WORD $0x4f0e07f3 // sshr 16b #2 v19, v31
-	WORD $0x6f0c4773 // sri 16b #4 v19, v27
+	WORD $0x4f0e07f3 // sshr 16b v19, v31, #2
+	WORD $0x6f0c4773 // sri 16b v19, v27, #4
 	VMOVI $0, V24.B16
 	FLDPQ 192(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -10565,17 +19197,16 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 24(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf00 // fmla v0, v24, v23
 	ADD $210, R0
 	PRFM 2048(R1), PLDL1KEEP
 	PRFM 2112(R1), PLDL1KEEP
 	PRFM 2176(R1), PLDL1KEEP
 	PRFM 2240(R1), PLDL1KEEP
-	ADD $192, R1, R22
-	FMOVQ (R22), F22
-	MOVHU 16(R22), R23
-	FMOVS R23, F28
+	FMOVQ 192(R1), F22
+	MOVHU 208(R1), R22
+	FMOVS R22, F28
 	WORD $0x0e217b9c // fcvtl v28, v28
 	WORD $0x0f08a6d4 // sxtl 8h v20, v22
 	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
@@ -10591,28 +19222,26 @@ loop:
 	WORD $0x0f10a694 // sxtl v20, v20
 	WORD $0x4e21da94 // scvtf v20, v20
 	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
-	VMOVI $15, V28.B16
-	VMOVI $0xaa, V29.B16
 	FMOVQ 128(R1), F30
-	WORD $0x6e3d1fde // eor v30, v30, v29
+	WORD $0x6e291fde // eor v30, v30, v9
 	FMOVQ 144(R1), F31
-	WORD $0x6e3d1fff // eor v31, v31, v29
+	WORD $0x6e291fff // eor v31, v31, v9
 	FMOVQ 0(R1), F24
-	WORD $0x4f0e57d0 // shl 16b #6 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6ebc1f10 // bit v16, v24, v28
+	WORD $0x4f0e57d0 // shl 16b v16, v30, #6
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6ea81f10 // bit v16, v24, v8
 	FMOVQ 16(R1), F25
-	WORD $0x4f0e57f1 // shl 16b #6 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6ebc1f31 // bit v17, v25, v28
+	WORD $0x4f0e57f1 // shl 16b v17, v31, #6
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6ea81f31 // bit v17, v25, v8
 	FMOVQ 32(R1), F26
-	WORD $0x4f0c57d2 // shl 16b #4 v18, v30
-	WORD $0x4f0e0652 // sshr 16b #2 v18, v18
-	WORD $0x6ebc1f52 // bit v18, v26, v28
+	WORD $0x4f0c57d2 // shl 16b v18, v30, #4
+	WORD $0x4f0e0652 // sshr 16b v18, v18, #2
+	WORD $0x6ea81f52 // bit v18, v26, v8
 	FMOVQ 48(R1), F27
-	WORD $0x4f0c57f3 // shl 16b #4 v19, v31
-	WORD $0x4f0e0673 // sshr 16b #2 v19, v19
-	WORD $0x6ebc1f73 // bit v19, v27, v28
+	WORD $0x4f0c57f3 // shl 16b v19, v31, #4
+	WORD $0x4f0e0673 // sshr 16b v19, v19, #2
+	WORD $0x6ea81f73 // bit v19, v27, v8
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -10629,22 +19258,22 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 0(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf01 // fmla v1, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf01 // fmla v1, v24, v20
 	FMOVQ 0(R1), F24
-	WORD $0x4f0a57d0 // shl 16b #2 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6f0c4710 // sri 16b #4 v16, v24
+	WORD $0x4f0a57d0 // shl 16b v16, v30, #2
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6f0c4710 // sri 16b v16, v24, #4
 	FMOVQ 16(R1), F25
-	WORD $0x4f0a57f1 // shl 16b #2 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6f0c4731 // sri 16b #4 v17, v25
+	WORD $0x4f0a57f1 // shl 16b v17, v31, #2
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6f0c4731 // sri 16b v17, v25, #4
 	FMOVQ 32(R1), F26
-	WORD $0x4f0e07d2 // sshr 16b #2 v18, v30
-	WORD $0x6f0c4752 // sri 16b #4 v18, v26
+	WORD $0x4f0e07d2 // sshr 16b v18, v30, #2
+	WORD $0x6f0c4752 // sri 16b v18, v26, #4
 	FMOVQ 48(R1), F27
-	WORD $0x4f0e07f3 // sshr 16b #2 v19, v31
-	WORD $0x6f0c4773 // sri 16b #4 v19, v27
+	WORD $0x4f0e07f3 // sshr 16b v19, v31, #2
+	WORD $0x6f0c4773 // sri 16b v19, v27, #4
 	VMOVI $0, V24.B16
 	FLDPQ 64(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -10661,30 +19290,28 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 8(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf01 // fmla v1, v24, v28
-	VMOVI $15, V28.B16
-	VMOVI $0xaa, V29.B16
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf01 // fmla v1, v24, v21
 	FMOVQ 160(R1), F30
-	WORD $0x6e3d1fde // eor v30, v30, v29
+	WORD $0x6e291fde // eor v30, v30, v9
 	FMOVQ 176(R1), F31
-	WORD $0x6e3d1fff // eor v31, v31, v29
+	WORD $0x6e291fff // eor v31, v31, v9
 	FMOVQ 64(R1), F24
-	WORD $0x4f0e57d0 // shl 16b #6 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6ebc1f10 // bit v16, v24, v28
+	WORD $0x4f0e57d0 // shl 16b v16, v30, #6
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6ea81f10 // bit v16, v24, v8
 	FMOVQ 80(R1), F25
-	WORD $0x4f0e57f1 // shl 16b #6 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6ebc1f31 // bit v17, v25, v28
+	WORD $0x4f0e57f1 // shl 16b v17, v31, #6
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6ea81f31 // bit v17, v25, v8
 	FMOVQ 96(R1), F26
-	WORD $0x4f0c57d2 // shl 16b #4 v18, v30
-	WORD $0x4f0e0652 // sshr 16b #2 v18, v18
-	WORD $0x6ebc1f52 // bit v18, v26, v28
+	WORD $0x4f0c57d2 // shl 16b v18, v30, #4
+	WORD $0x4f0e0652 // sshr 16b v18, v18, #2
+	WORD $0x6ea81f52 // bit v18, v26, v8
 	FMOVQ 112(R1), F27
-	WORD $0x4f0c57f3 // shl 16b #4 v19, v31
-	WORD $0x4f0e0673 // sshr 16b #2 v19, v19
-	WORD $0x6ebc1f73 // bit v19, v27, v28
+	WORD $0x4f0c57f3 // shl 16b v19, v31, #4
+	WORD $0x4f0e0673 // sshr 16b v19, v19, #2
+	WORD $0x6ea81f73 // bit v19, v27, v8
 	VMOVI $0, V24.B16
 	FLDPQ 128(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -10701,22 +19328,22 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 16(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf01 // fmla v1, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf01 // fmla v1, v24, v22
 	FMOVQ 64(R1), F24
-	WORD $0x4f0a57d0 // shl 16b #2 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6f0c4710 // sri 16b #4 v16, v24
+	WORD $0x4f0a57d0 // shl 16b v16, v30, #2
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6f0c4710 // sri 16b v16, v24, #4
 	FMOVQ 80(R1), F25
-	WORD $0x4f0a57f1 // shl 16b #2 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6f0c4731 // sri 16b #4 v17, v25
+	WORD $0x4f0a57f1 // shl 16b v17, v31, #2
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6f0c4731 // sri 16b v17, v25, #4
 	FMOVQ 96(R1), F26
-	WORD $0x4f0e07d2 // sshr 16b #2 v18, v30
-	WORD $0x6f0c4752 // sri 16b #4 v18, v26
+	WORD $0x4f0e07d2 // sshr 16b v18, v30, #2
+	WORD $0x6f0c4752 // sri 16b v18, v26, #4
 	FMOVQ 112(R1), F27
-	WORD $0x4f0e07f3 // sshr 16b #2 v19, v31
-	WORD $0x6f0c4773 // sri 16b #4 v19, v27
+	WORD $0x4f0e07f3 // sshr 16b v19, v31, #2
+	WORD $0x6f0c4773 // sri 16b v19, v27, #4
 	VMOVI $0, V24.B16
 	FLDPQ 192(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -10733,17 +19360,16 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 24(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf01 // fmla v1, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf01 // fmla v1, v24, v23
 	ADD $210, R1
 	PRFM 2048(R2), PLDL1KEEP
 	PRFM 2112(R2), PLDL1KEEP
 	PRFM 2176(R2), PLDL1KEEP
 	PRFM 2240(R2), PLDL1KEEP
-	ADD $192, R2, R22
-	FMOVQ (R22), F22
-	MOVHU 16(R22), R23
-	FMOVS R23, F28
+	FMOVQ 192(R2), F22
+	MOVHU 208(R2), R22
+	FMOVS R22, F28
 	WORD $0x0e217b9c // fcvtl v28, v28
 	WORD $0x0f08a6d4 // sxtl 8h v20, v22
 	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
@@ -10759,28 +19385,26 @@ loop:
 	WORD $0x0f10a694 // sxtl v20, v20
 	WORD $0x4e21da94 // scvtf v20, v20
 	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
-	VMOVI $15, V28.B16
-	VMOVI $0xaa, V29.B16
 	FMOVQ 128(R2), F30
-	WORD $0x6e3d1fde // eor v30, v30, v29
+	WORD $0x6e291fde // eor v30, v30, v9
 	FMOVQ 144(R2), F31
-	WORD $0x6e3d1fff // eor v31, v31, v29
+	WORD $0x6e291fff // eor v31, v31, v9
 	FMOVQ 0(R2), F24
-	WORD $0x4f0e57d0 // shl 16b #6 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6ebc1f10 // bit v16, v24, v28
+	WORD $0x4f0e57d0 // shl 16b v16, v30, #6
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6ea81f10 // bit v16, v24, v8
 	FMOVQ 16(R2), F25
-	WORD $0x4f0e57f1 // shl 16b #6 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6ebc1f31 // bit v17, v25, v28
+	WORD $0x4f0e57f1 // shl 16b v17, v31, #6
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6ea81f31 // bit v17, v25, v8
 	FMOVQ 32(R2), F26
-	WORD $0x4f0c57d2 // shl 16b #4 v18, v30
-	WORD $0x4f0e0652 // sshr 16b #2 v18, v18
-	WORD $0x6ebc1f52 // bit v18, v26, v28
+	WORD $0x4f0c57d2 // shl 16b v18, v30, #4
+	WORD $0x4f0e0652 // sshr 16b v18, v18, #2
+	WORD $0x6ea81f52 // bit v18, v26, v8
 	FMOVQ 48(R2), F27
-	WORD $0x4f0c57f3 // shl 16b #4 v19, v31
-	WORD $0x4f0e0673 // sshr 16b #2 v19, v19
-	WORD $0x6ebc1f73 // bit v19, v27, v28
+	WORD $0x4f0c57f3 // shl 16b v19, v31, #4
+	WORD $0x4f0e0673 // sshr 16b v19, v19, #2
+	WORD $0x6ea81f73 // bit v19, v27, v8
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -10797,22 +19421,22 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 0(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf02 // fmla v2, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf02 // fmla v2, v24, v20
 	FMOVQ 0(R2), F24
-	WORD $0x4f0a57d0 // shl 16b #2 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6f0c4710 // sri 16b #4 v16, v24
+	WORD $0x4f0a57d0 // shl 16b v16, v30, #2
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6f0c4710 // sri 16b v16, v24, #4
 	FMOVQ 16(R2), F25
-	WORD $0x4f0a57f1 // shl 16b #2 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6f0c4731 // sri 16b #4 v17, v25
+	WORD $0x4f0a57f1 // shl 16b v17, v31, #2
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6f0c4731 // sri 16b v17, v25, #4
 	FMOVQ 32(R2), F26
-	WORD $0x4f0e07d2 // sshr 16b #2 v18, v30
-	WORD $0x6f0c4752 // sri 16b #4 v18, v26
+	WORD $0x4f0e07d2 // sshr 16b v18, v30, #2
+	WORD $0x6f0c4752 // sri 16b v18, v26, #4
 	FMOVQ 48(R2), F27
-	WORD $0x4f0e07f3 // sshr 16b #2 v19, v31
-	WORD $0x6f0c4773 // sri 16b #4 v19, v27
+	WORD $0x4f0e07f3 // sshr 16b v19, v31, #2
+	WORD $0x6f0c4773 // sri 16b v19, v27, #4
 	VMOVI $0, V24.B16
 	FLDPQ 64(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -10829,30 +19453,28 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 8(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf02 // fmla v2, v24, v28
-	VMOVI $15, V28.B16
-	VMOVI $0xaa, V29.B16
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf02 // fmla v2, v24, v21
 	FMOVQ 160(R2), F30
-	WORD $0x6e3d1fde // eor v30, v30, v29
+	WORD $0x6e291fde // eor v30, v30, v9
 	FMOVQ 176(R2), F31
-	WORD $0x6e3d1fff // eor v31, v31, v29
+	WORD $0x6e291fff // eor v31, v31, v9
 	FMOVQ 64(R2), F24
-	WORD $0x4f0e57d0 // shl 16b #6 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6ebc1f10 // bit v16, v24, v28
+	WORD $0x4f0e57d0 // shl 16b v16, v30, #6
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6ea81f10 // bit v16, v24, v8
 	FMOVQ 80(R2), F25
-	WORD $0x4f0e57f1 // shl 16b #6 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6ebc1f31 // bit v17, v25, v28
+	WORD $0x4f0e57f1 // shl 16b v17, v31, #6
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6ea81f31 // bit v17, v25, v8
 	FMOVQ 96(R2), F26
-	WORD $0x4f0c57d2 // shl 16b #4 v18, v30
-	WORD $0x4f0e0652 // sshr 16b #2 v18, v18
-	WORD $0x6ebc1f52 // bit v18, v26, v28
+	WORD $0x4f0c57d2 // shl 16b v18, v30, #4
+	WORD $0x4f0e0652 // sshr 16b v18, v18, #2
+	WORD $0x6ea81f52 // bit v18, v26, v8
 	FMOVQ 112(R2), F27
-	WORD $0x4f0c57f3 // shl 16b #4 v19, v31
-	WORD $0x4f0e0673 // sshr 16b #2 v19, v19
-	WORD $0x6ebc1f73 // bit v19, v27, v28
+	WORD $0x4f0c57f3 // shl 16b v19, v31, #4
+	WORD $0x4f0e0673 // sshr 16b v19, v19, #2
+	WORD $0x6ea81f73 // bit v19, v27, v8
 	VMOVI $0, V24.B16
 	FLDPQ 128(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -10869,22 +19491,22 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 16(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf02 // fmla v2, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf02 // fmla v2, v24, v22
 	FMOVQ 64(R2), F24
-	WORD $0x4f0a57d0 // shl 16b #2 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6f0c4710 // sri 16b #4 v16, v24
+	WORD $0x4f0a57d0 // shl 16b v16, v30, #2
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6f0c4710 // sri 16b v16, v24, #4
 	FMOVQ 80(R2), F25
-	WORD $0x4f0a57f1 // shl 16b #2 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6f0c4731 // sri 16b #4 v17, v25
+	WORD $0x4f0a57f1 // shl 16b v17, v31, #2
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6f0c4731 // sri 16b v17, v25, #4
 	FMOVQ 96(R2), F26
-	WORD $0x4f0e07d2 // sshr 16b #2 v18, v30
-	WORD $0x6f0c4752 // sri 16b #4 v18, v26
+	WORD $0x4f0e07d2 // sshr 16b v18, v30, #2
+	WORD $0x6f0c4752 // sri 16b v18, v26, #4
 	FMOVQ 112(R2), F27
-	WORD $0x4f0e07f3 // sshr 16b #2 v19, v31
-	WORD $0x6f0c4773 // sri 16b #4 v19, v27
+	WORD $0x4f0e07f3 // sshr 16b v19, v31, #2
+	WORD $0x6f0c4773 // sri 16b v19, v27, #4
 	VMOVI $0, V24.B16
 	FLDPQ 192(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -10901,17 +19523,16 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 24(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf02 // fmla v2, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf02 // fmla v2, v24, v23
 	ADD $210, R2
 	PRFM 2048(R3), PLDL1KEEP
 	PRFM 2112(R3), PLDL1KEEP
 	PRFM 2176(R3), PLDL1KEEP
 	PRFM 2240(R3), PLDL1KEEP
-	ADD $192, R3, R22
-	FMOVQ (R22), F22
-	MOVHU 16(R22), R23
-	FMOVS R23, F28
+	FMOVQ 192(R3), F22
+	MOVHU 208(R3), R22
+	FMOVS R22, F28
 	WORD $0x0e217b9c // fcvtl v28, v28
 	WORD $0x0f08a6d4 // sxtl 8h v20, v22
 	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
@@ -10927,28 +19548,26 @@ loop:
 	WORD $0x0f10a694 // sxtl v20, v20
 	WORD $0x4e21da94 // scvtf v20, v20
 	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
-	VMOVI $15, V28.B16
-	VMOVI $0xaa, V29.B16
 	FMOVQ 128(R3), F30
-	WORD $0x6e3d1fde // eor v30, v30, v29
+	WORD $0x6e291fde // eor v30, v30, v9
 	FMOVQ 144(R3), F31
-	WORD $0x6e3d1fff // eor v31, v31, v29
+	WORD $0x6e291fff // eor v31, v31, v9
 	FMOVQ 0(R3), F24
-	WORD $0x4f0e57d0 // shl 16b #6 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6ebc1f10 // bit v16, v24, v28
+	WORD $0x4f0e57d0 // shl 16b v16, v30, #6
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6ea81f10 // bit v16, v24, v8
 	FMOVQ 16(R3), F25
-	WORD $0x4f0e57f1 // shl 16b #6 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6ebc1f31 // bit v17, v25, v28
+	WORD $0x4f0e57f1 // shl 16b v17, v31, #6
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6ea81f31 // bit v17, v25, v8
 	FMOVQ 32(R3), F26
-	WORD $0x4f0c57d2 // shl 16b #4 v18, v30
-	WORD $0x4f0e0652 // sshr 16b #2 v18, v18
-	WORD $0x6ebc1f52 // bit v18, v26, v28
+	WORD $0x4f0c57d2 // shl 16b v18, v30, #4
+	WORD $0x4f0e0652 // sshr 16b v18, v18, #2
+	WORD $0x6ea81f52 // bit v18, v26, v8
 	FMOVQ 48(R3), F27
-	WORD $0x4f0c57f3 // shl 16b #4 v19, v31
-	WORD $0x4f0e0673 // sshr 16b #2 v19, v19
-	WORD $0x6ebc1f73 // bit v19, v27, v28
+	WORD $0x4f0c57f3 // shl 16b v19, v31, #4
+	WORD $0x4f0e0673 // sshr 16b v19, v19, #2
+	WORD $0x6ea81f73 // bit v19, v27, v8
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -10965,22 +19584,22 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 0(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf03 // fmla v3, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf03 // fmla v3, v24, v20
 	FMOVQ 0(R3), F24
-	WORD $0x4f0a57d0 // shl 16b #2 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6f0c4710 // sri 16b #4 v16, v24
+	WORD $0x4f0a57d0 // shl 16b v16, v30, #2
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6f0c4710 // sri 16b v16, v24, #4
 	FMOVQ 16(R3), F25
-	WORD $0x4f0a57f1 // shl 16b #2 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6f0c4731 // sri 16b #4 v17, v25
+	WORD $0x4f0a57f1 // shl 16b v17, v31, #2
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6f0c4731 // sri 16b v17, v25, #4
 	FMOVQ 32(R3), F26
-	WORD $0x4f0e07d2 // sshr 16b #2 v18, v30
-	WORD $0x6f0c4752 // sri 16b #4 v18, v26
+	WORD $0x4f0e07d2 // sshr 16b v18, v30, #2
+	WORD $0x6f0c4752 // sri 16b v18, v26, #4
 	FMOVQ 48(R3), F27
-	WORD $0x4f0e07f3 // sshr 16b #2 v19, v31
-	WORD $0x6f0c4773 // sri 16b #4 v19, v27
+	WORD $0x4f0e07f3 // sshr 16b v19, v31, #2
+	WORD $0x6f0c4773 // sri 16b v19, v27, #4
 	VMOVI $0, V24.B16
 	FLDPQ 64(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -10997,30 +19616,28 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 8(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf03 // fmla v3, v24, v28
-	VMOVI $15, V28.B16
-	VMOVI $0xaa, V29.B16
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf03 // fmla v3, v24, v21
 	FMOVQ 160(R3), F30
-	WORD $0x6e3d1fde // eor v30, v30, v29
+	WORD $0x6e291fde // eor v30, v30, v9
 	FMOVQ 176(R3), F31
-	WORD $0x6e3d1fff // eor v31, v31, v29
+	WORD $0x6e291fff // eor v31, v31, v9
 	FMOVQ 64(R3), F24
-	WORD $0x4f0e57d0 // shl 16b #6 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6ebc1f10 // bit v16, v24, v28
+	WORD $0x4f0e57d0 // shl 16b v16, v30, #6
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6ea81f10 // bit v16, v24, v8
 	FMOVQ 80(R3), F25
-	WORD $0x4f0e57f1 // shl 16b #6 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6ebc1f31 // bit v17, v25, v28
+	WORD $0x4f0e57f1 // shl 16b v17, v31, #6
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6ea81f31 // bit v17, v25, v8
 	FMOVQ 96(R3), F26
-	WORD $0x4f0c57d2 // shl 16b #4 v18, v30
-	WORD $0x4f0e0652 // sshr 16b #2 v18, v18
-	WORD $0x6ebc1f52 // bit v18, v26, v28
+	WORD $0x4f0c57d2 // shl 16b v18, v30, #4
+	WORD $0x4f0e0652 // sshr 16b v18, v18, #2
+	WORD $0x6ea81f52 // bit v18, v26, v8
 	FMOVQ 112(R3), F27
-	WORD $0x4f0c57f3 // shl 16b #4 v19, v31
-	WORD $0x4f0e0673 // sshr 16b #2 v19, v19
-	WORD $0x6ebc1f73 // bit v19, v27, v28
+	WORD $0x4f0c57f3 // shl 16b v19, v31, #4
+	WORD $0x4f0e0673 // sshr 16b v19, v19, #2
+	WORD $0x6ea81f73 // bit v19, v27, v8
 	VMOVI $0, V24.B16
 	FLDPQ 128(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -11037,22 +19654,22 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 16(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf03 // fmla v3, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf03 // fmla v3, v24, v22
 	FMOVQ 64(R3), F24
-	WORD $0x4f0a57d0 // shl 16b #2 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6f0c4710 // sri 16b #4 v16, v24
+	WORD $0x4f0a57d0 // shl 16b v16, v30, #2
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6f0c4710 // sri 16b v16, v24, #4
 	FMOVQ 80(R3), F25
-	WORD $0x4f0a57f1 // shl 16b #2 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6f0c4731 // sri 16b #4 v17, v25
+	WORD $0x4f0a57f1 // shl 16b v17, v31, #2
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6f0c4731 // sri 16b v17, v25, #4
 	FMOVQ 96(R3), F26
-	WORD $0x4f0e07d2 // sshr 16b #2 v18, v30
-	WORD $0x6f0c4752 // sri 16b #4 v18, v26
+	WORD $0x4f0e07d2 // sshr 16b v18, v30, #2
+	WORD $0x6f0c4752 // sri 16b v18, v26, #4
 	FMOVQ 112(R3), F27
-	WORD $0x4f0e07f3 // sshr 16b #2 v19, v31
-	WORD $0x6f0c4773 // sri 16b #4 v19, v27
+	WORD $0x4f0e07f3 // sshr 16b v19, v31, #2
+	WORD $0x6f0c4773 // sri 16b v19, v27, #4
 	VMOVI $0, V24.B16
 	FLDPQ 192(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -11069,8 +19686,8 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 24(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf03 // fmla v3, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf03 // fmla v3, v24, v23
 	ADD $210, R3
 	ADD $256, R4
 	ADD $32, R8
@@ -11110,15 +19727,16 @@ TEXT ·neonQ6_K_1x1(SB), NOSPLIT, $0-8
 	MOVD 72(R20), R21
 	MOVD 48(R20), R8
 	VMOVI $0, V0.B16
+	VMOVI $15, V8.B16
+	VMOVI $170, V9.B16
 loop:
 	PRFM 2048(R0), PLDL1KEEP
 	PRFM 2112(R0), PLDL1KEEP
 	PRFM 2176(R0), PLDL1KEEP
 	PRFM 2240(R0), PLDL1KEEP
-	ADD $192, R0, R22
-	FMOVQ (R22), F22
-	MOVHU 16(R22), R23
-	FMOVS R23, F28
+	FMOVQ 192(R0), F22
+	MOVHU 208(R0), R22
+	FMOVS R22, F28
 	WORD $0x0e217b9c // fcvtl v28, v28
 	WORD $0x0f08a6d4 // sxtl 8h v20, v22
 	WORD $0x4f08a6d6 // sxtl2 8h v22, v22
@@ -11134,28 +19752,26 @@ loop:
 	WORD $0x0f10a694 // sxtl v20, v20
 	WORD $0x4e21da94 // scvtf v20, v20
 	WORD $0x4f9c9294 // fmul v20, v20, v28[0]
-	VMOVI $15, V28.B16
-	VMOVI $0xaa, V29.B16
 	FMOVQ 128(R0), F30
-	WORD $0x6e3d1fde // eor v30, v30, v29
+	WORD $0x6e291fde // eor v30, v30, v9
 	FMOVQ 144(R0), F31
-	WORD $0x6e3d1fff // eor v31, v31, v29
+	WORD $0x6e291fff // eor v31, v31, v9
 	FMOVQ 0(R0), F24
-	WORD $0x4f0e57d0 // shl 16b #6 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6ebc1f10 // bit v16, v24, v28
+	WORD $0x4f0e57d0 // shl 16b v16, v30, #6
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6ea81f10 // bit v16, v24, v8
 	FMOVQ 16(R0), F25
-	WORD $0x4f0e57f1 // shl 16b #6 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6ebc1f31 // bit v17, v25, v28
+	WORD $0x4f0e57f1 // shl 16b v17, v31, #6
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6ea81f31 // bit v17, v25, v8
 	FMOVQ 32(R0), F26
-	WORD $0x4f0c57d2 // shl 16b #4 v18, v30
-	WORD $0x4f0e0652 // sshr 16b #2 v18, v18
-	WORD $0x6ebc1f52 // bit v18, v26, v28
+	WORD $0x4f0c57d2 // shl 16b v18, v30, #4
+	WORD $0x4f0e0652 // sshr 16b v18, v18, #2
+	WORD $0x6ea81f52 // bit v18, v26, v8
 	FMOVQ 48(R0), F27
-	WORD $0x4f0c57f3 // shl 16b #4 v19, v31
-	WORD $0x4f0e0673 // sshr 16b #2 v19, v19
-	WORD $0x6ebc1f73 // bit v19, v27, v28
+	WORD $0x4f0c57f3 // shl 16b v19, v31, #4
+	WORD $0x4f0e0673 // sshr 16b v19, v19, #2
+	WORD $0x6ea81f73 // bit v19, v27, v8
 	VMOVI $0, V24.B16
 	FLDPQ 0(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -11172,22 +19788,22 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 0(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e34df9c // fmul v28, v28, v20
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e34cf00 // fmla v0, v24, v20
 	FMOVQ 0(R0), F24
-	WORD $0x4f0a57d0 // shl 16b #2 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6f0c4710 // sri 16b #4 v16, v24
+	WORD $0x4f0a57d0 // shl 16b v16, v30, #2
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6f0c4710 // sri 16b v16, v24, #4
 	FMOVQ 16(R0), F25
-	WORD $0x4f0a57f1 // shl 16b #2 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6f0c4731 // sri 16b #4 v17, v25
+	WORD $0x4f0a57f1 // shl 16b v17, v31, #2
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6f0c4731 // sri 16b v17, v25, #4
 	FMOVQ 32(R0), F26
-	WORD $0x4f0e07d2 // sshr 16b #2 v18, v30
-	WORD $0x6f0c4752 // sri 16b #4 v18, v26
+	WORD $0x4f0e07d2 // sshr 16b v18, v30, #2
+	WORD $0x6f0c4752 // sri 16b v18, v26, #4
 	FMOVQ 48(R0), F27
-	WORD $0x4f0e07f3 // sshr 16b #2 v19, v31
-	WORD $0x6f0c4773 // sri 16b #4 v19, v27
+	WORD $0x4f0e07f3 // sshr 16b v19, v31, #2
+	WORD $0x6f0c4773 // sri 16b v19, v27, #4
 	VMOVI $0, V24.B16
 	FLDPQ 64(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -11204,30 +19820,28 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 8(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e35df9c // fmul v28, v28, v21
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
-	VMOVI $15, V28.B16
-	VMOVI $0xaa, V29.B16
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e35cf00 // fmla v0, v24, v21
 	FMOVQ 160(R0), F30
-	WORD $0x6e3d1fde // eor v30, v30, v29
+	WORD $0x6e291fde // eor v30, v30, v9
 	FMOVQ 176(R0), F31
-	WORD $0x6e3d1fff // eor v31, v31, v29
+	WORD $0x6e291fff // eor v31, v31, v9
 	FMOVQ 64(R0), F24
-	WORD $0x4f0e57d0 // shl 16b #6 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6ebc1f10 // bit v16, v24, v28
+	WORD $0x4f0e57d0 // shl 16b v16, v30, #6
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6ea81f10 // bit v16, v24, v8
 	FMOVQ 80(R0), F25
-	WORD $0x4f0e57f1 // shl 16b #6 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6ebc1f31 // bit v17, v25, v28
+	WORD $0x4f0e57f1 // shl 16b v17, v31, #6
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6ea81f31 // bit v17, v25, v8
 	FMOVQ 96(R0), F26
-	WORD $0x4f0c57d2 // shl 16b #4 v18, v30
-	WORD $0x4f0e0652 // sshr 16b #2 v18, v18
-	WORD $0x6ebc1f52 // bit v18, v26, v28
+	WORD $0x4f0c57d2 // shl 16b v18, v30, #4
+	WORD $0x4f0e0652 // sshr 16b v18, v18, #2
+	WORD $0x6ea81f52 // bit v18, v26, v8
 	FMOVQ 112(R0), F27
-	WORD $0x4f0c57f3 // shl 16b #4 v19, v31
-	WORD $0x4f0e0673 // sshr 16b #2 v19, v19
-	WORD $0x6ebc1f73 // bit v19, v27, v28
+	WORD $0x4f0c57f3 // shl 16b v19, v31, #4
+	WORD $0x4f0e0673 // sshr 16b v19, v19, #2
+	WORD $0x6ea81f73 // bit v19, v27, v8
 	VMOVI $0, V24.B16
 	FLDPQ 128(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -11244,22 +19858,22 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 16(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e36df9c // fmul v28, v28, v22
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e36cf00 // fmla v0, v24, v22
 	FMOVQ 64(R0), F24
-	WORD $0x4f0a57d0 // shl 16b #2 v16, v30
-	WORD $0x4f0e0610 // sshr 16b #2 v16, v16
-	WORD $0x6f0c4710 // sri 16b #4 v16, v24
+	WORD $0x4f0a57d0 // shl 16b v16, v30, #2
+	WORD $0x4f0e0610 // sshr 16b v16, v16, #2
+	WORD $0x6f0c4710 // sri 16b v16, v24, #4
 	FMOVQ 80(R0), F25
-	WORD $0x4f0a57f1 // shl 16b #2 v17, v31
-	WORD $0x4f0e0631 // sshr 16b #2 v17, v17
-	WORD $0x6f0c4731 // sri 16b #4 v17, v25
+	WORD $0x4f0a57f1 // shl 16b v17, v31, #2
+	WORD $0x4f0e0631 // sshr 16b v17, v17, #2
+	WORD $0x6f0c4731 // sri 16b v17, v25, #4
 	FMOVQ 96(R0), F26
-	WORD $0x4f0e07d2 // sshr 16b #2 v18, v30
-	WORD $0x6f0c4752 // sri 16b #4 v18, v26
+	WORD $0x4f0e07d2 // sshr 16b v18, v30, #2
+	WORD $0x6f0c4752 // sri 16b v18, v26, #4
 	FMOVQ 112(R0), F27
-	WORD $0x4f0e07f3 // sshr 16b #2 v19, v31
-	WORD $0x6f0c4773 // sri 16b #4 v19, v27
+	WORD $0x4f0e07f3 // sshr 16b v19, v31, #2
+	WORD $0x6f0c4773 // sri 16b v19, v27, #4
 	VMOVI $0, V24.B16
 	FLDPQ 192(R4), (F28, F29)
 	WORD $0x4e9c9618 // sdot v24, v16, v28
@@ -11276,13 +19890,4218 @@ loop:
 	WORD $0x4e21db18 // scvtf v24, v24
 	FMOVD 24(R8), F28
 	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e37df9c // fmul v28, v28, v23
-	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e37cf00 // fmla v0, v24, v23
 	ADD $210, R0
 	ADD $256, R4
 	ADD $32, R8
 	SUBS $256, R19
 	BNE loop
+	MOVD 8(R20), R21
+	MOVD 0(R20), R0
+	MOVD 88(R20), R19
+	MOVD 16(R20), R21
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	CBZ R19, store0
+	VLD1 (R0), V31.S[0]
+	WORD $0x4e3fd400 // fadd v0, v0, v31
+store0:
+	VST1 V0.S[0], (R0)
+	RET
+
+// func neonUnpackIQ4_NL(q *int8, scales, mins *float32, w *byte, n int)
+TEXT ·neonUnpackIQ4_NL(SB), NOSPLIT, $0-40
+	MOVD q+0(FP), R0
+	MOVD scales+8(FP), R1
+	MOVD mins+16(FP), R2
+	MOVD w+24(FP), R3
+	MOVD n+32(FP), R4
+	VMOVI $15, V8.B16
+	MOVD $constant4<>(SB), R22
+	FMOVQ (R22), F9
+	SUBS $128, R4
+	BLT rest
+loop:
+	MOVHU 0(R3), R22
+	MOVHU 18(R3), R23
+	MOVHU 36(R3), R24
+	MOVHU 54(R3), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ.P F30, 16(R1)
+	FMOVQ 2(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 20(R3), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 38(R3), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 56(R3), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	FSTPQ.P (F16, F17), 32(R0)
+	FSTPQ.P (F18, F19), 32(R0)
+	FSTPQ.P (F20, F21), 32(R0)
+	FSTPQ.P (F22, F23), 32(R0)
+	ADD $72, R3
+	SUBS $128, R4
+	BGE loop
+rest:
+	ADDS $128, R4
+	BEQ done
+block:
+	MOVHU 0(R3), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVS.P F30, 4(R1)
+	FMOVQ 2(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FSTPQ.P (F16, F17), 32(R0)
+	ADD $18, R3
+	SUBS $32, R4
+	BNE block
+done:
+	RET
+
+// func neonIQ4_NL_4x2(t *tile)
+TEXT ·neonIQ4_NL_4x2(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 32(R20), R21
+	MOVD 24(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 72(R20), R21
+	MOVD 40(R20), R4
+	ADD R21, R4, R5
+	MOVD 72(R20), R21
+	MOVD 48(R20), R8
+	ADD R21, R8, R9
+	VMOVI $0, V0.B16
+	VMOVI $0, V1.B16
+	VMOVI $0, V2.B16
+	VMOVI $0, V3.B16
+	VMOVI $0, V4.B16
+	VMOVI $0, V5.B16
+	VMOVI $0, V6.B16
+	VMOVI $0, V7.B16
+	VMOVI $15, V8.B16
+	MOVD $constant4<>(SB), R22
+	FMOVQ (R22), F9
+	SUBS $128, R19
+	BLT rest
+loop:
+	MOVHU 0(R0), R22
+	MOVHU 18(R0), R23
+	MOVHU 36(R0), R24
+	MOVHU 54(R0), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 2(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 20(R0), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 38(R0), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 56(R0), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf04 // fmla v4, v24, v30
+	ADD $72, R0
+	MOVHU 0(R1), R22
+	MOVHU 18(R1), R23
+	MOVHU 36(R1), R24
+	MOVHU 54(R1), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 2(R1), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 20(R1), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 38(R1), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 56(R1), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf01 // fmla v1, v24, v30
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf05 // fmla v5, v24, v30
+	ADD $72, R1
+	MOVHU 0(R2), R22
+	MOVHU 18(R2), R23
+	MOVHU 36(R2), R24
+	MOVHU 54(R2), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 2(R2), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 20(R2), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 38(R2), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 56(R2), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf06 // fmla v6, v24, v30
+	ADD $72, R2
+	MOVHU 0(R3), R22
+	MOVHU 18(R3), R23
+	MOVHU 36(R3), R24
+	MOVHU 54(R3), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 2(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 20(R3), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 38(R3), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 56(R3), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf03 // fmla v3, v24, v30
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf07 // fmla v7, v24, v30
+	ADD $72, R3
+	ADD $128, R4
+	ADD $16, R8
+	ADD $128, R5
+	ADD $16, R9
+	SUBS $128, R19
+	BGE loop
+rest:
+	ADDS $128, R19
+	BEQ sum
+block:
+	MOVHU 0(R0), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 2(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	FLDPQ (R5), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf04 // fmla v4, v24, v30
+	ADD $18, R0
+	MOVHU 0(R1), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 2(R1), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf01 // fmla v1, v24, v30
+	FLDPQ (R5), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf05 // fmla v5, v24, v30
+	ADD $18, R1
+	MOVHU 0(R2), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 2(R2), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
+	FLDPQ (R5), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf06 // fmla v6, v24, v30
+	ADD $18, R2
+	MOVHU 0(R3), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 2(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf03 // fmla v3, v24, v30
+	FLDPQ (R5), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf07 // fmla v7, v24, v30
+	ADD $18, R3
+	ADD $32, R4
+	ADD $4, R8
+	ADD $32, R5
+	ADD $4, R9
+	SUBS $32, R19
+	BNE block
+sum:
+	MOVD 8(R20), R21
+	MOVD 0(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 88(R20), R19
+	MOVD 16(R20), R21
+	WORD $0x6e21d400 // faddp v0, v0, v1
+	WORD $0x6e23d442 // faddp v2, v2, v3
+	WORD $0x6e22d400 // faddp v0, v0, v2
+	CBZ R19, store0
+	VLD1 (R0), V31.S[0]
+	VLD1 (R1), V31.S[1]
+	VLD1 (R2), V31.S[2]
+	VLD1 (R3), V31.S[3]
+	WORD $0x4e3fd400 // fadd v0, v0, v31
+store0:
+	VST1 V0.S[0], (R0)
+	ADD R21, R0
+	VST1 V0.S[1], (R1)
+	ADD R21, R1
+	VST1 V0.S[2], (R2)
+	ADD R21, R2
+	VST1 V0.S[3], (R3)
+	ADD R21, R3
+	WORD $0x6e25d484 // faddp v4, v4, v5
+	WORD $0x6e27d4c6 // faddp v6, v6, v7
+	WORD $0x6e26d484 // faddp v4, v4, v6
+	CBZ R19, store1
+	VLD1 (R0), V31.S[0]
+	VLD1 (R1), V31.S[1]
+	VLD1 (R2), V31.S[2]
+	VLD1 (R3), V31.S[3]
+	WORD $0x4e3fd484 // fadd v4, v4, v31
+store1:
+	VST1 V4.S[0], (R0)
+	VST1 V4.S[1], (R1)
+	VST1 V4.S[2], (R2)
+	VST1 V4.S[3], (R3)
+	RET
+
+// func neonIQ4_NL_1x2(t *tile)
+TEXT ·neonIQ4_NL_1x2(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 32(R20), R21
+	MOVD 24(R20), R0
+	MOVD 72(R20), R21
+	MOVD 40(R20), R4
+	ADD R21, R4, R5
+	MOVD 72(R20), R21
+	MOVD 48(R20), R8
+	ADD R21, R8, R9
+	VMOVI $0, V0.B16
+	VMOVI $0, V4.B16
+	VMOVI $15, V8.B16
+	MOVD $constant4<>(SB), R22
+	FMOVQ (R22), F9
+	SUBS $128, R19
+	BLT rest
+loop:
+	MOVHU 0(R0), R22
+	MOVHU 18(R0), R23
+	MOVHU 36(R0), R24
+	MOVHU 54(R0), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 2(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 20(R0), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 38(R0), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 56(R0), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf04 // fmla v4, v24, v30
+	ADD $72, R0
+	ADD $128, R4
+	ADD $16, R8
+	ADD $128, R5
+	ADD $16, R9
+	SUBS $128, R19
+	BGE loop
+rest:
+	ADDS $128, R19
+	BEQ sum
+block:
+	MOVHU 0(R0), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 2(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	FLDPQ (R5), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf04 // fmla v4, v24, v30
+	ADD $18, R0
+	ADD $32, R4
+	ADD $4, R8
+	ADD $32, R5
+	ADD $4, R9
+	SUBS $32, R19
+	BNE block
+sum:
+	MOVD 8(R20), R21
+	MOVD 0(R20), R0
+	MOVD 88(R20), R19
+	MOVD 16(R20), R21
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	CBZ R19, store0
+	VLD1 (R0), V31.S[0]
+	WORD $0x4e3fd400 // fadd v0, v0, v31
+store0:
+	VST1 V0.S[0], (R0)
+	ADD R21, R0
+	WORD $0x6e24d484 // faddp v4, v4, v4
+	WORD $0x6e24d484 // faddp v4, v4, v4
+	CBZ R19, store1
+	VLD1 (R0), V31.S[0]
+	WORD $0x4e3fd484 // fadd v4, v4, v31
+store1:
+	VST1 V4.S[0], (R0)
+	RET
+
+// func neonIQ4_NL_4x1(t *tile)
+TEXT ·neonIQ4_NL_4x1(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 32(R20), R21
+	MOVD 24(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 72(R20), R21
+	MOVD 40(R20), R4
+	MOVD 72(R20), R21
+	MOVD 48(R20), R8
+	VMOVI $0, V0.B16
+	VMOVI $0, V1.B16
+	VMOVI $0, V2.B16
+	VMOVI $0, V3.B16
+	VMOVI $15, V8.B16
+	MOVD $constant4<>(SB), R22
+	FMOVQ (R22), F9
+	SUBS $128, R19
+	BLT rest
+loop:
+	PRFM 2048(R0), PLDL1KEEP
+	PRFM 2112(R0), PLDL1KEEP
+	MOVHU 0(R0), R22
+	MOVHU 18(R0), R23
+	MOVHU 36(R0), R24
+	MOVHU 54(R0), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 2(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 20(R0), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 38(R0), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 56(R0), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	ADD $72, R0
+	PRFM 2048(R1), PLDL1KEEP
+	PRFM 2112(R1), PLDL1KEEP
+	MOVHU 0(R1), R22
+	MOVHU 18(R1), R23
+	MOVHU 36(R1), R24
+	MOVHU 54(R1), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 2(R1), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 20(R1), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 38(R1), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 56(R1), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf01 // fmla v1, v24, v30
+	ADD $72, R1
+	PRFM 2048(R2), PLDL1KEEP
+	PRFM 2112(R2), PLDL1KEEP
+	MOVHU 0(R2), R22
+	MOVHU 18(R2), R23
+	MOVHU 36(R2), R24
+	MOVHU 54(R2), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 2(R2), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 20(R2), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 38(R2), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 56(R2), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
+	ADD $72, R2
+	PRFM 2048(R3), PLDL1KEEP
+	PRFM 2112(R3), PLDL1KEEP
+	MOVHU 0(R3), R22
+	MOVHU 18(R3), R23
+	MOVHU 36(R3), R24
+	MOVHU 54(R3), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 2(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 20(R3), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 38(R3), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 56(R3), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf03 // fmla v3, v24, v30
+	ADD $72, R3
+	ADD $128, R4
+	ADD $16, R8
+	SUBS $128, R19
+	BGE loop
+rest:
+	ADDS $128, R19
+	BEQ sum
+block:
+	MOVHU 0(R0), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 2(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	ADD $18, R0
+	MOVHU 0(R1), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 2(R1), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf01 // fmla v1, v24, v30
+	ADD $18, R1
+	MOVHU 0(R2), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 2(R2), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
+	ADD $18, R2
+	MOVHU 0(R3), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 2(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf03 // fmla v3, v24, v30
+	ADD $18, R3
+	ADD $32, R4
+	ADD $4, R8
+	SUBS $32, R19
+	BNE block
+sum:
+	MOVD 8(R20), R21
+	MOVD 0(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 88(R20), R19
+	MOVD 16(R20), R21
+	WORD $0x6e21d400 // faddp v0, v0, v1
+	WORD $0x6e23d442 // faddp v2, v2, v3
+	WORD $0x6e22d400 // faddp v0, v0, v2
+	CBZ R19, store0
+	VLD1 (R0), V31.S[0]
+	VLD1 (R1), V31.S[1]
+	VLD1 (R2), V31.S[2]
+	VLD1 (R3), V31.S[3]
+	WORD $0x4e3fd400 // fadd v0, v0, v31
+store0:
+	VST1 V0.S[0], (R0)
+	VST1 V0.S[1], (R1)
+	VST1 V0.S[2], (R2)
+	VST1 V0.S[3], (R3)
+	RET
+
+// func neonIQ4_NL_1x1(t *tile)
+TEXT ·neonIQ4_NL_1x1(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 32(R20), R21
+	MOVD 24(R20), R0
+	MOVD 72(R20), R21
+	MOVD 40(R20), R4
+	MOVD 72(R20), R21
+	MOVD 48(R20), R8
+	VMOVI $0, V0.B16
+	VMOVI $15, V8.B16
+	MOVD $constant4<>(SB), R22
+	FMOVQ (R22), F9
+	SUBS $128, R19
+	BLT rest
+loop:
+	PRFM 2048(R0), PLDL1KEEP
+	PRFM 2112(R0), PLDL1KEEP
+	MOVHU 0(R0), R22
+	MOVHU 18(R0), R23
+	MOVHU 36(R0), R24
+	MOVHU 54(R0), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 2(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 20(R0), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 38(R0), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 56(R0), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	ADD $72, R0
+	ADD $128, R4
+	ADD $16, R8
+	SUBS $128, R19
+	BGE loop
+rest:
+	ADDS $128, R19
+	BEQ sum
+block:
+	MOVHU 0(R0), R22
+	FMOVD R22, F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVQ 2(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	ADD $18, R0
+	ADD $32, R4
+	ADD $4, R8
+	SUBS $32, R19
+	BNE block
+sum:
+	MOVD 8(R20), R21
+	MOVD 0(R20), R0
+	MOVD 88(R20), R19
+	MOVD 16(R20), R21
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	CBZ R19, store0
+	VLD1 (R0), V31.S[0]
+	WORD $0x4e3fd400 // fadd v0, v0, v31
+store0:
+	VST1 V0.S[0], (R0)
+	RET
+
+// func neonUnpackIQ4_XS(q *int8, scales, mins *float32, w *byte, n int)
+TEXT ·neonUnpackIQ4_XS(SB), NOSPLIT, $0-40
+	MOVD q+0(FP), R0
+	MOVD scales+8(FP), R1
+	MOVD mins+16(FP), R2
+	MOVD w+24(FP), R3
+	MOVD n+32(FP), R4
+	VMOVI $15, V8.B16
+	MOVD $constant4<>(SB), R22
+	FMOVQ (R22), F9
+	MOVD $constant5<>(SB), R22
+	FMOVQ (R22), F10
+	MOVD $constant6<>(SB), R22
+	FMOVQ (R22), F11
+	VMOVI $32, V12.B16
+loop:
+	MOVHU 2(R3), R22
+	VDUP R22, V28.H8
+	WORD $0x6e6a479c // ushl 8h v28, v28, v10
+	WORD $0x4e2b1f9c // and v28, v28, v11
+	WORD $0x4e1c1b9c // uzp1 16b v28, v28, v28
+	WORD $0x4f0c579c // shl 16b v28, v28, #4
+	FMOVS 4(R3), F30
+	WORD $0x6f0c07df // ushr 16b v31, v30, #4
+	WORD $0x4e281fde // and v30, v30, v8
+	WORD $0x4e1f3bde // zip1 16b v30, v30, v31
+	WORD $0x4ebc1fde // orr v30, v30, v28
+	WORD $0x6e2c87de // sub 16b v30, v30, v12
+	WORD $0x0f08a7de // sxtl 8h v30, v30
+	MOVHU (R3), R22
+	FMOVS R22, F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	WORD $0x4f10a7df // sxtl2 v31, v30
+	WORD $0x4e21dbff // scvtf v31, v31
+	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
+	WORD $0x0f10a7de // sxtl v30, v30
+	WORD $0x4e21dbde // scvtf v30, v30
+	WORD $0x4f9c93de // fmul v30, v30, v28[0]
+	FMOVQ.P F30, 16(R1)
+	FMOVQ.P F31, 16(R1)
+	FMOVQ 8(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 24(R3), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 40(R3), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 56(R3), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	FSTPQ.P (F16, F17), 32(R0)
+	FSTPQ.P (F18, F19), 32(R0)
+	FSTPQ.P (F20, F21), 32(R0)
+	FSTPQ.P (F22, F23), 32(R0)
+	FMOVQ 72(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 88(R3), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 104(R3), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 120(R3), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	FSTPQ.P (F16, F17), 32(R0)
+	FSTPQ.P (F18, F19), 32(R0)
+	FSTPQ.P (F20, F21), 32(R0)
+	FSTPQ.P (F22, F23), 32(R0)
+	ADD $136, R3
+	SUBS $256, R4
+	BNE loop
+	RET
+
+// func neonIQ4_XS_4x2(t *tile)
+TEXT ·neonIQ4_XS_4x2(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 32(R20), R21
+	MOVD 24(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 72(R20), R21
+	MOVD 40(R20), R4
+	ADD R21, R4, R5
+	MOVD 72(R20), R21
+	MOVD 48(R20), R8
+	ADD R21, R8, R9
+	VMOVI $0, V0.B16
+	VMOVI $0, V1.B16
+	VMOVI $0, V2.B16
+	VMOVI $0, V3.B16
+	VMOVI $0, V4.B16
+	VMOVI $0, V5.B16
+	VMOVI $0, V6.B16
+	VMOVI $0, V7.B16
+	VMOVI $15, V8.B16
+	MOVD $constant4<>(SB), R22
+	FMOVQ (R22), F9
+	MOVD $constant5<>(SB), R22
+	FMOVQ (R22), F10
+	MOVD $constant6<>(SB), R22
+	FMOVQ (R22), F11
+	VMOVI $32, V12.B16
+loop:
+	MOVHU 2(R0), R22
+	VDUP R22, V28.H8
+	WORD $0x6e6a479c // ushl 8h v28, v28, v10
+	WORD $0x4e2b1f9c // and v28, v28, v11
+	WORD $0x4e1c1b9c // uzp1 16b v28, v28, v28
+	WORD $0x4f0c579c // shl 16b v28, v28, #4
+	FMOVS 4(R0), F30
+	WORD $0x6f0c07df // ushr 16b v31, v30, #4
+	WORD $0x4e281fde // and v30, v30, v8
+	WORD $0x4e1f3bde // zip1 16b v30, v30, v31
+	WORD $0x4ebc1fde // orr v30, v30, v28
+	WORD $0x6e2c87de // sub 16b v30, v30, v12
+	WORD $0x0f08a7de // sxtl 8h v30, v30
+	MOVHU (R0), R22
+	FMOVS R22, F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	WORD $0x4f10a7df // sxtl2 v31, v30
+	WORD $0x4e21dbff // scvtf v31, v31
+	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
+	WORD $0x0f10a7de // sxtl v30, v30
+	WORD $0x4e21dbde // scvtf v30, v30
+	WORD $0x4f9c93de // fmul v30, v30, v28[0]
+	FMOVQ 8(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 24(R0), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 40(R0), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 56(R0), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf04 // fmla v4, v24, v30
+	FMOVQ 72(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 88(R0), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 104(R0), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 120(R0), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 128(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 16(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf00 // fmla v0, v24, v31
+	VMOVI $0, V24.B16
+	FLDPQ 128(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 160(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 192(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 224(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 16(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf04 // fmla v4, v24, v31
+	ADD $136, R0
+	MOVHU 2(R1), R22
+	VDUP R22, V28.H8
+	WORD $0x6e6a479c // ushl 8h v28, v28, v10
+	WORD $0x4e2b1f9c // and v28, v28, v11
+	WORD $0x4e1c1b9c // uzp1 16b v28, v28, v28
+	WORD $0x4f0c579c // shl 16b v28, v28, #4
+	FMOVS 4(R1), F30
+	WORD $0x6f0c07df // ushr 16b v31, v30, #4
+	WORD $0x4e281fde // and v30, v30, v8
+	WORD $0x4e1f3bde // zip1 16b v30, v30, v31
+	WORD $0x4ebc1fde // orr v30, v30, v28
+	WORD $0x6e2c87de // sub 16b v30, v30, v12
+	WORD $0x0f08a7de // sxtl 8h v30, v30
+	MOVHU (R1), R22
+	FMOVS R22, F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	WORD $0x4f10a7df // sxtl2 v31, v30
+	WORD $0x4e21dbff // scvtf v31, v31
+	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
+	WORD $0x0f10a7de // sxtl v30, v30
+	WORD $0x4e21dbde // scvtf v30, v30
+	WORD $0x4f9c93de // fmul v30, v30, v28[0]
+	FMOVQ 8(R1), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 24(R1), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 40(R1), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 56(R1), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf01 // fmla v1, v24, v30
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf05 // fmla v5, v24, v30
+	FMOVQ 72(R1), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 88(R1), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 104(R1), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 120(R1), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 128(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 16(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf01 // fmla v1, v24, v31
+	VMOVI $0, V24.B16
+	FLDPQ 128(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 160(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 192(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 224(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 16(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf05 // fmla v5, v24, v31
+	ADD $136, R1
+	MOVHU 2(R2), R22
+	VDUP R22, V28.H8
+	WORD $0x6e6a479c // ushl 8h v28, v28, v10
+	WORD $0x4e2b1f9c // and v28, v28, v11
+	WORD $0x4e1c1b9c // uzp1 16b v28, v28, v28
+	WORD $0x4f0c579c // shl 16b v28, v28, #4
+	FMOVS 4(R2), F30
+	WORD $0x6f0c07df // ushr 16b v31, v30, #4
+	WORD $0x4e281fde // and v30, v30, v8
+	WORD $0x4e1f3bde // zip1 16b v30, v30, v31
+	WORD $0x4ebc1fde // orr v30, v30, v28
+	WORD $0x6e2c87de // sub 16b v30, v30, v12
+	WORD $0x0f08a7de // sxtl 8h v30, v30
+	MOVHU (R2), R22
+	FMOVS R22, F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	WORD $0x4f10a7df // sxtl2 v31, v30
+	WORD $0x4e21dbff // scvtf v31, v31
+	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
+	WORD $0x0f10a7de // sxtl v30, v30
+	WORD $0x4e21dbde // scvtf v30, v30
+	WORD $0x4f9c93de // fmul v30, v30, v28[0]
+	FMOVQ 8(R2), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 24(R2), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 40(R2), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 56(R2), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf06 // fmla v6, v24, v30
+	FMOVQ 72(R2), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 88(R2), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 104(R2), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 120(R2), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 128(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 16(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf02 // fmla v2, v24, v31
+	VMOVI $0, V24.B16
+	FLDPQ 128(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 160(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 192(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 224(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 16(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf06 // fmla v6, v24, v31
+	ADD $136, R2
+	MOVHU 2(R3), R22
+	VDUP R22, V28.H8
+	WORD $0x6e6a479c // ushl 8h v28, v28, v10
+	WORD $0x4e2b1f9c // and v28, v28, v11
+	WORD $0x4e1c1b9c // uzp1 16b v28, v28, v28
+	WORD $0x4f0c579c // shl 16b v28, v28, #4
+	FMOVS 4(R3), F30
+	WORD $0x6f0c07df // ushr 16b v31, v30, #4
+	WORD $0x4e281fde // and v30, v30, v8
+	WORD $0x4e1f3bde // zip1 16b v30, v30, v31
+	WORD $0x4ebc1fde // orr v30, v30, v28
+	WORD $0x6e2c87de // sub 16b v30, v30, v12
+	WORD $0x0f08a7de // sxtl 8h v30, v30
+	MOVHU (R3), R22
+	FMOVS R22, F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	WORD $0x4f10a7df // sxtl2 v31, v30
+	WORD $0x4e21dbff // scvtf v31, v31
+	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
+	WORD $0x0f10a7de // sxtl v30, v30
+	WORD $0x4e21dbde // scvtf v30, v30
+	WORD $0x4f9c93de // fmul v30, v30, v28[0]
+	FMOVQ 8(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 24(R3), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 40(R3), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 56(R3), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf03 // fmla v3, v24, v30
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf07 // fmla v7, v24, v30
+	FMOVQ 72(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 88(R3), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 104(R3), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 120(R3), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 128(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 16(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf03 // fmla v3, v24, v31
+	VMOVI $0, V24.B16
+	FLDPQ 128(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 160(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 192(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 224(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 16(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf07 // fmla v7, v24, v31
+	ADD $136, R3
+	ADD $256, R4
+	ADD $32, R8
+	ADD $256, R5
+	ADD $32, R9
+	SUBS $256, R19
+	BNE loop
+	MOVD 8(R20), R21
+	MOVD 0(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 88(R20), R19
+	MOVD 16(R20), R21
+	WORD $0x6e21d400 // faddp v0, v0, v1
+	WORD $0x6e23d442 // faddp v2, v2, v3
+	WORD $0x6e22d400 // faddp v0, v0, v2
+	CBZ R19, store0
+	VLD1 (R0), V31.S[0]
+	VLD1 (R1), V31.S[1]
+	VLD1 (R2), V31.S[2]
+	VLD1 (R3), V31.S[3]
+	WORD $0x4e3fd400 // fadd v0, v0, v31
+store0:
+	VST1 V0.S[0], (R0)
+	ADD R21, R0
+	VST1 V0.S[1], (R1)
+	ADD R21, R1
+	VST1 V0.S[2], (R2)
+	ADD R21, R2
+	VST1 V0.S[3], (R3)
+	ADD R21, R3
+	WORD $0x6e25d484 // faddp v4, v4, v5
+	WORD $0x6e27d4c6 // faddp v6, v6, v7
+	WORD $0x6e26d484 // faddp v4, v4, v6
+	CBZ R19, store1
+	VLD1 (R0), V31.S[0]
+	VLD1 (R1), V31.S[1]
+	VLD1 (R2), V31.S[2]
+	VLD1 (R3), V31.S[3]
+	WORD $0x4e3fd484 // fadd v4, v4, v31
+store1:
+	VST1 V4.S[0], (R0)
+	VST1 V4.S[1], (R1)
+	VST1 V4.S[2], (R2)
+	VST1 V4.S[3], (R3)
+	RET
+
+// func neonIQ4_XS_1x2(t *tile)
+TEXT ·neonIQ4_XS_1x2(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 32(R20), R21
+	MOVD 24(R20), R0
+	MOVD 72(R20), R21
+	MOVD 40(R20), R4
+	ADD R21, R4, R5
+	MOVD 72(R20), R21
+	MOVD 48(R20), R8
+	ADD R21, R8, R9
+	VMOVI $0, V0.B16
+	VMOVI $0, V4.B16
+	VMOVI $15, V8.B16
+	MOVD $constant4<>(SB), R22
+	FMOVQ (R22), F9
+	MOVD $constant5<>(SB), R22
+	FMOVQ (R22), F10
+	MOVD $constant6<>(SB), R22
+	FMOVQ (R22), F11
+	VMOVI $32, V12.B16
+loop:
+	MOVHU 2(R0), R22
+	VDUP R22, V28.H8
+	WORD $0x6e6a479c // ushl 8h v28, v28, v10
+	WORD $0x4e2b1f9c // and v28, v28, v11
+	WORD $0x4e1c1b9c // uzp1 16b v28, v28, v28
+	WORD $0x4f0c579c // shl 16b v28, v28, #4
+	FMOVS 4(R0), F30
+	WORD $0x6f0c07df // ushr 16b v31, v30, #4
+	WORD $0x4e281fde // and v30, v30, v8
+	WORD $0x4e1f3bde // zip1 16b v30, v30, v31
+	WORD $0x4ebc1fde // orr v30, v30, v28
+	WORD $0x6e2c87de // sub 16b v30, v30, v12
+	WORD $0x0f08a7de // sxtl 8h v30, v30
+	MOVHU (R0), R22
+	FMOVS R22, F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	WORD $0x4f10a7df // sxtl2 v31, v30
+	WORD $0x4e21dbff // scvtf v31, v31
+	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
+	WORD $0x0f10a7de // sxtl v30, v30
+	WORD $0x4e21dbde // scvtf v30, v30
+	WORD $0x4f9c93de // fmul v30, v30, v28[0]
+	FMOVQ 8(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 24(R0), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 40(R0), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 56(R0), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf04 // fmla v4, v24, v30
+	FMOVQ 72(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 88(R0), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 104(R0), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 120(R0), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 128(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 16(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf00 // fmla v0, v24, v31
+	VMOVI $0, V24.B16
+	FLDPQ 128(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 160(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 192(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 224(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 16(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf04 // fmla v4, v24, v31
+	ADD $136, R0
+	ADD $256, R4
+	ADD $32, R8
+	ADD $256, R5
+	ADD $32, R9
+	SUBS $256, R19
+	BNE loop
+	MOVD 8(R20), R21
+	MOVD 0(R20), R0
+	MOVD 88(R20), R19
+	MOVD 16(R20), R21
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	CBZ R19, store0
+	VLD1 (R0), V31.S[0]
+	WORD $0x4e3fd400 // fadd v0, v0, v31
+store0:
+	VST1 V0.S[0], (R0)
+	ADD R21, R0
+	WORD $0x6e24d484 // faddp v4, v4, v4
+	WORD $0x6e24d484 // faddp v4, v4, v4
+	CBZ R19, store1
+	VLD1 (R0), V31.S[0]
+	WORD $0x4e3fd484 // fadd v4, v4, v31
+store1:
+	VST1 V4.S[0], (R0)
+	RET
+
+// func neonIQ4_XS_4x1(t *tile)
+TEXT ·neonIQ4_XS_4x1(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 32(R20), R21
+	MOVD 24(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 72(R20), R21
+	MOVD 40(R20), R4
+	MOVD 72(R20), R21
+	MOVD 48(R20), R8
+	VMOVI $0, V0.B16
+	VMOVI $0, V1.B16
+	VMOVI $0, V2.B16
+	VMOVI $0, V3.B16
+	VMOVI $15, V8.B16
+	MOVD $constant4<>(SB), R22
+	FMOVQ (R22), F9
+	MOVD $constant5<>(SB), R22
+	FMOVQ (R22), F10
+	MOVD $constant6<>(SB), R22
+	FMOVQ (R22), F11
+	VMOVI $32, V12.B16
+loop:
+	PRFM 2048(R0), PLDL1KEEP
+	PRFM 2112(R0), PLDL1KEEP
+	PRFM 2176(R0), PLDL1KEEP
+	MOVHU 2(R0), R22
+	VDUP R22, V28.H8
+	WORD $0x6e6a479c // ushl 8h v28, v28, v10
+	WORD $0x4e2b1f9c // and v28, v28, v11
+	WORD $0x4e1c1b9c // uzp1 16b v28, v28, v28
+	WORD $0x4f0c579c // shl 16b v28, v28, #4
+	FMOVS 4(R0), F30
+	WORD $0x6f0c07df // ushr 16b v31, v30, #4
+	WORD $0x4e281fde // and v30, v30, v8
+	WORD $0x4e1f3bde // zip1 16b v30, v30, v31
+	WORD $0x4ebc1fde // orr v30, v30, v28
+	WORD $0x6e2c87de // sub 16b v30, v30, v12
+	WORD $0x0f08a7de // sxtl 8h v30, v30
+	MOVHU (R0), R22
+	FMOVS R22, F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	WORD $0x4f10a7df // sxtl2 v31, v30
+	WORD $0x4e21dbff // scvtf v31, v31
+	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
+	WORD $0x0f10a7de // sxtl v30, v30
+	WORD $0x4e21dbde // scvtf v30, v30
+	WORD $0x4f9c93de // fmul v30, v30, v28[0]
+	FMOVQ 8(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 24(R0), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 40(R0), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 56(R0), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	FMOVQ 72(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 88(R0), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 104(R0), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 120(R0), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 128(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 16(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf00 // fmla v0, v24, v31
+	ADD $136, R0
+	PRFM 2048(R1), PLDL1KEEP
+	PRFM 2112(R1), PLDL1KEEP
+	PRFM 2176(R1), PLDL1KEEP
+	MOVHU 2(R1), R22
+	VDUP R22, V28.H8
+	WORD $0x6e6a479c // ushl 8h v28, v28, v10
+	WORD $0x4e2b1f9c // and v28, v28, v11
+	WORD $0x4e1c1b9c // uzp1 16b v28, v28, v28
+	WORD $0x4f0c579c // shl 16b v28, v28, #4
+	FMOVS 4(R1), F30
+	WORD $0x6f0c07df // ushr 16b v31, v30, #4
+	WORD $0x4e281fde // and v30, v30, v8
+	WORD $0x4e1f3bde // zip1 16b v30, v30, v31
+	WORD $0x4ebc1fde // orr v30, v30, v28
+	WORD $0x6e2c87de // sub 16b v30, v30, v12
+	WORD $0x0f08a7de // sxtl 8h v30, v30
+	MOVHU (R1), R22
+	FMOVS R22, F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	WORD $0x4f10a7df // sxtl2 v31, v30
+	WORD $0x4e21dbff // scvtf v31, v31
+	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
+	WORD $0x0f10a7de // sxtl v30, v30
+	WORD $0x4e21dbde // scvtf v30, v30
+	WORD $0x4f9c93de // fmul v30, v30, v28[0]
+	FMOVQ 8(R1), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 24(R1), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 40(R1), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 56(R1), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf01 // fmla v1, v24, v30
+	FMOVQ 72(R1), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 88(R1), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 104(R1), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 120(R1), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 128(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 16(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf01 // fmla v1, v24, v31
+	ADD $136, R1
+	PRFM 2048(R2), PLDL1KEEP
+	PRFM 2112(R2), PLDL1KEEP
+	PRFM 2176(R2), PLDL1KEEP
+	MOVHU 2(R2), R22
+	VDUP R22, V28.H8
+	WORD $0x6e6a479c // ushl 8h v28, v28, v10
+	WORD $0x4e2b1f9c // and v28, v28, v11
+	WORD $0x4e1c1b9c // uzp1 16b v28, v28, v28
+	WORD $0x4f0c579c // shl 16b v28, v28, #4
+	FMOVS 4(R2), F30
+	WORD $0x6f0c07df // ushr 16b v31, v30, #4
+	WORD $0x4e281fde // and v30, v30, v8
+	WORD $0x4e1f3bde // zip1 16b v30, v30, v31
+	WORD $0x4ebc1fde // orr v30, v30, v28
+	WORD $0x6e2c87de // sub 16b v30, v30, v12
+	WORD $0x0f08a7de // sxtl 8h v30, v30
+	MOVHU (R2), R22
+	FMOVS R22, F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	WORD $0x4f10a7df // sxtl2 v31, v30
+	WORD $0x4e21dbff // scvtf v31, v31
+	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
+	WORD $0x0f10a7de // sxtl v30, v30
+	WORD $0x4e21dbde // scvtf v30, v30
+	WORD $0x4f9c93de // fmul v30, v30, v28[0]
+	FMOVQ 8(R2), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 24(R2), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 40(R2), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 56(R2), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
+	FMOVQ 72(R2), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 88(R2), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 104(R2), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 120(R2), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 128(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 16(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf02 // fmla v2, v24, v31
+	ADD $136, R2
+	PRFM 2048(R3), PLDL1KEEP
+	PRFM 2112(R3), PLDL1KEEP
+	PRFM 2176(R3), PLDL1KEEP
+	MOVHU 2(R3), R22
+	VDUP R22, V28.H8
+	WORD $0x6e6a479c // ushl 8h v28, v28, v10
+	WORD $0x4e2b1f9c // and v28, v28, v11
+	WORD $0x4e1c1b9c // uzp1 16b v28, v28, v28
+	WORD $0x4f0c579c // shl 16b v28, v28, #4
+	FMOVS 4(R3), F30
+	WORD $0x6f0c07df // ushr 16b v31, v30, #4
+	WORD $0x4e281fde // and v30, v30, v8
+	WORD $0x4e1f3bde // zip1 16b v30, v30, v31
+	WORD $0x4ebc1fde // orr v30, v30, v28
+	WORD $0x6e2c87de // sub 16b v30, v30, v12
+	WORD $0x0f08a7de // sxtl 8h v30, v30
+	MOVHU (R3), R22
+	FMOVS R22, F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	WORD $0x4f10a7df // sxtl2 v31, v30
+	WORD $0x4e21dbff // scvtf v31, v31
+	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
+	WORD $0x0f10a7de // sxtl v30, v30
+	WORD $0x4e21dbde // scvtf v30, v30
+	WORD $0x4f9c93de // fmul v30, v30, v28[0]
+	FMOVQ 8(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 24(R3), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 40(R3), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 56(R3), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf03 // fmla v3, v24, v30
+	FMOVQ 72(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 88(R3), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 104(R3), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 120(R3), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 128(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 16(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf03 // fmla v3, v24, v31
+	ADD $136, R3
+	ADD $256, R4
+	ADD $32, R8
+	SUBS $256, R19
+	BNE loop
+	MOVD 8(R20), R21
+	MOVD 0(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 88(R20), R19
+	MOVD 16(R20), R21
+	WORD $0x6e21d400 // faddp v0, v0, v1
+	WORD $0x6e23d442 // faddp v2, v2, v3
+	WORD $0x6e22d400 // faddp v0, v0, v2
+	CBZ R19, store0
+	VLD1 (R0), V31.S[0]
+	VLD1 (R1), V31.S[1]
+	VLD1 (R2), V31.S[2]
+	VLD1 (R3), V31.S[3]
+	WORD $0x4e3fd400 // fadd v0, v0, v31
+store0:
+	VST1 V0.S[0], (R0)
+	VST1 V0.S[1], (R1)
+	VST1 V0.S[2], (R2)
+	VST1 V0.S[3], (R3)
+	RET
+
+// func neonIQ4_XS_1x1(t *tile)
+TEXT ·neonIQ4_XS_1x1(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 32(R20), R21
+	MOVD 24(R20), R0
+	MOVD 72(R20), R21
+	MOVD 40(R20), R4
+	MOVD 72(R20), R21
+	MOVD 48(R20), R8
+	VMOVI $0, V0.B16
+	VMOVI $15, V8.B16
+	MOVD $constant4<>(SB), R22
+	FMOVQ (R22), F9
+	MOVD $constant5<>(SB), R22
+	FMOVQ (R22), F10
+	MOVD $constant6<>(SB), R22
+	FMOVQ (R22), F11
+	VMOVI $32, V12.B16
+loop:
+	PRFM 2048(R0), PLDL1KEEP
+	PRFM 2112(R0), PLDL1KEEP
+	PRFM 2176(R0), PLDL1KEEP
+	MOVHU 2(R0), R22
+	VDUP R22, V28.H8
+	WORD $0x6e6a479c // ushl 8h v28, v28, v10
+	WORD $0x4e2b1f9c // and v28, v28, v11
+	WORD $0x4e1c1b9c // uzp1 16b v28, v28, v28
+	WORD $0x4f0c579c // shl 16b v28, v28, #4
+	FMOVS 4(R0), F30
+	WORD $0x6f0c07df // ushr 16b v31, v30, #4
+	WORD $0x4e281fde // and v30, v30, v8
+	WORD $0x4e1f3bde // zip1 16b v30, v30, v31
+	WORD $0x4ebc1fde // orr v30, v30, v28
+	WORD $0x6e2c87de // sub 16b v30, v30, v12
+	WORD $0x0f08a7de // sxtl 8h v30, v30
+	MOVHU (R0), R22
+	FMOVS R22, F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	WORD $0x4f10a7df // sxtl2 v31, v30
+	WORD $0x4e21dbff // scvtf v31, v31
+	WORD $0x4f9c93ff // fmul v31, v31, v28[0]
+	WORD $0x0f10a7de // sxtl v30, v30
+	WORD $0x4e21dbde // scvtf v30, v30
+	WORD $0x4f9c93de // fmul v30, v30, v28[0]
+	FMOVQ 8(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 24(R0), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 40(R0), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 56(R0), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	FMOVQ 72(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 88(R0), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 104(R0), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 120(R0), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 128(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 160(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 192(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 224(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 16(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3fcf00 // fmla v0, v24, v31
+	ADD $136, R0
+	ADD $256, R4
+	ADD $32, R8
+	SUBS $256, R19
+	BNE loop
+	MOVD 8(R20), R21
+	MOVD 0(R20), R0
+	MOVD 88(R20), R19
+	MOVD 16(R20), R21
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	CBZ R19, store0
+	VLD1 (R0), V31.S[0]
+	WORD $0x4e3fd400 // fadd v0, v0, v31
+store0:
+	VST1 V0.S[0], (R0)
+	RET
+
+// func neonUnpackMXFP4(q *int8, scales, mins *float32, w *byte, n int)
+TEXT ·neonUnpackMXFP4(SB), NOSPLIT, $0-40
+	MOVD q+0(FP), R0
+	MOVD scales+8(FP), R1
+	MOVD mins+16(FP), R2
+	MOVD w+24(FP), R3
+	MOVD n+32(FP), R4
+	VMOVI $15, V8.B16
+	MOVD $constant7<>(SB), R22
+	FMOVQ (R22), F9
+	MOVD $constant8<>(SB), R22
+	FMOVQ (R22), F10
+	SUBS $128, R4
+	BLT rest
+loop:
+	MOVBU 0(R3), R22
+	MOVBU 17(R3), R23
+	MOVBU 34(R3), R24
+	MOVBU 51(R3), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x6f3f07df // ushr #1 v31, v30
+	WORD $0x6ebf87de // sub v30, v30, v31
+	WORD $0x4eaa87de // add v30, v30, v10
+	WORD $0x4f3757de // shl #23 v30, v30
+	WORD $0x4eaa87ff // add v31, v31, v10
+	WORD $0x4f3757ff // shl #23 v31, v31
+	WORD $0x6e3fdfde // fmul v30, v30, v31
+	FMOVQ.P F30, 16(R1)
+	FMOVQ 1(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 18(R3), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 35(R3), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 52(R3), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	FSTPQ.P (F16, F17), 32(R0)
+	FSTPQ.P (F18, F19), 32(R0)
+	FSTPQ.P (F20, F21), 32(R0)
+	FSTPQ.P (F22, F23), 32(R0)
+	ADD $68, R3
+	SUBS $128, R4
+	BGE loop
+rest:
+	ADDS $128, R4
+	BEQ done
+block:
+	MOVBU 0(R3), R22
+	FMOVD R22, F30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x6f3f07df // ushr #1 v31, v30
+	WORD $0x6ebf87de // sub v30, v30, v31
+	WORD $0x4eaa87de // add v30, v30, v10
+	WORD $0x4f3757de // shl #23 v30, v30
+	WORD $0x4eaa87ff // add v31, v31, v10
+	WORD $0x4f3757ff // shl #23 v31, v31
+	WORD $0x6e3fdfde // fmul v30, v30, v31
+	FMOVS.P F30, 4(R1)
+	FMOVQ 1(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FSTPQ.P (F16, F17), 32(R0)
+	ADD $17, R3
+	SUBS $32, R4
+	BNE block
+done:
+	RET
+
+// func neonMXFP4_4x2(t *tile)
+TEXT ·neonMXFP4_4x2(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 32(R20), R21
+	MOVD 24(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 72(R20), R21
+	MOVD 40(R20), R4
+	ADD R21, R4, R5
+	MOVD 72(R20), R21
+	MOVD 48(R20), R8
+	ADD R21, R8, R9
+	VMOVI $0, V0.B16
+	VMOVI $0, V1.B16
+	VMOVI $0, V2.B16
+	VMOVI $0, V3.B16
+	VMOVI $0, V4.B16
+	VMOVI $0, V5.B16
+	VMOVI $0, V6.B16
+	VMOVI $0, V7.B16
+	VMOVI $15, V8.B16
+	MOVD $constant7<>(SB), R22
+	FMOVQ (R22), F9
+	MOVD $constant8<>(SB), R22
+	FMOVQ (R22), F10
+	SUBS $128, R19
+	BLT rest
+loop:
+	MOVBU 0(R0), R22
+	MOVBU 17(R0), R23
+	MOVBU 34(R0), R24
+	MOVBU 51(R0), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x6f3f07df // ushr #1 v31, v30
+	WORD $0x6ebf87de // sub v30, v30, v31
+	WORD $0x4eaa87de // add v30, v30, v10
+	WORD $0x4f3757de // shl #23 v30, v30
+	WORD $0x4eaa87ff // add v31, v31, v10
+	WORD $0x4f3757ff // shl #23 v31, v31
+	WORD $0x6e3fdfde // fmul v30, v30, v31
+	FMOVQ 1(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 18(R0), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 35(R0), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 52(R0), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf04 // fmla v4, v24, v30
+	ADD $68, R0
+	MOVBU 0(R1), R22
+	MOVBU 17(R1), R23
+	MOVBU 34(R1), R24
+	MOVBU 51(R1), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x6f3f07df // ushr #1 v31, v30
+	WORD $0x6ebf87de // sub v30, v30, v31
+	WORD $0x4eaa87de // add v30, v30, v10
+	WORD $0x4f3757de // shl #23 v30, v30
+	WORD $0x4eaa87ff // add v31, v31, v10
+	WORD $0x4f3757ff // shl #23 v31, v31
+	WORD $0x6e3fdfde // fmul v30, v30, v31
+	FMOVQ 1(R1), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 18(R1), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 35(R1), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 52(R1), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf01 // fmla v1, v24, v30
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf05 // fmla v5, v24, v30
+	ADD $68, R1
+	MOVBU 0(R2), R22
+	MOVBU 17(R2), R23
+	MOVBU 34(R2), R24
+	MOVBU 51(R2), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x6f3f07df // ushr #1 v31, v30
+	WORD $0x6ebf87de // sub v30, v30, v31
+	WORD $0x4eaa87de // add v30, v30, v10
+	WORD $0x4f3757de // shl #23 v30, v30
+	WORD $0x4eaa87ff // add v31, v31, v10
+	WORD $0x4f3757ff // shl #23 v31, v31
+	WORD $0x6e3fdfde // fmul v30, v30, v31
+	FMOVQ 1(R2), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 18(R2), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 35(R2), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 52(R2), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf06 // fmla v6, v24, v30
+	ADD $68, R2
+	MOVBU 0(R3), R22
+	MOVBU 17(R3), R23
+	MOVBU 34(R3), R24
+	MOVBU 51(R3), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x6f3f07df // ushr #1 v31, v30
+	WORD $0x6ebf87de // sub v30, v30, v31
+	WORD $0x4eaa87de // add v30, v30, v10
+	WORD $0x4f3757de // shl #23 v30, v30
+	WORD $0x4eaa87ff // add v31, v31, v10
+	WORD $0x4f3757ff // shl #23 v31, v31
+	WORD $0x6e3fdfde // fmul v30, v30, v31
+	FMOVQ 1(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 18(R3), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 35(R3), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 52(R3), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf03 // fmla v3, v24, v30
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf07 // fmla v7, v24, v30
+	ADD $68, R3
+	ADD $128, R4
+	ADD $16, R8
+	ADD $128, R5
+	ADD $16, R9
+	SUBS $128, R19
+	BGE loop
+rest:
+	ADDS $128, R19
+	BEQ sum
+block:
+	MOVBU 0(R0), R22
+	FMOVD R22, F30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x6f3f07df // ushr #1 v31, v30
+	WORD $0x6ebf87de // sub v30, v30, v31
+	WORD $0x4eaa87de // add v30, v30, v10
+	WORD $0x4f3757de // shl #23 v30, v30
+	WORD $0x4eaa87ff // add v31, v31, v10
+	WORD $0x4f3757ff // shl #23 v31, v31
+	WORD $0x6e3fdfde // fmul v30, v30, v31
+	FMOVQ 1(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	FLDPQ (R5), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf04 // fmla v4, v24, v30
+	ADD $17, R0
+	MOVBU 0(R1), R22
+	FMOVD R22, F30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x6f3f07df // ushr #1 v31, v30
+	WORD $0x6ebf87de // sub v30, v30, v31
+	WORD $0x4eaa87de // add v30, v30, v10
+	WORD $0x4f3757de // shl #23 v30, v30
+	WORD $0x4eaa87ff // add v31, v31, v10
+	WORD $0x4f3757ff // shl #23 v31, v31
+	WORD $0x6e3fdfde // fmul v30, v30, v31
+	FMOVQ 1(R1), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf01 // fmla v1, v24, v30
+	FLDPQ (R5), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf05 // fmla v5, v24, v30
+	ADD $17, R1
+	MOVBU 0(R2), R22
+	FMOVD R22, F30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x6f3f07df // ushr #1 v31, v30
+	WORD $0x6ebf87de // sub v30, v30, v31
+	WORD $0x4eaa87de // add v30, v30, v10
+	WORD $0x4f3757de // shl #23 v30, v30
+	WORD $0x4eaa87ff // add v31, v31, v10
+	WORD $0x4f3757ff // shl #23 v31, v31
+	WORD $0x6e3fdfde // fmul v30, v30, v31
+	FMOVQ 1(R2), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
+	FLDPQ (R5), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf06 // fmla v6, v24, v30
+	ADD $17, R2
+	MOVBU 0(R3), R22
+	FMOVD R22, F30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x6f3f07df // ushr #1 v31, v30
+	WORD $0x6ebf87de // sub v30, v30, v31
+	WORD $0x4eaa87de // add v30, v30, v10
+	WORD $0x4f3757de // shl #23 v30, v30
+	WORD $0x4eaa87ff // add v31, v31, v10
+	WORD $0x4f3757ff // shl #23 v31, v31
+	WORD $0x6e3fdfde // fmul v30, v30, v31
+	FMOVQ 1(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf03 // fmla v3, v24, v30
+	FLDPQ (R5), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf07 // fmla v7, v24, v30
+	ADD $17, R3
+	ADD $32, R4
+	ADD $4, R8
+	ADD $32, R5
+	ADD $4, R9
+	SUBS $32, R19
+	BNE block
+sum:
+	MOVD 8(R20), R21
+	MOVD 0(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 88(R20), R19
+	MOVD 16(R20), R21
+	WORD $0x6e21d400 // faddp v0, v0, v1
+	WORD $0x6e23d442 // faddp v2, v2, v3
+	WORD $0x6e22d400 // faddp v0, v0, v2
+	CBZ R19, store0
+	VLD1 (R0), V31.S[0]
+	VLD1 (R1), V31.S[1]
+	VLD1 (R2), V31.S[2]
+	VLD1 (R3), V31.S[3]
+	WORD $0x4e3fd400 // fadd v0, v0, v31
+store0:
+	VST1 V0.S[0], (R0)
+	ADD R21, R0
+	VST1 V0.S[1], (R1)
+	ADD R21, R1
+	VST1 V0.S[2], (R2)
+	ADD R21, R2
+	VST1 V0.S[3], (R3)
+	ADD R21, R3
+	WORD $0x6e25d484 // faddp v4, v4, v5
+	WORD $0x6e27d4c6 // faddp v6, v6, v7
+	WORD $0x6e26d484 // faddp v4, v4, v6
+	CBZ R19, store1
+	VLD1 (R0), V31.S[0]
+	VLD1 (R1), V31.S[1]
+	VLD1 (R2), V31.S[2]
+	VLD1 (R3), V31.S[3]
+	WORD $0x4e3fd484 // fadd v4, v4, v31
+store1:
+	VST1 V4.S[0], (R0)
+	VST1 V4.S[1], (R1)
+	VST1 V4.S[2], (R2)
+	VST1 V4.S[3], (R3)
+	RET
+
+// func neonMXFP4_1x2(t *tile)
+TEXT ·neonMXFP4_1x2(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 32(R20), R21
+	MOVD 24(R20), R0
+	MOVD 72(R20), R21
+	MOVD 40(R20), R4
+	ADD R21, R4, R5
+	MOVD 72(R20), R21
+	MOVD 48(R20), R8
+	ADD R21, R8, R9
+	VMOVI $0, V0.B16
+	VMOVI $0, V4.B16
+	VMOVI $15, V8.B16
+	MOVD $constant7<>(SB), R22
+	FMOVQ (R22), F9
+	MOVD $constant8<>(SB), R22
+	FMOVQ (R22), F10
+	SUBS $128, R19
+	BLT rest
+loop:
+	MOVBU 0(R0), R22
+	MOVBU 17(R0), R23
+	MOVBU 34(R0), R24
+	MOVBU 51(R0), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x6f3f07df // ushr #1 v31, v30
+	WORD $0x6ebf87de // sub v30, v30, v31
+	WORD $0x4eaa87de // add v30, v30, v10
+	WORD $0x4f3757de // shl #23 v30, v30
+	WORD $0x4eaa87ff // add v31, v31, v10
+	WORD $0x4f3757ff // shl #23 v31, v31
+	WORD $0x6e3fdfde // fmul v30, v30, v31
+	FMOVQ 1(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 18(R0), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 35(R0), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 52(R0), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	VMOVI $0, V24.B16
+	FLDPQ 0(R5), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R5), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R5), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R5), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf04 // fmla v4, v24, v30
+	ADD $68, R0
+	ADD $128, R4
+	ADD $16, R8
+	ADD $128, R5
+	ADD $16, R9
+	SUBS $128, R19
+	BGE loop
+rest:
+	ADDS $128, R19
+	BEQ sum
+block:
+	MOVBU 0(R0), R22
+	FMOVD R22, F30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x6f3f07df // ushr #1 v31, v30
+	WORD $0x6ebf87de // sub v30, v30, v31
+	WORD $0x4eaa87de // add v30, v30, v10
+	WORD $0x4f3757de // shl #23 v30, v30
+	WORD $0x4eaa87ff // add v31, v31, v10
+	WORD $0x4f3757ff // shl #23 v31, v31
+	WORD $0x6e3fdfde // fmul v30, v30, v31
+	FMOVQ 1(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	FLDPQ (R5), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R9), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf04 // fmla v4, v24, v30
+	ADD $17, R0
+	ADD $32, R4
+	ADD $4, R8
+	ADD $32, R5
+	ADD $4, R9
+	SUBS $32, R19
+	BNE block
+sum:
+	MOVD 8(R20), R21
+	MOVD 0(R20), R0
+	MOVD 88(R20), R19
+	MOVD 16(R20), R21
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	CBZ R19, store0
+	VLD1 (R0), V31.S[0]
+	WORD $0x4e3fd400 // fadd v0, v0, v31
+store0:
+	VST1 V0.S[0], (R0)
+	ADD R21, R0
+	WORD $0x6e24d484 // faddp v4, v4, v4
+	WORD $0x6e24d484 // faddp v4, v4, v4
+	CBZ R19, store1
+	VLD1 (R0), V31.S[0]
+	WORD $0x4e3fd484 // fadd v4, v4, v31
+store1:
+	VST1 V4.S[0], (R0)
+	RET
+
+// func neonMXFP4_4x1(t *tile)
+TEXT ·neonMXFP4_4x1(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 32(R20), R21
+	MOVD 24(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 72(R20), R21
+	MOVD 40(R20), R4
+	MOVD 72(R20), R21
+	MOVD 48(R20), R8
+	VMOVI $0, V0.B16
+	VMOVI $0, V1.B16
+	VMOVI $0, V2.B16
+	VMOVI $0, V3.B16
+	VMOVI $15, V8.B16
+	MOVD $constant7<>(SB), R22
+	FMOVQ (R22), F9
+	MOVD $constant8<>(SB), R22
+	FMOVQ (R22), F10
+	SUBS $128, R19
+	BLT rest
+loop:
+	PRFM 2048(R0), PLDL1KEEP
+	PRFM 2112(R0), PLDL1KEEP
+	MOVBU 0(R0), R22
+	MOVBU 17(R0), R23
+	MOVBU 34(R0), R24
+	MOVBU 51(R0), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x6f3f07df // ushr #1 v31, v30
+	WORD $0x6ebf87de // sub v30, v30, v31
+	WORD $0x4eaa87de // add v30, v30, v10
+	WORD $0x4f3757de // shl #23 v30, v30
+	WORD $0x4eaa87ff // add v31, v31, v10
+	WORD $0x4f3757ff // shl #23 v31, v31
+	WORD $0x6e3fdfde // fmul v30, v30, v31
+	FMOVQ 1(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 18(R0), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 35(R0), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 52(R0), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	ADD $68, R0
+	PRFM 2048(R1), PLDL1KEEP
+	PRFM 2112(R1), PLDL1KEEP
+	MOVBU 0(R1), R22
+	MOVBU 17(R1), R23
+	MOVBU 34(R1), R24
+	MOVBU 51(R1), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x6f3f07df // ushr #1 v31, v30
+	WORD $0x6ebf87de // sub v30, v30, v31
+	WORD $0x4eaa87de // add v30, v30, v10
+	WORD $0x4f3757de // shl #23 v30, v30
+	WORD $0x4eaa87ff // add v31, v31, v10
+	WORD $0x4f3757ff // shl #23 v31, v31
+	WORD $0x6e3fdfde // fmul v30, v30, v31
+	FMOVQ 1(R1), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 18(R1), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 35(R1), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 52(R1), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf01 // fmla v1, v24, v30
+	ADD $68, R1
+	PRFM 2048(R2), PLDL1KEEP
+	PRFM 2112(R2), PLDL1KEEP
+	MOVBU 0(R2), R22
+	MOVBU 17(R2), R23
+	MOVBU 34(R2), R24
+	MOVBU 51(R2), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x6f3f07df // ushr #1 v31, v30
+	WORD $0x6ebf87de // sub v30, v30, v31
+	WORD $0x4eaa87de // add v30, v30, v10
+	WORD $0x4f3757de // shl #23 v30, v30
+	WORD $0x4eaa87ff // add v31, v31, v10
+	WORD $0x4f3757ff // shl #23 v31, v31
+	WORD $0x6e3fdfde // fmul v30, v30, v31
+	FMOVQ 1(R2), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 18(R2), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 35(R2), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 52(R2), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
+	ADD $68, R2
+	PRFM 2048(R3), PLDL1KEEP
+	PRFM 2112(R3), PLDL1KEEP
+	MOVBU 0(R3), R22
+	MOVBU 17(R3), R23
+	MOVBU 34(R3), R24
+	MOVBU 51(R3), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x6f3f07df // ushr #1 v31, v30
+	WORD $0x6ebf87de // sub v30, v30, v31
+	WORD $0x4eaa87de // add v30, v30, v10
+	WORD $0x4f3757de // shl #23 v30, v30
+	WORD $0x4eaa87ff // add v31, v31, v10
+	WORD $0x4f3757ff // shl #23 v31, v31
+	WORD $0x6e3fdfde // fmul v30, v30, v31
+	FMOVQ 1(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 18(R3), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 35(R3), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 52(R3), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf03 // fmla v3, v24, v30
+	ADD $68, R3
+	ADD $128, R4
+	ADD $16, R8
+	SUBS $128, R19
+	BGE loop
+rest:
+	ADDS $128, R19
+	BEQ sum
+block:
+	MOVBU 0(R0), R22
+	FMOVD R22, F30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x6f3f07df // ushr #1 v31, v30
+	WORD $0x6ebf87de // sub v30, v30, v31
+	WORD $0x4eaa87de // add v30, v30, v10
+	WORD $0x4f3757de // shl #23 v30, v30
+	WORD $0x4eaa87ff // add v31, v31, v10
+	WORD $0x4f3757ff // shl #23 v31, v31
+	WORD $0x6e3fdfde // fmul v30, v30, v31
+	FMOVQ 1(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	ADD $17, R0
+	MOVBU 0(R1), R22
+	FMOVD R22, F30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x6f3f07df // ushr #1 v31, v30
+	WORD $0x6ebf87de // sub v30, v30, v31
+	WORD $0x4eaa87de // add v30, v30, v10
+	WORD $0x4f3757de // shl #23 v30, v30
+	WORD $0x4eaa87ff // add v31, v31, v10
+	WORD $0x4f3757ff // shl #23 v31, v31
+	WORD $0x6e3fdfde // fmul v30, v30, v31
+	FMOVQ 1(R1), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf01 // fmla v1, v24, v30
+	ADD $17, R1
+	MOVBU 0(R2), R22
+	FMOVD R22, F30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x6f3f07df // ushr #1 v31, v30
+	WORD $0x6ebf87de // sub v30, v30, v31
+	WORD $0x4eaa87de // add v30, v30, v10
+	WORD $0x4f3757de // shl #23 v30, v30
+	WORD $0x4eaa87ff // add v31, v31, v10
+	WORD $0x4f3757ff // shl #23 v31, v31
+	WORD $0x6e3fdfde // fmul v30, v30, v31
+	FMOVQ 1(R2), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
+	ADD $17, R2
+	MOVBU 0(R3), R22
+	FMOVD R22, F30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x6f3f07df // ushr #1 v31, v30
+	WORD $0x6ebf87de // sub v30, v30, v31
+	WORD $0x4eaa87de // add v30, v30, v10
+	WORD $0x4f3757de // shl #23 v30, v30
+	WORD $0x4eaa87ff // add v31, v31, v10
+	WORD $0x4f3757ff // shl #23 v31, v31
+	WORD $0x6e3fdfde // fmul v30, v30, v31
+	FMOVQ 1(R3), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf03 // fmla v3, v24, v30
+	ADD $17, R3
+	ADD $32, R4
+	ADD $4, R8
+	SUBS $32, R19
+	BNE block
+sum:
+	MOVD 8(R20), R21
+	MOVD 0(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 88(R20), R19
+	MOVD 16(R20), R21
+	WORD $0x6e21d400 // faddp v0, v0, v1
+	WORD $0x6e23d442 // faddp v2, v2, v3
+	WORD $0x6e22d400 // faddp v0, v0, v2
+	CBZ R19, store0
+	VLD1 (R0), V31.S[0]
+	VLD1 (R1), V31.S[1]
+	VLD1 (R2), V31.S[2]
+	VLD1 (R3), V31.S[3]
+	WORD $0x4e3fd400 // fadd v0, v0, v31
+store0:
+	VST1 V0.S[0], (R0)
+	VST1 V0.S[1], (R1)
+	VST1 V0.S[2], (R2)
+	VST1 V0.S[3], (R3)
+	RET
+
+// func neonMXFP4_1x1(t *tile)
+TEXT ·neonMXFP4_1x1(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 32(R20), R21
+	MOVD 24(R20), R0
+	MOVD 72(R20), R21
+	MOVD 40(R20), R4
+	MOVD 72(R20), R21
+	MOVD 48(R20), R8
+	VMOVI $0, V0.B16
+	VMOVI $15, V8.B16
+	MOVD $constant7<>(SB), R22
+	FMOVQ (R22), F9
+	MOVD $constant8<>(SB), R22
+	FMOVQ (R22), F10
+	SUBS $128, R19
+	BLT rest
+loop:
+	PRFM 2048(R0), PLDL1KEEP
+	PRFM 2112(R0), PLDL1KEEP
+	MOVBU 0(R0), R22
+	MOVBU 17(R0), R23
+	MOVBU 34(R0), R24
+	MOVBU 51(R0), R25
+	ORR R23<<16, R22, R22
+	ORR R25<<16, R24, R24
+	ORR R24<<32, R22, R22
+	FMOVD R22, F30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x6f3f07df // ushr #1 v31, v30
+	WORD $0x6ebf87de // sub v30, v30, v31
+	WORD $0x4eaa87de // add v30, v30, v10
+	WORD $0x4f3757de // shl #23 v30, v30
+	WORD $0x4eaa87ff // add v31, v31, v10
+	WORD $0x4f3757ff // shl #23 v31, v31
+	WORD $0x6e3fdfde // fmul v30, v30, v31
+	FMOVQ 1(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FMOVQ 18(R0), F19
+	WORD $0x4e281e72 // and v18, v19, v8
+	WORD $0x6f0c0673 // ushr 16b v19, v19, #4
+	WORD $0x4e120132 // tbl v18, v9, v18
+	WORD $0x4e130133 // tbl v19, v9, v19
+	FMOVQ 35(R0), F21
+	WORD $0x4e281eb4 // and v20, v21, v8
+	WORD $0x6f0c06b5 // ushr 16b v21, v21, #4
+	WORD $0x4e140134 // tbl v20, v9, v20
+	WORD $0x4e150135 // tbl v21, v9, v21
+	FMOVQ 52(R0), F23
+	WORD $0x4e281ef6 // and v22, v23, v8
+	WORD $0x6f0c06f7 // ushr 16b v23, v23, #4
+	WORD $0x4e160136 // tbl v22, v9, v22
+	WORD $0x4e170137 // tbl v23, v9, v23
+	VMOVI $0, V24.B16
+	FLDPQ 0(R4), (F28, F29)
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	VMOVI $0, V25.B16
+	FLDPQ 32(R4), (F28, F29)
+	WORD $0x4e9c9659 // sdot v25, v18, v28
+	WORD $0x4e9d9679 // sdot v25, v19, v29
+	VMOVI $0, V26.B16
+	FLDPQ 64(R4), (F28, F29)
+	WORD $0x4e9c969a // sdot v26, v20, v28
+	WORD $0x4e9d96ba // sdot v26, v21, v29
+	VMOVI $0, V27.B16
+	FLDPQ 96(R4), (F28, F29)
+	WORD $0x4e9c96db // sdot v27, v22, v28
+	WORD $0x4e9d96fb // sdot v27, v23, v29
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVQ 0(R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	ADD $68, R0
+	ADD $128, R4
+	ADD $16, R8
+	SUBS $128, R19
+	BGE loop
+rest:
+	ADDS $128, R19
+	BEQ sum
+block:
+	MOVBU 0(R0), R22
+	FMOVD R22, F30
+	WORD $0x2f10a7de // uxtl v30, v30
+	WORD $0x6f3f07df // ushr #1 v31, v30
+	WORD $0x6ebf87de // sub v30, v30, v31
+	WORD $0x4eaa87de // add v30, v30, v10
+	WORD $0x4f3757de // shl #23 v30, v30
+	WORD $0x4eaa87ff // add v31, v31, v10
+	WORD $0x4f3757ff // shl #23 v31, v31
+	WORD $0x6e3fdfde // fmul v30, v30, v31
+	FMOVQ 1(R0), F17
+	WORD $0x4e281e30 // and v16, v17, v8
+	WORD $0x6f0c0631 // ushr 16b v17, v17, #4
+	WORD $0x4e100130 // tbl v16, v9, v16
+	WORD $0x4e110131 // tbl v17, v9, v17
+	FLDPQ (R4), (F28, F29)
+	VMOVI $0, V24.B16
+	WORD $0x4e9c9618 // sdot v24, v16, v28
+	WORD $0x4e9d9638 // sdot v24, v17, v29
+	WORD $0x4eb1bb18 // addv v24, v24
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVS (R8), F28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	WORD $0x4e3ecf00 // fmla v0, v24, v30
+	ADD $17, R0
+	ADD $32, R4
+	ADD $4, R8
+	SUBS $32, R19
+	BNE block
+sum:
 	MOVD 8(R20), R21
 	MOVD 0(R20), R0
 	MOVD 88(R20), R19
@@ -14138,3 +26957,39 @@ loop:
 	SUBS $1, R6
 	BNE loop
 	RET
+
+DATA constant0<>+0(SB)/8, $0x0000000000000000
+DATA constant0<>+8(SB)/8, $0x0101010101010101
+GLOBL constant0<>(SB), RODATA|NOPTR, $16
+
+DATA constant1<>+0(SB)/8, $0x0202020202020202
+DATA constant1<>+8(SB)/8, $0x0303030303030303
+GLOBL constant1<>(SB), RODATA|NOPTR, $16
+
+DATA constant2<>+0(SB)/8, $0x8040201008040201
+DATA constant2<>+8(SB)/8, $0x8040201008040201
+GLOBL constant2<>(SB), RODATA|NOPTR, $16
+
+DATA constant3<>+0(SB)/8, $0xfefefefe00000000
+DATA constant3<>+8(SB)/8, $0xfafafafafcfcfcfc
+GLOBL constant3<>(SB), RODATA|NOPTR, $16
+
+DATA constant4<>+0(SB)/8, $0xf6eaddcfbfad9881
+DATA constant4<>+8(SB)/8, $0x7159453526190d01
+GLOBL constant4<>(SB), RODATA|NOPTR, $16
+
+DATA constant5<>+0(SB)/8, $0x00fa00fc00fe0000
+DATA constant5<>+8(SB)/8, $0x00f200f400f600f8
+GLOBL constant5<>(SB), RODATA|NOPTR, $16
+
+DATA constant6<>+0(SB)/8, $0x0003000300030003
+DATA constant6<>+8(SB)/8, $0x0003000300030003
+GLOBL constant6<>(SB), RODATA|NOPTR, $16
+
+DATA constant7<>+0(SB)/8, $0x0c08060403020100
+DATA constant7<>+8(SB)/8, $0xf4f8fafcfdfeff00
+GLOBL constant7<>(SB), RODATA|NOPTR, $16
+
+DATA constant8<>+0(SB)/8, $0x0000003f0000003f
+DATA constant8<>+8(SB)/8, $0x0000003f0000003f
+GLOBL constant8<>(SB), RODATA|NOPTR, $16

@@ -16,19 +16,19 @@ func panelOf(set isa.Set, t graph.DType) *panelType {
 }
 
 var neonPanels = map[graph.DType]*panelType{
+	graph.Q4_0:   {panelKernels: &neon32, unpack: neonUnpackQ4_0},
+	graph.Q4_1:   {panelKernels: &neon32m, unpack: neonUnpackQ4_1},
+	graph.Q5_0:   {panelKernels: &neon32, unpack: neonUnpackQ5_0},
+	graph.Q5_1:   {panelKernels: &neon32m, unpack: neonUnpackQ5_1},
 	graph.Q8_0:   {panelKernels: &neon32, unpack: neonUnpackQ8_0},
-	graph.Q4_0:   {panelKernels: &neon32},
-	graph.Q4_1:   {panelKernels: &neon32m},
-	graph.Q5_0:   {panelKernels: &neon32},
-	graph.Q5_1:   {panelKernels: &neon32m},
-	graph.IQ4_NL: {panelKernels: &neon32},
-	graph.MXFP4:  {panelKernels: &neon32},
-	graph.Q2_K:   {panelKernels: &neon16m},
-	graph.Q3_K:   {panelKernels: &neon16},
+	graph.Q2_K:   {panelKernels: &neon16m, unpack: neonUnpackQ2_K},
+	graph.Q3_K:   {panelKernels: &neon16, unpack: neonUnpackQ3_K},
 	graph.Q4_K:   {panelKernels: &neon32m, unpack: neonUnpackQ4_K},
-	graph.Q5_K:   {panelKernels: &neon32m},
+	graph.Q5_K:   {panelKernels: &neon32m, unpack: neonUnpackQ5_K},
 	graph.Q6_K:   {panelKernels: &neon16, unpack: neonUnpackQ6_K},
-	graph.IQ4_XS: {panelKernels: &neon32},
+	graph.IQ4_NL: {panelKernels: &neon32, unpack: neonUnpackIQ4_NL},
+	graph.IQ4_XS: {panelKernels: &neon32, unpack: neonUnpackIQ4_XS},
+	graph.MXFP4:  {panelKernels: &neon32, unpack: neonUnpackMXFP4},
 }
 
 // Panels for groups of 32 or 16, m: with minima. One of 1024 elements has 9 to 12 KiB,
@@ -64,6 +64,6 @@ func neonPanel(group int, minima bool, six, four, two, one func(*tile)) panelKer
 			neonInterleave(&panel[mins], block, 4*block, (*byte)(unsafe.Pointer(&p.mins[0])), step, 16, count)
 		}
 	}
-	return panelKernels{rows: rows, group: group, block: block, depth: 1024, panels: 8, min: 12, pack: pack,
+	return panelKernels{rows: rows, group: group, block: block, depth: 1024, panels: 8, min: 6, pack: pack,
 		tiles: []panelKernel{{6, six}, {4, four}, {2, two}, {1, one}}}
 }

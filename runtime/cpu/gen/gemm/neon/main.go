@@ -18,9 +18,9 @@ func main() {
 			a.floatRows(f, 1, m)
 		}
 	}
-	for _, f := range []int8Format{q8_0, q4K, q6K} {
+	for _, f := range []int8Format{q4_0, q4_1, q5_0, q5_1, q8_0, q2K, q3K, q4K, q5K, q6K, iq4NL, iq4XS, mxfp4} {
 		a.unpack(f)
-		for _, m := range []int{4, 2, 1} {
+		for _, m := range []int{2, 1} {
 			a.int8Rows(f, 4, m)
 			a.int8Rows(f, 1, m)
 		}

@@ -35,7 +35,7 @@ func (p panelShape) size() int {
 // there are minima, beside about 30 loads. Totals and sums of six rows fill 24 registers,
 // weights and activations the rest.
 func (a *asm) panel(p panelShape, m int) {
-	a.function(fmt.Sprintf("neonPanel%s_%d", p.name(), m), "t *tile", fmt.Sprintf("adds the products of a panel with %d rows of activations.", m))
+	a.function(fmt.Sprintf("neonPanel%s_%d", p.name(), m), "t *tile", 0, fmt.Sprintf("adds the products of a panel with %d rows of activations.", m))
 	const weights, xi = 24, 26
 	total := func(i, h int) int { return 2*i + h }
 	sum := func(i, h int) int { return 12 + 2*i + h }
@@ -133,7 +133,7 @@ func (a *asm) panel(p panelShape, m int) {
 // rows, srcStep apart, and writes words of all rows side by side, step apart. Then both
 // pointers move on.
 func (a *asm) interleave() {
-	a.function("neonInterleave", "dst *byte, step, dstNext int, src *byte, srcStep, srcNext, count int", "brings words of 8 rows side by side.")
+	a.function("neonInterleave", "dst *byte, step, dstNext int, src *byte, srcStep, srcNext, count int", 0, "brings words of 8 rows side by side.")
 	dst, step, dstNext, src, srcStep, srcNext, count := "R0", "R1", "R2", "R3", "R4", "R5", "R6"
 	for i, p := range []struct{ name, reg string }{{"dst", dst}, {"step", step}, {"dstNext", dstNext}, {"src", src}, {"srcStep", srcStep}, {"srcNext", srcNext}, {"count", count}} {
 		a.f("MOVD %s+%d(FP), %s", p.name, 8*i, p.reg)
