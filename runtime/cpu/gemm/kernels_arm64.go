@@ -5,8 +5,6 @@ import (
 	"github.com/deltaloom/deltaloom/runtime/cpu/isa"
 )
 
-//go:generate go run -C ../gen ./gemm/neon ../gemm
-
 func kernelsOf(set isa.Set, t graph.DType) *kernels {
 	if set == isa.NEON {
 		return neon[t]

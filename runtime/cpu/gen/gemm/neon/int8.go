@@ -12,7 +12,7 @@ type int8Format struct {
 	consts [][16]byte
 	// scales turns the scales of a step into float32, four a register from
 	// scaleAt(0) on, and the minima, four a register from minAt on. With one block
-	// instead of a step three zeros follow.
+	// instead of a step lane 0 counts; the others are finite.
 	scales func(a *asm, w string, blocks int)
 	// weights makes int8 of four groups, the part'th of the step, in the registers
 	// from q on, or of one block.
