@@ -20,6 +20,9 @@ func panelOf(set isa.Set, t graph.DType) *panelType {
 
 // The least offset that makes the weights of a type unsigned selects the kernels.
 var panels256 = map[graph.DType]*panelType{
+	graph.F32:    {panelKernels: &panelF32},
+	graph.F16:    {panelKernels: &panelF16},
+	graph.BF16:   {panelKernels: &panelBF16},
 	graph.Q8_0:   {panelKernels: &panelI16},
 	graph.Q4_0:   {panelKernels: &panelU4x32, offset: 8},
 	graph.Q4_1:   {panelKernels: &panelU4x32},
@@ -38,7 +41,7 @@ var panels256 = map[graph.DType]*panelType{
 // The I16 kernels take weights of any int8, the others unsigned ones of so many bits;
 // what an offset adds to these their minima take away.
 var (
-	panelI16 = panelKernels{rows: 16, group: 32, block: 1088, depth: 512, panels: 4, min: 12,
+	panelI16 = panelKernels{rows: 16, group: 32, block: 1088, depth: 1024, panels: 4, min: 12,
 		pack:  pack256(avx2InterleaveI16),
 		tile:  &tileLayout{64, 68, avx2SpreadI16},
 		tiles: []panelKernel{{6, avx2PanelI16_6}, {4, avx2PanelI16_4}, {2, avx2PanelI16_2}, {1, avx2PanelI16_1}}}
@@ -59,6 +62,22 @@ var (
 		tile:  &tileLayout{16, 24, avx2SpreadU8x16},
 		tiles: []panelKernel{{6, avx2PanelU6x16_6}, {4, avx2PanelU6x16_4}, {2, avx2PanelU6x16_2}, {1, avx2PanelU6x16_1}}}
 )
+
+var (
+	panelF32  = panelFloat(avx2InterleaveF32)
+	panelF16  = panelFloat(avx2InterleaveF16)
+	panelBF16 = panelFloat(avx2InterleaveBF16)
+)
+
+func panelFloat(interleave func(panel, w *byte, step, n int)) panelKernels {
+	return panelKernels{rows: 16, group: 8, block: 8 * panelLanes, depth: 512, panels: 4, min: 12,
+		pack: func(panel []byte, rows *parts, _ int8, n int) {
+			interleave(&panel[0], &rows.floats[0], rows.step, n)
+			interleave(&panel[panelLanes/2], &rows.floats[8*rows.step], rows.step, n)
+		},
+		tile:  &tileLayout{32, 32, avx2SpreadFloat},
+		tiles: []panelKernel{{6, avx2PanelFloat_6}, {4, avx2PanelFloat_4}, {2, avx2PanelFloat_2}, {1, avx2PanelFloat_1}}}
+}
 
 const panelLanes = 64 // bytes of 16 rows, one word each
 

@@ -249,13 +249,14 @@ func scales256() {
 }
 
 // spread256 emits the function that puts n elements of a prepared row of activations
-// into a tile of m rows: q from the place of the row on, d, and s behind the d of all
-// rows, at another place, and those of the next group step bytes further.
+// into a tile of m rows: q to the place of the row, d dAt bytes further, s behind the d
+// of all rows, and those of the next group step bytes further.
 func spread256(name string, s shape256) {
-	function("avx2Spread"+name, "q, d *byte, step, m int, fromQ *byte, fromD, fromS *float32, n int", "puts a row of activations into a tile.")
+	function("avx2Spread"+name, "q *byte, dAt, step, m int, fromQ *byte, fromD, fromS *float32, n int", "puts a row of activations into a tile.")
 	q, d, step, m, fromQ, fromD, fromS, n := RDI, RSI, RBX, RDX, R8, R9, R10, RCX
 	Load(Param("q"), q)
-	Load(Param("d"), d)
+	Load(Param("dAt"), d)
+	ADDQ(q, d)
 	Load(Param("step"), step)
 	Load(Param("m"), m)
 	Load(Param("fromQ"), fromQ)
@@ -326,4 +327,11 @@ func panels256() {
 		spread256(l.name, l.of)
 	}
 	scales256()
+	for _, m := range []int{6, 4, 2, 1} {
+		panelFloat256(m)
+	}
+	for _, f := range []floatFormat{f32, f16, bf16} {
+		interleaveFloat256(f)
+	}
+	spreadFloat256()
 }
