@@ -385,7 +385,7 @@ func avx2PanelU6x16_1(t *tile)
 // avx2InterleaveI16 interleaves 8 rows of n weights.
 //
 //go:noescape
-func avx2InterleaveI16(panel *byte, q *int8, step, n int)
+func avx2InterleaveI16(panel *byte, q *int8, step, n int, offset int8)
 
 // avx2SpreadI16 puts a row of activations into a tile.
 //
