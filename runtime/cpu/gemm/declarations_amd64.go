@@ -627,12 +627,187 @@ func avx512PanelQ4_K_1x1(t *tile)
 //go:noescape
 func avx512Transpose(dst *byte, step, step8 int, src *byte, srcStep int)
 
+// avx2PanelI16_6 adds the products of a panel with 6 rows of activations.
+//
+//go:noescape
+func avx2PanelI16_6(t *tile)
+
+// avx2PanelI16_4 adds the products of a panel with 4 rows of activations.
+//
+//go:noescape
+func avx2PanelI16_4(t *tile)
+
+// avx2PanelI16_2 adds the products of a panel with 2 rows of activations.
+//
+//go:noescape
+func avx2PanelI16_2(t *tile)
+
+// avx2PanelI16_1 adds the products of a panel with 1 rows of activations.
+//
+//go:noescape
+func avx2PanelI16_1(t *tile)
+
+// avx2PanelU4x32_6 adds the products of a panel with 6 rows of activations.
+//
+//go:noescape
+func avx2PanelU4x32_6(t *tile)
+
+// avx2PanelU4x32_4 adds the products of a panel with 4 rows of activations.
+//
+//go:noescape
+func avx2PanelU4x32_4(t *tile)
+
+// avx2PanelU4x32_2 adds the products of a panel with 2 rows of activations.
+//
+//go:noescape
+func avx2PanelU4x32_2(t *tile)
+
+// avx2PanelU4x32_1 adds the products of a panel with 1 rows of activations.
+//
+//go:noescape
+func avx2PanelU4x32_1(t *tile)
+
+// avx2PanelU5x32_6 adds the products of a panel with 6 rows of activations.
+//
+//go:noescape
+func avx2PanelU5x32_6(t *tile)
+
+// avx2PanelU5x32_4 adds the products of a panel with 4 rows of activations.
+//
+//go:noescape
+func avx2PanelU5x32_4(t *tile)
+
+// avx2PanelU5x32_2 adds the products of a panel with 2 rows of activations.
+//
+//go:noescape
+func avx2PanelU5x32_2(t *tile)
+
+// avx2PanelU5x32_1 adds the products of a panel with 1 rows of activations.
+//
+//go:noescape
+func avx2PanelU5x32_1(t *tile)
+
+// avx2PanelU5x16_6 adds the products of a panel with 6 rows of activations.
+//
+//go:noescape
+func avx2PanelU5x16_6(t *tile)
+
+// avx2PanelU5x16_4 adds the products of a panel with 4 rows of activations.
+//
+//go:noescape
+func avx2PanelU5x16_4(t *tile)
+
+// avx2PanelU5x16_2 adds the products of a panel with 2 rows of activations.
+//
+//go:noescape
+func avx2PanelU5x16_2(t *tile)
+
+// avx2PanelU5x16_1 adds the products of a panel with 1 rows of activations.
+//
+//go:noescape
+func avx2PanelU5x16_1(t *tile)
+
+// avx2PanelU6x16_6 adds the products of a panel with 6 rows of activations.
+//
+//go:noescape
+func avx2PanelU6x16_6(t *tile)
+
+// avx2PanelU6x16_4 adds the products of a panel with 4 rows of activations.
+//
+//go:noescape
+func avx2PanelU6x16_4(t *tile)
+
+// avx2PanelU6x16_2 adds the products of a panel with 2 rows of activations.
+//
+//go:noescape
+func avx2PanelU6x16_2(t *tile)
+
+// avx2PanelU6x16_1 adds the products of a panel with 1 rows of activations.
+//
+//go:noescape
+func avx2PanelU6x16_1(t *tile)
+
+// avx2InterleaveI16 interleaves 8 rows of n weights.
+//
+//go:noescape
+func avx2InterleaveI16(panel *byte, q *int8, step, n int, offset int8)
+
+// avx2SpreadI16 puts a row of activations into a tile.
+//
+//go:noescape
+func avx2SpreadI16(q *byte, dAt, step, m int, fromQ *byte, fromD, fromS *float32, n int)
+
+// avx2InterleaveU8x32 interleaves 8 rows of n weights.
+//
+//go:noescape
+func avx2InterleaveU8x32(panel *byte, q *int8, step, n int, offset int8)
+
+// avx2SpreadU8x32 puts a row of activations into a tile.
+//
+//go:noescape
+func avx2SpreadU8x32(q *byte, dAt, step, m int, fromQ *byte, fromD, fromS *float32, n int)
+
+// avx2InterleaveU8x16 interleaves 8 rows of n weights.
+//
+//go:noescape
+func avx2InterleaveU8x16(panel *byte, q *int8, step, n int, offset int8)
+
+// avx2SpreadU8x16 puts a row of activations into a tile.
+//
+//go:noescape
+func avx2SpreadU8x16(q *byte, dAt, step, m int, fromQ *byte, fromD, fromS *float32, n int)
+
+// avx2Scales interleaves n scales of 8 rows.
+//
+//go:noescape
+func avx2Scales(to *byte, block int, scales *float32, step, n int, factor float32)
+
+// avx2PanelFloat_6 adds the products of a panel with 6 rows of activations.
+//
+//go:noescape
+func avx2PanelFloat_6(t *tile)
+
+// avx2PanelFloat_4 adds the products of a panel with 4 rows of activations.
+//
+//go:noescape
+func avx2PanelFloat_4(t *tile)
+
+// avx2PanelFloat_2 adds the products of a panel with 2 rows of activations.
+//
+//go:noescape
+func avx2PanelFloat_2(t *tile)
+
+// avx2PanelFloat_1 adds the products of a panel with 1 rows of activations.
+//
+//go:noescape
+func avx2PanelFloat_1(t *tile)
+
+// avx2InterleaveF32 interleaves 8 rows of n weights.
+//
+//go:noescape
+func avx2InterleaveF32(panel, w *byte, step, n int)
+
+// avx2InterleaveF16 interleaves 8 rows of n weights.
+//
+//go:noescape
+func avx2InterleaveF16(panel, w *byte, step, n int)
+
+// avx2InterleaveBF16 interleaves 8 rows of n weights.
+//
+//go:noescape
+func avx2InterleaveBF16(panel, w *byte, step, n int)
+
+// avx2SpreadFloat puts a row of activations into a tile.
+//
+//go:noescape
+func avx2SpreadFloat(q *byte, dAt, step, m int, fromQ *byte, fromD, fromS *float32, n int)
+
 // avx512UnpackQ8_0 makes bytes of a row of weights.
 //
 //go:noescape
-func avx512UnpackQ8_0(q *byte, scales, mins *float32, w *byte, n int)
+func avx512UnpackQ8_0(q *int8, scales, mins *float32, w *byte, n int)
 
 // avx512UnpackQ4_K makes bytes of a row of weights.
 //
 //go:noescape
-func avx512UnpackQ4_K(q *byte, scales, mins *float32, w *byte, n int)
+func avx512UnpackQ4_K(q *int8, scales, mins *float32, w *byte, n int)

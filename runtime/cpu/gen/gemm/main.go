@@ -47,6 +47,7 @@ func main() {
 	}
 	quantize()
 	panels()
+	panels256()
 	unpack(q8)
 	unpack(q4)
 	Generate()
