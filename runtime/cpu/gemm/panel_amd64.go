@@ -20,22 +20,22 @@ func panelOf(set isa.Set, t graph.DType) *panelType {
 
 // The least offset that makes the weights of a type unsigned selects the kernels.
 var panels256 = map[graph.DType]*panelType{
-	graph.F32:    {panelKernels: &panelF32},
-	graph.F16:    {panelKernels: &panelF16},
-	graph.BF16:   {panelKernels: &panelBF16},
-	graph.Q8_0:   {panelKernels: &panelI16},
-	graph.Q4_0:   {panelKernels: &panelU4x32, offset: 8},
-	graph.Q4_1:   {panelKernels: &panelU4x32},
-	graph.Q5_0:   {panelKernels: &panelU5x32, offset: 16},
-	graph.Q5_1:   {panelKernels: &panelU5x32},
-	graph.IQ4_NL: {panelKernels: &panelI16},
-	graph.MXFP4:  {panelKernels: &panelU5x32, offset: 12},
-	graph.Q2_K:   {panelKernels: &panelU5x16},
-	graph.Q3_K:   {panelKernels: &panelU5x16, offset: 4},
-	graph.Q4_K:   {panelKernels: &panelU4x32},
-	graph.Q5_K:   {panelKernels: &panelU5x32},
-	graph.Q6_K:   {panelKernels: &panelU6x16, offset: 32},
-	graph.IQ4_XS: {panelKernels: &panelI16},
+	graph.F32:    {&panelF32, nil, 0},
+	graph.F16:    {&panelF16, nil, 0},
+	graph.BF16:   {&panelBF16, nil, 0},
+	graph.Q8_0:   {&panelI16, avx2UnpackQ8_0, 0},
+	graph.Q4_0:   {&panelU4x32, avx2UnpackQ4_0, 8},
+	graph.Q4_1:   {&panelU4x32, avx2UnpackQ4_1, 0},
+	graph.Q5_0:   {&panelU5x32, avx2UnpackQ5_0, 16},
+	graph.Q5_1:   {&panelU5x32, avx2UnpackQ5_1, 0},
+	graph.IQ4_NL: {&panelI16, avx2UnpackIQ4_NL, 0},
+	graph.MXFP4:  {&panelU5x32, avx2UnpackMXFP4, 12},
+	graph.Q2_K:   {&panelU5x16, avx2UnpackQ2_K, 0},
+	graph.Q3_K:   {&panelU5x16, avx2UnpackQ3_K, 4},
+	graph.Q4_K:   {&panelU4x32, avx2UnpackQ4_K, 0},
+	graph.Q5_K:   {&panelU5x32, avx2UnpackQ5_K, 0},
+	graph.Q6_K:   {&panelU6x16, avx2UnpackQ6_K, 32},
+	graph.IQ4_XS: {&panelI16, avx2UnpackIQ4_XS, 0},
 }
 
 // Kernels I16 take int8, the others unsigned weights of so many bits: what an offset
