@@ -102,9 +102,11 @@ type scratch struct {
 	row  []float32 // one unpacked row of W
 	acts []float32 // activations of kind Float
 
-	parts        parts
-	panel, tiles []byte
-	y            []float32 // of panels
+	parts  parts
+	floats []byte // rows of W of floating-point numbers
+	panel  []byte
+	tiles  []byte
+	sums   []float32
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}

@@ -15,7 +15,7 @@ import (
 // panelKernels multiply panels of one layout.
 type panelKernels struct {
 	rows   int // of W in a panel
-	group  int // elements that share a scale
+	group  int // elements that share a scale; of floats, a step of the kernels
 	block  int // bytes of a group
 	depth  int // elements of a panel at a time: whole blocks of every type
 	panels int // that the same elements of the activations, in a farther cache, pass by
@@ -38,9 +38,9 @@ type panelKernel struct {
 // group of elements q of m rows, then their d, and then what else there is.
 type tileLayout struct {
 	q, group int // bytes of q, and of all, of a group of one row
-	// spread puts n elements of a prepared row into a tile of m rows, from q and d on,
-	// the groups step bytes apart.
-	spread func(q, d *byte, step, m int, fromQ *byte, fromD, fromS *float32, n int)
+	// spread puts n elements of a prepared row into a tile of m rows: q to its place, d
+	// dAt bytes further, the next group step bytes further.
+	spread func(q *byte, dAt, step, m int, fromQ *byte, fromD, fromS *float32, n int)
 }
 
 // A panelType is what makes panels of a type of weights.
@@ -50,51 +50,62 @@ type panelType struct {
 	offset int8
 }
 
-// parts are unpacked rows of W as quant.Split writes them, step elements, or step
-// divided by a group's elements scales, apart.
+// parts are rows of W. Quantised ones are unpacked as quant.Split does it, step
+// elements, or step divided by a group's elements scales, apart. Others are as they
+// are, step bytes apart.
 type parts struct {
 	q            []int8
 	scales, mins []float32
+	floats       []byte
 	step         int
 }
 
-// panels is Rows for many rows of activations.
+// panels is Rows for many rows of activations. All of them pass by a panel of some
+// elements while the first cache has it, and then by the next panels, so that the
+// same elements of the activations are at hand in a farther one.
 func (p *Product) panels(s *scratch, y []float32, ldy int, w, acts []byte, m, rows int) {
-	k, t := p.panel.panelKernels, &s.tile
-	size := ActBytes(p.kind, p.k)
+	k := p.panel.panelKernels
 	var tiles []byte
 	if k.tile != nil {
 		tiles = p.spread(s, acts, m)
 	}
 	panel := grow(&s.panel, k.depth/k.group*k.block)
-	all := grow(&s.y, k.panels*m*k.rows)
+	sums := grow(&s.sums, k.panels*m*k.rows)
 	for top := 0; top < rows; top += k.panels * k.rows {
 		bottom := min(top+k.panels*k.rows, rows)
-		clear(all)
+		clear(sums)
 		for from := 0; from < p.k; from += k.depth {
-			n := min(k.depth, p.k-from)
-			for r, sums := top, all; r < bottom; r, sums = r+k.rows, sums[m*k.rows:] {
+			n := roundUp(min(k.depth, p.k-from), k.group)
+			for r := top; r < bottom; r += k.rows {
 				p.pack(s, panel, w[r*p.rowBytes:min(r+k.rows, bottom)*p.rowBytes], from, n)
-				*t = tile{n: n, w: unsafe.Pointer(&panel[0]), yLD: uintptr(k.rows) * 4, xStep: uintptr(size), add: 1}
-				for i, j := 0, 0; i < m; i += k.tiles[j].m {
-					for k.tiles[j].m > m-i {
-						j++
-					}
-					t.y = unsafe.Pointer(&sums[i*k.rows])
-					if tiles != nil {
-						t.x = unsafe.Pointer(&tiles[(from*m+i*n)/k.group*k.tile.group])
-					} else {
-						p.activations(t, acts[i*size:], from)
-					}
-					k.tiles[j].run(t)
-				}
+				p.multiply(s, sums[(r-top)*m:], panel, tiles, acts, m, from, n)
 			}
 		}
-		for r, sums := top, all; r < bottom; r, sums = r+k.rows, sums[m*k.rows:] {
-			for i := range m {
-				copy(y[i*ldy+r:i*ldy+min(r+k.rows, bottom)], sums[i*k.rows:])
+		for i := range m {
+			for r := top; r < bottom; r += k.rows {
+				copy(y[i*ldy+r:i*ldy+min(r+k.rows, bottom)], sums[(r-top)*m+i*k.rows:])
 			}
 		}
+	}
+}
+
+// multiply adds to sums the products of a panel with m rows of activations, n elements
+// of each from element from on.
+func (p *Product) multiply(s *scratch, sums []float32, panel, tiles, acts []byte, m, from, n int) {
+	k, t := p.panel.panelKernels, &s.tile
+	size := ActBytes(p.kind, p.k)
+	*t = tile{n: n, w: unsafe.Pointer(&panel[0]), yLD: uintptr(k.rows) * 4, xStep: uintptr(size), add: 1}
+	for i, j := 0, 0; i < m; i += k.tiles[j].m {
+		for k.tiles[j].m > m-i {
+			j++
+		}
+		t.y = unsafe.Pointer(&sums[i*k.rows])
+		if tiles != nil {
+			t.x = unsafe.Pointer(&tiles[(from*m+i*n)/k.group*k.tile.group])
+		} else {
+			p.activations(t, acts[i*size:], from)
+		}
+		k.tiles[j].run(t)
 	}
 	*t = tile{}
 }
@@ -104,10 +115,10 @@ func (p *Product) panels(s *scratch, y []float32, ldy int, w, acts []byte, m, ro
 func (p *Product) spread(s *scratch, acts []byte, m int) []byte {
 	k := p.panel.panelKernels
 	size := ActBytes(p.kind, p.k)
-	tiles := grow(&s.tiles, m*p.k/k.group*k.tile.group)
+	tiles := grow(&s.tiles, m*roundUp(p.k, k.group)/k.group*k.tile.group)
 	var row tile
 	for from := 0; from < p.k; from += k.depth {
-		n := min(k.depth, p.k-from)
+		n := roundUp(min(k.depth, p.k-from), k.group)
 		for i, j := 0, 0; i < m; i += k.tiles[j].m {
 			for k.tiles[j].m > m-i {
 				j++
@@ -115,26 +126,38 @@ func (p *Product) spread(s *scratch, acts []byte, m int) []byte {
 			to, rows := tiles[(from*m+i*n)/k.group*k.tile.group:], k.tiles[j].m
 			for r := range rows {
 				p.activations(&row, acts[(i+r)*size:], from)
-				k.tile.spread(&to[r*k.tile.q], &to[rows*k.tile.q+4*r], rows*k.tile.group, rows, (*byte)(row.x), (*float32)(row.d), (*float32)(row.s), n)
+				k.tile.spread(&to[r*k.tile.q], (rows-r)*k.tile.q+4*r, rows*k.tile.group, rows, (*byte)(row.x), (*float32)(row.d), (*float32)(row.s), n)
 			}
 		}
 	}
 	return tiles
 }
 
-// pack makes a panel of rows of W, n elements of each from element from on. The lanes
-// of missing rows hold anything.
+// pack makes a panel of rows of W, n elements of each from element from on; past the
+// last element there are zeros. The lanes of missing rows hold anything.
 func (p *Product) pack(s *scratch, panel, w []byte, from, n int) {
 	k, u := p.panel, &s.parts
+	at, end := int(p.t.Bytes(from)), int(p.t.Bytes(min(from+n, p.k)))
+	rows := len(w) / p.rowBytes
+	if p.kind == Float {
+		u.floats, u.step = w[at:], p.rowBytes
+		if size := int(p.t.Bytes(n)); rows < k.rows || size > end-at {
+			u.floats, u.step = grow(&s.floats, k.rows*size), size
+			for r := range rows {
+				to := u.floats[r*size : (r+1)*size]
+				clear(to[copy(to, w[r*p.rowBytes+at:r*p.rowBytes+end]):])
+			}
+		}
+		k.pack(panel, u, 0, n)
+		return
+	}
 	u.step = k.depth
-	q := grow(&u.q, k.rows*u.step)
-	scales := grow(&u.scales, k.rows*u.step/k.group)
-	mins := grow(&u.mins, len(scales))
-	u.q, u.scales, u.mins = q, scales, mins
-	at, end := int(p.t.Bytes(from)), int(p.t.Bytes(from+n))
-	for r := range len(w) / p.rowBytes {
+	u.q = grow(&u.q, k.rows*u.step)
+	u.scales = grow(&u.scales, k.rows*u.step/k.group)
+	u.mins = grow(&u.mins, len(u.scales))
+	for r := range rows {
 		row := w[r*p.rowBytes+at : r*p.rowBytes+end]
-		q, scales, mins := q[r*u.step:][:n], scales[r*u.step/k.group:][:n/k.group], mins[r*u.step/k.group:][:n/k.group]
+		q, scales, mins := u.q[r*u.step:][:n], u.scales[r*u.step/k.group:][:n/k.group], u.mins[r*u.step/k.group:][:n/k.group]
 		if k.unpack != nil {
 			k.unpack(&q[0], &scales[0], &mins[0], &row[0], n)
 		} else if err := quant.Split(p.t, q, scales, mins, row); err != nil {
