@@ -502,7 +502,37 @@ func neonPanel16m_2(t *tile)
 //go:noescape
 func neonPanel16m_1(t *tile)
 
+// neonPanelFloat_8 adds the products of a panel with 8 rows of activations.
+//
+//go:noescape
+func neonPanelFloat_8(t *tile)
+
+// neonPanelFloat_4 adds the products of a panel with 4 rows of activations.
+//
+//go:noescape
+func neonPanelFloat_4(t *tile)
+
+// neonPanelFloat_2 adds the products of a panel with 2 rows of activations.
+//
+//go:noescape
+func neonPanelFloat_2(t *tile)
+
+// neonPanelFloat_1 adds the products of a panel with 1 rows of activations.
+//
+//go:noescape
+func neonPanelFloat_1(t *tile)
+
 // neonInterleave brings words of 8 rows side by side.
 //
 //go:noescape
 func neonInterleave(dst *byte, step, dstNext int, src *byte, srcStep, srcNext, count int)
+
+// neonInterleaveF16 brings words of 8 rows side by side.
+//
+//go:noescape
+func neonInterleaveF16(dst *byte, step, dstNext int, src *byte, srcStep, srcNext, count int)
+
+// neonInterleaveBF16 brings words of 8 rows side by side.
+//
+//go:noescape
+func neonInterleaveBF16(dst *byte, step, dstNext int, src *byte, srcStep, srcNext, count int)

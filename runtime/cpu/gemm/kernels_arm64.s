@@ -26902,6 +26902,280 @@ loop:
 	FSTPQ (F0, F1), (R25)
 	RET
 
+// func neonPanelFloat_8(t *tile)
+TEXT ·neonPanelFloat_8(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 24(R20), R8
+	MOVD 72(R20), R21
+	MOVD 40(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	ADD R21, R3, R4
+	ADD R21, R4, R5
+	ADD R21, R5, R6
+	ADD R21, R6, R7
+	MOVD 0(R20), R9
+	MOVD 16(R20), R21
+	FLDPQ (R9), (F0, F1)
+	ADD R21, R9
+	FLDPQ (R9), (F2, F3)
+	ADD R21, R9
+	FLDPQ (R9), (F4, F5)
+	ADD R21, R9
+	FLDPQ (R9), (F6, F7)
+	ADD R21, R9
+	FLDPQ (R9), (F8, F9)
+	ADD R21, R9
+	FLDPQ (R9), (F10, F11)
+	ADD R21, R9
+	FLDPQ (R9), (F12, F13)
+	ADD R21, R9
+	FLDPQ (R9), (F14, F15)
+loop:
+	FMOVQ.P 16(R0), F24
+	FMOVQ.P 16(R1), F25
+	FMOVQ.P 16(R2), F26
+	FMOVQ.P 16(R3), F27
+	FMOVQ.P 16(R4), F28
+	FMOVQ.P 16(R5), F29
+	FMOVQ.P 16(R6), F30
+	FMOVQ.P 16(R7), F31
+	FLDPQ 0(R8), (F16, F17)
+	WORD $0x4f981200 // fmla v0, v16, v24[0]
+	WORD $0x4f981221 // fmla v1, v17, v24[0]
+	WORD $0x4f991202 // fmla v2, v16, v25[0]
+	WORD $0x4f991223 // fmla v3, v17, v25[0]
+	WORD $0x4f9a1204 // fmla v4, v16, v26[0]
+	WORD $0x4f9a1225 // fmla v5, v17, v26[0]
+	WORD $0x4f9b1206 // fmla v6, v16, v27[0]
+	WORD $0x4f9b1227 // fmla v7, v17, v27[0]
+	WORD $0x4f9c1208 // fmla v8, v16, v28[0]
+	WORD $0x4f9c1229 // fmla v9, v17, v28[0]
+	WORD $0x4f9d120a // fmla v10, v16, v29[0]
+	WORD $0x4f9d122b // fmla v11, v17, v29[0]
+	WORD $0x4f9e120c // fmla v12, v16, v30[0]
+	WORD $0x4f9e122d // fmla v13, v17, v30[0]
+	WORD $0x4f9f120e // fmla v14, v16, v31[0]
+	WORD $0x4f9f122f // fmla v15, v17, v31[0]
+	FLDPQ 32(R8), (F18, F19)
+	WORD $0x4fb81240 // fmla v0, v18, v24[1]
+	WORD $0x4fb81261 // fmla v1, v19, v24[1]
+	WORD $0x4fb91242 // fmla v2, v18, v25[1]
+	WORD $0x4fb91263 // fmla v3, v19, v25[1]
+	WORD $0x4fba1244 // fmla v4, v18, v26[1]
+	WORD $0x4fba1265 // fmla v5, v19, v26[1]
+	WORD $0x4fbb1246 // fmla v6, v18, v27[1]
+	WORD $0x4fbb1267 // fmla v7, v19, v27[1]
+	WORD $0x4fbc1248 // fmla v8, v18, v28[1]
+	WORD $0x4fbc1269 // fmla v9, v19, v28[1]
+	WORD $0x4fbd124a // fmla v10, v18, v29[1]
+	WORD $0x4fbd126b // fmla v11, v19, v29[1]
+	WORD $0x4fbe124c // fmla v12, v18, v30[1]
+	WORD $0x4fbe126d // fmla v13, v19, v30[1]
+	WORD $0x4fbf124e // fmla v14, v18, v31[1]
+	WORD $0x4fbf126f // fmla v15, v19, v31[1]
+	FLDPQ 64(R8), (F16, F17)
+	WORD $0x4f981a00 // fmla v0, v16, v24[2]
+	WORD $0x4f981a21 // fmla v1, v17, v24[2]
+	WORD $0x4f991a02 // fmla v2, v16, v25[2]
+	WORD $0x4f991a23 // fmla v3, v17, v25[2]
+	WORD $0x4f9a1a04 // fmla v4, v16, v26[2]
+	WORD $0x4f9a1a25 // fmla v5, v17, v26[2]
+	WORD $0x4f9b1a06 // fmla v6, v16, v27[2]
+	WORD $0x4f9b1a27 // fmla v7, v17, v27[2]
+	WORD $0x4f9c1a08 // fmla v8, v16, v28[2]
+	WORD $0x4f9c1a29 // fmla v9, v17, v28[2]
+	WORD $0x4f9d1a0a // fmla v10, v16, v29[2]
+	WORD $0x4f9d1a2b // fmla v11, v17, v29[2]
+	WORD $0x4f9e1a0c // fmla v12, v16, v30[2]
+	WORD $0x4f9e1a2d // fmla v13, v17, v30[2]
+	WORD $0x4f9f1a0e // fmla v14, v16, v31[2]
+	WORD $0x4f9f1a2f // fmla v15, v17, v31[2]
+	FLDPQ 96(R8), (F18, F19)
+	WORD $0x4fb81a40 // fmla v0, v18, v24[3]
+	WORD $0x4fb81a61 // fmla v1, v19, v24[3]
+	WORD $0x4fb91a42 // fmla v2, v18, v25[3]
+	WORD $0x4fb91a63 // fmla v3, v19, v25[3]
+	WORD $0x4fba1a44 // fmla v4, v18, v26[3]
+	WORD $0x4fba1a65 // fmla v5, v19, v26[3]
+	WORD $0x4fbb1a46 // fmla v6, v18, v27[3]
+	WORD $0x4fbb1a67 // fmla v7, v19, v27[3]
+	WORD $0x4fbc1a48 // fmla v8, v18, v28[3]
+	WORD $0x4fbc1a69 // fmla v9, v19, v28[3]
+	WORD $0x4fbd1a4a // fmla v10, v18, v29[3]
+	WORD $0x4fbd1a6b // fmla v11, v19, v29[3]
+	WORD $0x4fbe1a4c // fmla v12, v18, v30[3]
+	WORD $0x4fbe1a6d // fmla v13, v19, v30[3]
+	WORD $0x4fbf1a4e // fmla v14, v18, v31[3]
+	WORD $0x4fbf1a6f // fmla v15, v19, v31[3]
+	ADD $128, R8
+	SUBS $4, R19
+	BNE loop
+	FSTPQ (F14, F15), (R9)
+	SUB R21, R9
+	FSTPQ (F12, F13), (R9)
+	SUB R21, R9
+	FSTPQ (F10, F11), (R9)
+	SUB R21, R9
+	FSTPQ (F8, F9), (R9)
+	SUB R21, R9
+	FSTPQ (F6, F7), (R9)
+	SUB R21, R9
+	FSTPQ (F4, F5), (R9)
+	SUB R21, R9
+	FSTPQ (F2, F3), (R9)
+	SUB R21, R9
+	FSTPQ (F0, F1), (R9)
+	RET
+
+// func neonPanelFloat_4(t *tile)
+TEXT ·neonPanelFloat_4(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 24(R20), R8
+	MOVD 72(R20), R21
+	MOVD 40(R20), R0
+	ADD R21, R0, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	MOVD 0(R20), R9
+	MOVD 16(R20), R21
+	FLDPQ (R9), (F0, F1)
+	ADD R21, R9
+	FLDPQ (R9), (F2, F3)
+	ADD R21, R9
+	FLDPQ (R9), (F4, F5)
+	ADD R21, R9
+	FLDPQ (R9), (F6, F7)
+loop:
+	FMOVQ.P 16(R0), F24
+	FMOVQ.P 16(R1), F25
+	FMOVQ.P 16(R2), F26
+	FMOVQ.P 16(R3), F27
+	FLDPQ 0(R8), (F16, F17)
+	WORD $0x4f981200 // fmla v0, v16, v24[0]
+	WORD $0x4f981221 // fmla v1, v17, v24[0]
+	WORD $0x4f991202 // fmla v2, v16, v25[0]
+	WORD $0x4f991223 // fmla v3, v17, v25[0]
+	WORD $0x4f9a1204 // fmla v4, v16, v26[0]
+	WORD $0x4f9a1225 // fmla v5, v17, v26[0]
+	WORD $0x4f9b1206 // fmla v6, v16, v27[0]
+	WORD $0x4f9b1227 // fmla v7, v17, v27[0]
+	FLDPQ 32(R8), (F18, F19)
+	WORD $0x4fb81240 // fmla v0, v18, v24[1]
+	WORD $0x4fb81261 // fmla v1, v19, v24[1]
+	WORD $0x4fb91242 // fmla v2, v18, v25[1]
+	WORD $0x4fb91263 // fmla v3, v19, v25[1]
+	WORD $0x4fba1244 // fmla v4, v18, v26[1]
+	WORD $0x4fba1265 // fmla v5, v19, v26[1]
+	WORD $0x4fbb1246 // fmla v6, v18, v27[1]
+	WORD $0x4fbb1267 // fmla v7, v19, v27[1]
+	FLDPQ 64(R8), (F16, F17)
+	WORD $0x4f981a00 // fmla v0, v16, v24[2]
+	WORD $0x4f981a21 // fmla v1, v17, v24[2]
+	WORD $0x4f991a02 // fmla v2, v16, v25[2]
+	WORD $0x4f991a23 // fmla v3, v17, v25[2]
+	WORD $0x4f9a1a04 // fmla v4, v16, v26[2]
+	WORD $0x4f9a1a25 // fmla v5, v17, v26[2]
+	WORD $0x4f9b1a06 // fmla v6, v16, v27[2]
+	WORD $0x4f9b1a27 // fmla v7, v17, v27[2]
+	FLDPQ 96(R8), (F18, F19)
+	WORD $0x4fb81a40 // fmla v0, v18, v24[3]
+	WORD $0x4fb81a61 // fmla v1, v19, v24[3]
+	WORD $0x4fb91a42 // fmla v2, v18, v25[3]
+	WORD $0x4fb91a63 // fmla v3, v19, v25[3]
+	WORD $0x4fba1a44 // fmla v4, v18, v26[3]
+	WORD $0x4fba1a65 // fmla v5, v19, v26[3]
+	WORD $0x4fbb1a46 // fmla v6, v18, v27[3]
+	WORD $0x4fbb1a67 // fmla v7, v19, v27[3]
+	ADD $128, R8
+	SUBS $4, R19
+	BNE loop
+	FSTPQ (F6, F7), (R9)
+	SUB R21, R9
+	FSTPQ (F4, F5), (R9)
+	SUB R21, R9
+	FSTPQ (F2, F3), (R9)
+	SUB R21, R9
+	FSTPQ (F0, F1), (R9)
+	RET
+
+// func neonPanelFloat_2(t *tile)
+TEXT ·neonPanelFloat_2(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 24(R20), R8
+	MOVD 72(R20), R21
+	MOVD 40(R20), R0
+	ADD R21, R0, R1
+	MOVD 0(R20), R9
+	MOVD 16(R20), R21
+	FLDPQ (R9), (F0, F1)
+	ADD R21, R9
+	FLDPQ (R9), (F2, F3)
+loop:
+	FMOVQ.P 16(R0), F24
+	FMOVQ.P 16(R1), F25
+	FLDPQ 0(R8), (F16, F17)
+	WORD $0x4f981200 // fmla v0, v16, v24[0]
+	WORD $0x4f981221 // fmla v1, v17, v24[0]
+	WORD $0x4f991202 // fmla v2, v16, v25[0]
+	WORD $0x4f991223 // fmla v3, v17, v25[0]
+	FLDPQ 32(R8), (F18, F19)
+	WORD $0x4fb81240 // fmla v0, v18, v24[1]
+	WORD $0x4fb81261 // fmla v1, v19, v24[1]
+	WORD $0x4fb91242 // fmla v2, v18, v25[1]
+	WORD $0x4fb91263 // fmla v3, v19, v25[1]
+	FLDPQ 64(R8), (F16, F17)
+	WORD $0x4f981a00 // fmla v0, v16, v24[2]
+	WORD $0x4f981a21 // fmla v1, v17, v24[2]
+	WORD $0x4f991a02 // fmla v2, v16, v25[2]
+	WORD $0x4f991a23 // fmla v3, v17, v25[2]
+	FLDPQ 96(R8), (F18, F19)
+	WORD $0x4fb81a40 // fmla v0, v18, v24[3]
+	WORD $0x4fb81a61 // fmla v1, v19, v24[3]
+	WORD $0x4fb91a42 // fmla v2, v18, v25[3]
+	WORD $0x4fb91a63 // fmla v3, v19, v25[3]
+	ADD $128, R8
+	SUBS $4, R19
+	BNE loop
+	FSTPQ (F2, F3), (R9)
+	SUB R21, R9
+	FSTPQ (F0, F1), (R9)
+	RET
+
+// func neonPanelFloat_1(t *tile)
+TEXT ·neonPanelFloat_1(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R20
+	MOVD 80(R20), R19
+	MOVD 24(R20), R8
+	MOVD 72(R20), R21
+	MOVD 40(R20), R0
+	MOVD 0(R20), R9
+	MOVD 16(R20), R21
+	FLDPQ (R9), (F0, F1)
+loop:
+	FMOVQ.P 16(R0), F24
+	FLDPQ 0(R8), (F16, F17)
+	WORD $0x4f981200 // fmla v0, v16, v24[0]
+	WORD $0x4f981221 // fmla v1, v17, v24[0]
+	FLDPQ 32(R8), (F18, F19)
+	WORD $0x4fb81240 // fmla v0, v18, v24[1]
+	WORD $0x4fb81261 // fmla v1, v19, v24[1]
+	FLDPQ 64(R8), (F16, F17)
+	WORD $0x4f981a00 // fmla v0, v16, v24[2]
+	WORD $0x4f981a21 // fmla v1, v17, v24[2]
+	FLDPQ 96(R8), (F18, F19)
+	WORD $0x4fb81a40 // fmla v0, v18, v24[3]
+	WORD $0x4fb81a61 // fmla v1, v19, v24[3]
+	ADD $128, R8
+	SUBS $4, R19
+	BNE loop
+	FSTPQ (F0, F1), (R9)
+	RET
+
 // func neonInterleave(dst *byte, step, dstNext int, src *byte, srcStep, srcNext, count int)
 TEXT ·neonInterleave(SB), NOSPLIT, $0-56
 	MOVD dst+0(FP), R0
@@ -26928,6 +27202,134 @@ loop:
 	FMOVQ (R7), F6
 	ADD R4, R7
 	FMOVQ (R7), F7
+	WORD $0x4e823808 // zip1 v8, v0, v2
+	WORD $0x4e833829 // zip1 v9, v1, v3
+	WORD $0x4e82780a // zip2 v10, v0, v2
+	WORD $0x4e83782b // zip2 v11, v1, v3
+	WORD $0x4e893910 // zip1 v16, v8, v9
+	WORD $0x4e897912 // zip2 v18, v8, v9
+	WORD $0x4e8b3954 // zip1 v20, v10, v11
+	WORD $0x4e8b7956 // zip2 v22, v10, v11
+	WORD $0x4e86388c // zip1 v12, v4, v6
+	WORD $0x4e8738ad // zip1 v13, v5, v7
+	WORD $0x4e86788e // zip2 v14, v4, v6
+	WORD $0x4e8778af // zip2 v15, v5, v7
+	WORD $0x4e8d3991 // zip1 v17, v12, v13
+	WORD $0x4e8d7993 // zip2 v19, v12, v13
+	WORD $0x4e8f39d5 // zip1 v21, v14, v15
+	WORD $0x4e8f79d7 // zip2 v23, v14, v15
+	MOVD R0, R7
+	FSTPQ (F16, F17), (R7)
+	ADD R1, R7
+	FSTPQ (F18, F19), (R7)
+	ADD R1, R7
+	FSTPQ (F20, F21), (R7)
+	ADD R1, R7
+	FSTPQ (F22, F23), (R7)
+	ADD R2, R0
+	ADD R5, R3
+	SUBS $1, R6
+	BNE loop
+	RET
+
+// func neonInterleaveF16(dst *byte, step, dstNext int, src *byte, srcStep, srcNext, count int)
+TEXT ·neonInterleaveF16(SB), NOSPLIT, $0-56
+	MOVD dst+0(FP), R0
+	MOVD step+8(FP), R1
+	MOVD dstNext+16(FP), R2
+	MOVD src+24(FP), R3
+	MOVD srcStep+32(FP), R4
+	MOVD srcNext+40(FP), R5
+	MOVD count+48(FP), R6
+loop:
+	MOVD R3, R7
+	FMOVD (R7), F0
+	WORD $0x0e217800 // fcvtl v0, v0
+	ADD R4, R7
+	FMOVD (R7), F1
+	WORD $0x0e217821 // fcvtl v1, v1
+	ADD R4, R7
+	FMOVD (R7), F2
+	WORD $0x0e217842 // fcvtl v2, v2
+	ADD R4, R7
+	FMOVD (R7), F3
+	WORD $0x0e217863 // fcvtl v3, v3
+	ADD R4, R7
+	FMOVD (R7), F4
+	WORD $0x0e217884 // fcvtl v4, v4
+	ADD R4, R7
+	FMOVD (R7), F5
+	WORD $0x0e2178a5 // fcvtl v5, v5
+	ADD R4, R7
+	FMOVD (R7), F6
+	WORD $0x0e2178c6 // fcvtl v6, v6
+	ADD R4, R7
+	FMOVD (R7), F7
+	WORD $0x0e2178e7 // fcvtl v7, v7
+	WORD $0x4e823808 // zip1 v8, v0, v2
+	WORD $0x4e833829 // zip1 v9, v1, v3
+	WORD $0x4e82780a // zip2 v10, v0, v2
+	WORD $0x4e83782b // zip2 v11, v1, v3
+	WORD $0x4e893910 // zip1 v16, v8, v9
+	WORD $0x4e897912 // zip2 v18, v8, v9
+	WORD $0x4e8b3954 // zip1 v20, v10, v11
+	WORD $0x4e8b7956 // zip2 v22, v10, v11
+	WORD $0x4e86388c // zip1 v12, v4, v6
+	WORD $0x4e8738ad // zip1 v13, v5, v7
+	WORD $0x4e86788e // zip2 v14, v4, v6
+	WORD $0x4e8778af // zip2 v15, v5, v7
+	WORD $0x4e8d3991 // zip1 v17, v12, v13
+	WORD $0x4e8d7993 // zip2 v19, v12, v13
+	WORD $0x4e8f39d5 // zip1 v21, v14, v15
+	WORD $0x4e8f79d7 // zip2 v23, v14, v15
+	MOVD R0, R7
+	FSTPQ (F16, F17), (R7)
+	ADD R1, R7
+	FSTPQ (F18, F19), (R7)
+	ADD R1, R7
+	FSTPQ (F20, F21), (R7)
+	ADD R1, R7
+	FSTPQ (F22, F23), (R7)
+	ADD R2, R0
+	ADD R5, R3
+	SUBS $1, R6
+	BNE loop
+	RET
+
+// func neonInterleaveBF16(dst *byte, step, dstNext int, src *byte, srcStep, srcNext, count int)
+TEXT ·neonInterleaveBF16(SB), NOSPLIT, $0-56
+	MOVD dst+0(FP), R0
+	MOVD step+8(FP), R1
+	MOVD dstNext+16(FP), R2
+	MOVD src+24(FP), R3
+	MOVD srcStep+32(FP), R4
+	MOVD srcNext+40(FP), R5
+	MOVD count+48(FP), R6
+loop:
+	MOVD R3, R7
+	FMOVD (R7), F0
+	WORD $0x2e613800 // shll #16 v0, v0
+	ADD R4, R7
+	FMOVD (R7), F1
+	WORD $0x2e613821 // shll #16 v1, v1
+	ADD R4, R7
+	FMOVD (R7), F2
+	WORD $0x2e613842 // shll #16 v2, v2
+	ADD R4, R7
+	FMOVD (R7), F3
+	WORD $0x2e613863 // shll #16 v3, v3
+	ADD R4, R7
+	FMOVD (R7), F4
+	WORD $0x2e613884 // shll #16 v4, v4
+	ADD R4, R7
+	FMOVD (R7), F5
+	WORD $0x2e6138a5 // shll #16 v5, v5
+	ADD R4, R7
+	FMOVD (R7), F6
+	WORD $0x2e6138c6 // shll #16 v6, v6
+	ADD R4, R7
+	FMOVD (R7), F7
+	WORD $0x2e6138e7 // shll #16 v7, v7
 	WORD $0x4e823808 // zip1 v8, v0, v2
 	WORD $0x4e833829 // zip1 v9, v1, v3
 	WORD $0x4e82780a // zip2 v10, v0, v2

@@ -36,6 +36,13 @@ func (a *asm) function(name, params string, frame int, does string) {
 	fmt.Fprintf(&a.text, "\n// func %s(%s)\nTEXT ·%s(SB), NOSPLIT, $%d-%d\n", name, params, name, frame, size)
 }
 
+// arguments loads all arguments of a function: a name and a register each.
+func (a *asm) arguments(pairs ...string) {
+	for i := 0; i < len(pairs); i += 2 {
+		a.f("MOVD %s+%d(FP), %s", pairs[i], 4*i, pairs[i+1])
+	}
+}
+
 // f writes an instruction as Go's assembler reads it.
 func (a *asm) f(format string, args ...any) { fmt.Fprintf(&a.text, "\t"+format+"\n", args...) }
 

@@ -31,7 +31,18 @@ func main() {
 			a.panel(p, m)
 		}
 	}
-	a.interleave()
+	for _, m := range []int{8, 4, 2, 1} {
+		a.floatPanel(m)
+	}
+	a.interleave("", func(at string, v int) { a.f("FMOVQ (%s), F%d", at, v) })
+	a.interleave("F16", func(at string, v int) {
+		a.f("FMOVD (%s), F%d", at, v)
+		a.op("fcvtl", v, v)
+	})
+	a.interleave("BF16", func(at string, v int) {
+		a.f("FMOVD (%s), F%d", at, v)
+		a.op("shll #16", v, v)
+	})
 	if err := a.write(os.Args[1]); err != nil {
 		log.Fatal(err)
 	}

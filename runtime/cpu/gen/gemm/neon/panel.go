@@ -55,12 +55,7 @@ func (a *asm) panel(p panelShape, m int) {
 	}
 	a.field(tileY, y)
 	a.field(tileYLD, step)
-	for i := range m {
-		a.f("FLDPQ (%s), (F%d, F%d)", y, total(i, 0), total(i, 1))
-		if i+1 < m {
-			a.f("ADD %s, %s", step, y)
-		}
-	}
+	a.loadTotals(m, y)
 	a.label("loop")
 	for g := range 32 / p.group {
 		at := g * p.size()
@@ -120,54 +115,26 @@ func (a *asm) panel(p panelShape, m int) {
 	}
 	a.f("SUBS $32, %s", n)
 	a.f("BNE loop")
+	a.storeTotals(m, y)
+	a.f("RET")
+}
+
+// loadTotals loads 8 sums for each of m rows, step apart, and leaves y at the last one.
+func (a *asm) loadTotals(m int, y string) {
+	for i := range m {
+		a.f("FLDPQ (%s), (F%d, F%d)", y, 2*i, 2*i+1)
+		if i+1 < m {
+			a.f("ADD %s, %s", step, y)
+		}
+	}
+}
+
+// storeTotals is the inverse, from the last row on.
+func (a *asm) storeTotals(m int, y string) {
 	for i := m - 1; i >= 0; i-- {
-		a.f("FSTPQ (F%d, F%d), (%s)", total(i, 0), total(i, 1), y)
+		a.f("FSTPQ (F%d, F%d), (%s)", 2*i, 2*i+1, y)
 		if i > 0 {
 			a.f("SUB %s, %s", step, y)
 		}
 	}
-	a.f("RET")
-}
-
-// interleave emits the function that makes panels: count times it takes 4 words of 8
-// rows, srcStep apart, and writes words of all rows side by side, step apart. Then both
-// pointers move on.
-func (a *asm) interleave() {
-	a.function("neonInterleave", "dst *byte, step, dstNext int, src *byte, srcStep, srcNext, count int", 0, "brings words of 8 rows side by side.")
-	dst, step, dstNext, src, srcStep, srcNext, count := "R0", "R1", "R2", "R3", "R4", "R5", "R6"
-	for i, p := range []struct{ name, reg string }{{"dst", dst}, {"step", step}, {"dstNext", dstNext}, {"src", src}, {"srcStep", srcStep}, {"srcNext", srcNext}, {"count", count}} {
-		a.f("MOVD %s+%d(FP), %s", p.name, 8*i, p.reg)
-	}
-	at := "R7"
-	a.label("loop")
-	a.f("MOVD %s, %s", src, at)
-	for r := range 8 {
-		a.f("FMOVQ (%s), F%d", at, r)
-		if r < 7 {
-			a.f("ADD %s, %s", srcStep, at)
-		}
-	}
-	const pairs, words = 8, 16
-	for half := range 2 {
-		r, t := 4*half, pairs+4*half
-		a.op("zip1", t, r, r+2)
-		a.op("zip1", t+1, r+1, r+3)
-		a.op("zip2", t+2, r, r+2)
-		a.op("zip2", t+3, r+1, r+3)
-		for c := range 4 {
-			a.op([]string{"zip1", "zip2"}[c%2], words+2*c+half, t+c/2*2, t+c/2*2+1)
-		}
-	}
-	a.f("MOVD %s, %s", dst, at)
-	for c := range 4 {
-		a.f("FSTPQ (F%d, F%d), (%s)", words+2*c, words+2*c+1, at)
-		if c < 3 {
-			a.f("ADD %s, %s", step, at)
-		}
-	}
-	a.f("ADD %s, %s", dstNext, dst)
-	a.f("ADD %s, %s", srcNext, src)
-	a.f("SUBS $1, %s", count)
-	a.f("BNE loop")
-	a.f("RET")
 }

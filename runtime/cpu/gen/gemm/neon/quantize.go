@@ -6,9 +6,7 @@ func (a *asm) quantize() {
 	a.function("neonQuantize", "q *byte, d, s *float32, sums *int32, x *float32, blocks int", 0, "writes q, d, s and the sums of blocks of 32 activations.")
 	q, d, s, sums, x, n := "R0", "R1", "R2", "R3", "R4", "R5"
 	infinity, bits := "R6", "R7"
-	for i, p := range []struct{ name, reg string }{{"q", q}, {"d", d}, {"s", s}, {"sums", sums}, {"x", x}, {"blocks", n}} {
-		a.f("MOVD %s+%d(FP), %s", p.name, 8*i, p.reg)
-	}
+	a.arguments("q", q, "d", d, "s", s, "sums", sums, "x", x, "blocks", n)
 	const most, one, signs = 29, 30, 31
 	a.f("FMOVS $127.0, F%d", most)
 	a.f("FMOVS $1.0, F%d", one)

@@ -5,9 +5,7 @@ package main
 func (a *asm) unpack(f int8Format) {
 	a.function("neonUnpack"+f.name, "q *int8, scales, mins *float32, w *byte, n int", 0, "unpacks a row of n elements.")
 	qs, scales, mins, w, n := "R0", "R1", "R2", "R3", "R4"
-	for i, p := range []struct{ name, reg string }{{"q", qs}, {"scales", scales}, {"mins", mins}, {"w", w}, {"n", n}} {
-		a.f("MOVD %s+%d(FP), %s", p.name, 8*i, p.reg)
-	}
+	a.arguments("q", qs, "scales", scales, "mins", mins, "w", w, "n", n)
 	a.constants(f)
 	if f.block > 0 {
 		a.f("SUBS $%d, %s", f.step, n)
