@@ -37,9 +37,10 @@ var bf16 = floatFormat{"BF16", 2,
 	}}
 
 // floatRows emits a kernel for float32 activations, 8 elements a step. With one row
-// of activations it waits for W in memory and, where that is in a cache, for the two
-// additions to each accumulator; with four for the 32 multiply-adds of a step, of
-// which processors do 2 or 4 a cycle beside 16 loads.
+// of activations it waits for W in memory; where that is in a cache a step takes as long
+// as one multiply-add, of which all accumulators wait for the last one. With four rows the
+// 32 multiply-adds of a step bound it, of which processors do 2 or 4 a cycle, beside 16
+// registers to load.
 func (a *asm) floatRows(f floatFormat, rows, m int) {
 	// Accumulators are v[4i+r]. A second set is for the other half of a step where
 	// there is room.
