@@ -36,9 +36,9 @@ type format256 struct {
 	scales func(ls lanes, scales, mins func(r int) Mem)
 }
 
-// A lane is a row of W and the registers that are its own. All that lanes do goes side
-// by side, one instruction after the other: one row alone would be a chain of results
-// that wait for each other, longer than a processor looks ahead.
+// A lane is a row of W and the registers that are its own. What lanes do goes side by
+// side, instruction by instruction: those of one row alone wait for each other longer
+// than a processor looks ahead.
 type lane struct {
 	r       int
 	q, t, u VecPhysical

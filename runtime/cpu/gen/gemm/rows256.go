@@ -164,8 +164,8 @@ func or(shared, own VecPhysical) VecPhysical {
 	return own
 }
 
-// load loads 32 activations from each row, element at of the block on, where they stay
-// in registers, and what belongs to them.
+// load makes ready what all rows of W share for block b: activations, where they stay in
+// registers, and what offset adds.
 func (k *rowKernel256) load(b int) {
 	for i := range k.m {
 		from := activation(i, 32*b)
@@ -222,8 +222,8 @@ func stack256(slots int) func(i int) Mem {
 	return func(i int) Mem { return Mem{Base: base, Disp: 32 * i} }
 }
 
-// ds leaves what all rows have at d as float32 in v: d of each row or, with minima, d
-// and the f16 behind it.
+// ds leaves what all rows have at d in v as float32: d of each row or, with minima, d and
+// the f16 behind it. One conversion serves them all.
 func (k *rowKernel256) ds(rows int, v VecPhysical) {
 	if k.mins {
 		VPBROADCASTD(weight(0, k.d), v.AsX())
