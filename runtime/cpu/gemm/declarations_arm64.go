@@ -422,6 +422,11 @@ func neonMXFP4_1x1(t *tile)
 //go:noescape
 func neonQuantize(q *byte, d, s *float32, sums *int32, x *float32, blocks int)
 
+// neonSums16 writes d times the sum of each 16 of n activations.
+//
+//go:noescape
+func neonSums16(sums *float32, q *byte, d *float32, n int)
+
 // neonPanel32_6 adds the products of a panel with 6 rows of activations.
 //
 //go:noescape

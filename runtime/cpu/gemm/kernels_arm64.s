@@ -8840,7 +8840,7 @@ loop:
 	RET
 
 // func neonQ2_K_4x2(t *tile)
-TEXT ·neonQ2_K_4x2(SB), NOSPLIT, $128-8
+TEXT ·neonQ2_K_4x2(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R20
 	MOVD 80(R20), R19
 	MOVD 32(R20), R21
@@ -8854,181 +8854,19 @@ TEXT ·neonQ2_K_4x2(SB), NOSPLIT, $128-8
 	MOVD 72(R20), R21
 	MOVD 48(R20), R8
 	ADD R21, R8, R9
+	MOVD 56(R20), R12
+	ADD R21, R12, R13
 	VMOVI $0, V0.B16
 	VMOVI $0, V1.B16
 	VMOVI $0, V2.B16
 	VMOVI $0, V3.B16
-	MOVD $s-64(SP), R12
 	VMOVI $0, V4.B16
 	VMOVI $0, V5.B16
 	VMOVI $0, V6.B16
 	VMOVI $0, V7.B16
-	MOVD $s-128(SP), R13
 	VMOVI $3, V8.B16
 	VMOVI $15, V9.B16
 loop:
-	VMOVI $1, V30.B16
-	VMOVI $0, V24.B16
-	FMOVQ 0(R4), F28
-	WORD $0x4e9e9798 // sdot v24, v28, v30
-	VMOVI $0, V25.B16
-	FMOVQ 16(R4), F28
-	WORD $0x4e9e9799 // sdot v25, v28, v30
-	VMOVI $0, V26.B16
-	FMOVQ 32(R4), F28
-	WORD $0x4e9e979a // sdot v26, v28, v30
-	VMOVI $0, V27.B16
-	FMOVQ 48(R4), F28
-	WORD $0x4e9e979b // sdot v27, v28, v30
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 0(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e3cdf18 // fmul v24, v24, v28
-	FMOVQ F24, 0(R12)
-	VMOVI $0, V24.B16
-	FMOVQ 64(R4), F28
-	WORD $0x4e9e9798 // sdot v24, v28, v30
-	VMOVI $0, V25.B16
-	FMOVQ 80(R4), F28
-	WORD $0x4e9e9799 // sdot v25, v28, v30
-	VMOVI $0, V26.B16
-	FMOVQ 96(R4), F28
-	WORD $0x4e9e979a // sdot v26, v28, v30
-	VMOVI $0, V27.B16
-	FMOVQ 112(R4), F28
-	WORD $0x4e9e979b // sdot v27, v28, v30
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 8(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e3cdf18 // fmul v24, v24, v28
-	FMOVQ F24, 16(R12)
-	VMOVI $0, V24.B16
-	FMOVQ 128(R4), F28
-	WORD $0x4e9e9798 // sdot v24, v28, v30
-	VMOVI $0, V25.B16
-	FMOVQ 144(R4), F28
-	WORD $0x4e9e9799 // sdot v25, v28, v30
-	VMOVI $0, V26.B16
-	FMOVQ 160(R4), F28
-	WORD $0x4e9e979a // sdot v26, v28, v30
-	VMOVI $0, V27.B16
-	FMOVQ 176(R4), F28
-	WORD $0x4e9e979b // sdot v27, v28, v30
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 16(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e3cdf18 // fmul v24, v24, v28
-	FMOVQ F24, 32(R12)
-	VMOVI $0, V24.B16
-	FMOVQ 192(R4), F28
-	WORD $0x4e9e9798 // sdot v24, v28, v30
-	VMOVI $0, V25.B16
-	FMOVQ 208(R4), F28
-	WORD $0x4e9e9799 // sdot v25, v28, v30
-	VMOVI $0, V26.B16
-	FMOVQ 224(R4), F28
-	WORD $0x4e9e979a // sdot v26, v28, v30
-	VMOVI $0, V27.B16
-	FMOVQ 240(R4), F28
-	WORD $0x4e9e979b // sdot v27, v28, v30
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 24(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e3cdf18 // fmul v24, v24, v28
-	FMOVQ F24, 48(R12)
-	VMOVI $1, V30.B16
-	VMOVI $0, V24.B16
-	FMOVQ 0(R5), F28
-	WORD $0x4e9e9798 // sdot v24, v28, v30
-	VMOVI $0, V25.B16
-	FMOVQ 16(R5), F28
-	WORD $0x4e9e9799 // sdot v25, v28, v30
-	VMOVI $0, V26.B16
-	FMOVQ 32(R5), F28
-	WORD $0x4e9e979a // sdot v26, v28, v30
-	VMOVI $0, V27.B16
-	FMOVQ 48(R5), F28
-	WORD $0x4e9e979b // sdot v27, v28, v30
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 0(R9), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e3cdf18 // fmul v24, v24, v28
-	FMOVQ F24, 0(R13)
-	VMOVI $0, V24.B16
-	FMOVQ 64(R5), F28
-	WORD $0x4e9e9798 // sdot v24, v28, v30
-	VMOVI $0, V25.B16
-	FMOVQ 80(R5), F28
-	WORD $0x4e9e9799 // sdot v25, v28, v30
-	VMOVI $0, V26.B16
-	FMOVQ 96(R5), F28
-	WORD $0x4e9e979a // sdot v26, v28, v30
-	VMOVI $0, V27.B16
-	FMOVQ 112(R5), F28
-	WORD $0x4e9e979b // sdot v27, v28, v30
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 8(R9), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e3cdf18 // fmul v24, v24, v28
-	FMOVQ F24, 16(R13)
-	VMOVI $0, V24.B16
-	FMOVQ 128(R5), F28
-	WORD $0x4e9e9798 // sdot v24, v28, v30
-	VMOVI $0, V25.B16
-	FMOVQ 144(R5), F28
-	WORD $0x4e9e9799 // sdot v25, v28, v30
-	VMOVI $0, V26.B16
-	FMOVQ 160(R5), F28
-	WORD $0x4e9e979a // sdot v26, v28, v30
-	VMOVI $0, V27.B16
-	FMOVQ 176(R5), F28
-	WORD $0x4e9e979b // sdot v27, v28, v30
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 16(R9), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e3cdf18 // fmul v24, v24, v28
-	FMOVQ F24, 32(R13)
-	VMOVI $0, V24.B16
-	FMOVQ 192(R5), F28
-	WORD $0x4e9e9798 // sdot v24, v28, v30
-	VMOVI $0, V25.B16
-	FMOVQ 208(R5), F28
-	WORD $0x4e9e9799 // sdot v25, v28, v30
-	VMOVI $0, V26.B16
-	FMOVQ 224(R5), F28
-	WORD $0x4e9e979a // sdot v26, v28, v30
-	VMOVI $0, V27.B16
-	FMOVQ 240(R5), F28
-	WORD $0x4e9e979b // sdot v27, v28, v30
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 24(R9), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e3cdf18 // fmul v24, v24, v28
-	FMOVQ F24, 48(R13)
 	FMOVQ (R0), F18
 	WORD $0x4e291e56 // and v22, v18, v9
 	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
@@ -9983,8 +9821,10 @@ loop:
 	ADD $84, R3
 	ADD $256, R4
 	ADD $32, R8
+	ADD $64, R12
 	ADD $256, R5
 	ADD $32, R9
+	ADD $64, R13
 	SUBS $256, R19
 	BNE loop
 	MOVD 8(R20), R21
@@ -10029,7 +9869,7 @@ store1:
 	RET
 
 // func neonQ2_K_1x2(t *tile)
-TEXT ·neonQ2_K_1x2(SB), NOSPLIT, $128-8
+TEXT ·neonQ2_K_1x2(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R20
 	MOVD 80(R20), R19
 	MOVD 32(R20), R21
@@ -10040,175 +9880,13 @@ TEXT ·neonQ2_K_1x2(SB), NOSPLIT, $128-8
 	MOVD 72(R20), R21
 	MOVD 48(R20), R8
 	ADD R21, R8, R9
+	MOVD 56(R20), R12
+	ADD R21, R12, R13
 	VMOVI $0, V0.B16
-	MOVD $s-64(SP), R12
 	VMOVI $0, V4.B16
-	MOVD $s-128(SP), R13
 	VMOVI $3, V8.B16
 	VMOVI $15, V9.B16
 loop:
-	VMOVI $1, V30.B16
-	VMOVI $0, V24.B16
-	FMOVQ 0(R4), F28
-	WORD $0x4e9e9798 // sdot v24, v28, v30
-	VMOVI $0, V25.B16
-	FMOVQ 16(R4), F28
-	WORD $0x4e9e9799 // sdot v25, v28, v30
-	VMOVI $0, V26.B16
-	FMOVQ 32(R4), F28
-	WORD $0x4e9e979a // sdot v26, v28, v30
-	VMOVI $0, V27.B16
-	FMOVQ 48(R4), F28
-	WORD $0x4e9e979b // sdot v27, v28, v30
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 0(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e3cdf18 // fmul v24, v24, v28
-	FMOVQ F24, 0(R12)
-	VMOVI $0, V24.B16
-	FMOVQ 64(R4), F28
-	WORD $0x4e9e9798 // sdot v24, v28, v30
-	VMOVI $0, V25.B16
-	FMOVQ 80(R4), F28
-	WORD $0x4e9e9799 // sdot v25, v28, v30
-	VMOVI $0, V26.B16
-	FMOVQ 96(R4), F28
-	WORD $0x4e9e979a // sdot v26, v28, v30
-	VMOVI $0, V27.B16
-	FMOVQ 112(R4), F28
-	WORD $0x4e9e979b // sdot v27, v28, v30
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 8(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e3cdf18 // fmul v24, v24, v28
-	FMOVQ F24, 16(R12)
-	VMOVI $0, V24.B16
-	FMOVQ 128(R4), F28
-	WORD $0x4e9e9798 // sdot v24, v28, v30
-	VMOVI $0, V25.B16
-	FMOVQ 144(R4), F28
-	WORD $0x4e9e9799 // sdot v25, v28, v30
-	VMOVI $0, V26.B16
-	FMOVQ 160(R4), F28
-	WORD $0x4e9e979a // sdot v26, v28, v30
-	VMOVI $0, V27.B16
-	FMOVQ 176(R4), F28
-	WORD $0x4e9e979b // sdot v27, v28, v30
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 16(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e3cdf18 // fmul v24, v24, v28
-	FMOVQ F24, 32(R12)
-	VMOVI $0, V24.B16
-	FMOVQ 192(R4), F28
-	WORD $0x4e9e9798 // sdot v24, v28, v30
-	VMOVI $0, V25.B16
-	FMOVQ 208(R4), F28
-	WORD $0x4e9e9799 // sdot v25, v28, v30
-	VMOVI $0, V26.B16
-	FMOVQ 224(R4), F28
-	WORD $0x4e9e979a // sdot v26, v28, v30
-	VMOVI $0, V27.B16
-	FMOVQ 240(R4), F28
-	WORD $0x4e9e979b // sdot v27, v28, v30
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 24(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e3cdf18 // fmul v24, v24, v28
-	FMOVQ F24, 48(R12)
-	VMOVI $1, V30.B16
-	VMOVI $0, V24.B16
-	FMOVQ 0(R5), F28
-	WORD $0x4e9e9798 // sdot v24, v28, v30
-	VMOVI $0, V25.B16
-	FMOVQ 16(R5), F28
-	WORD $0x4e9e9799 // sdot v25, v28, v30
-	VMOVI $0, V26.B16
-	FMOVQ 32(R5), F28
-	WORD $0x4e9e979a // sdot v26, v28, v30
-	VMOVI $0, V27.B16
-	FMOVQ 48(R5), F28
-	WORD $0x4e9e979b // sdot v27, v28, v30
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 0(R9), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e3cdf18 // fmul v24, v24, v28
-	FMOVQ F24, 0(R13)
-	VMOVI $0, V24.B16
-	FMOVQ 64(R5), F28
-	WORD $0x4e9e9798 // sdot v24, v28, v30
-	VMOVI $0, V25.B16
-	FMOVQ 80(R5), F28
-	WORD $0x4e9e9799 // sdot v25, v28, v30
-	VMOVI $0, V26.B16
-	FMOVQ 96(R5), F28
-	WORD $0x4e9e979a // sdot v26, v28, v30
-	VMOVI $0, V27.B16
-	FMOVQ 112(R5), F28
-	WORD $0x4e9e979b // sdot v27, v28, v30
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 8(R9), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e3cdf18 // fmul v24, v24, v28
-	FMOVQ F24, 16(R13)
-	VMOVI $0, V24.B16
-	FMOVQ 128(R5), F28
-	WORD $0x4e9e9798 // sdot v24, v28, v30
-	VMOVI $0, V25.B16
-	FMOVQ 144(R5), F28
-	WORD $0x4e9e9799 // sdot v25, v28, v30
-	VMOVI $0, V26.B16
-	FMOVQ 160(R5), F28
-	WORD $0x4e9e979a // sdot v26, v28, v30
-	VMOVI $0, V27.B16
-	FMOVQ 176(R5), F28
-	WORD $0x4e9e979b // sdot v27, v28, v30
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 16(R9), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e3cdf18 // fmul v24, v24, v28
-	FMOVQ F24, 32(R13)
-	VMOVI $0, V24.B16
-	FMOVQ 192(R5), F28
-	WORD $0x4e9e9798 // sdot v24, v28, v30
-	VMOVI $0, V25.B16
-	FMOVQ 208(R5), F28
-	WORD $0x4e9e9799 // sdot v25, v28, v30
-	VMOVI $0, V26.B16
-	FMOVQ 224(R5), F28
-	WORD $0x4e9e979a // sdot v26, v28, v30
-	VMOVI $0, V27.B16
-	FMOVQ 240(R5), F28
-	WORD $0x4e9e979b // sdot v27, v28, v30
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 24(R9), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e3cdf18 // fmul v24, v24, v28
-	FMOVQ F24, 48(R13)
 	FMOVQ (R0), F18
 	WORD $0x4e291e56 // and v22, v18, v9
 	WORD $0x6f0c0652 // ushr 16b v18, v18, #4
@@ -10449,8 +10127,10 @@ loop:
 	ADD $84, R0
 	ADD $256, R4
 	ADD $32, R8
+	ADD $64, R12
 	ADD $256, R5
 	ADD $32, R9
+	ADD $64, R13
 	SUBS $256, R19
 	BNE loop
 	MOVD 8(R20), R21
@@ -10475,7 +10155,7 @@ store1:
 	RET
 
 // func neonQ2_K_4x1(t *tile)
-TEXT ·neonQ2_K_4x1(SB), NOSPLIT, $64-8
+TEXT ·neonQ2_K_4x1(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R20
 	MOVD 80(R20), R19
 	MOVD 32(R20), R21
@@ -10487,95 +10167,14 @@ TEXT ·neonQ2_K_4x1(SB), NOSPLIT, $64-8
 	MOVD 40(R20), R4
 	MOVD 72(R20), R21
 	MOVD 48(R20), R8
+	MOVD 56(R20), R12
 	VMOVI $0, V0.B16
 	VMOVI $0, V1.B16
 	VMOVI $0, V2.B16
 	VMOVI $0, V3.B16
-	MOVD $s-64(SP), R12
 	VMOVI $3, V8.B16
 	VMOVI $15, V9.B16
 loop:
-	VMOVI $1, V30.B16
-	VMOVI $0, V24.B16
-	FMOVQ 0(R4), F28
-	WORD $0x4e9e9798 // sdot v24, v28, v30
-	VMOVI $0, V25.B16
-	FMOVQ 16(R4), F28
-	WORD $0x4e9e9799 // sdot v25, v28, v30
-	VMOVI $0, V26.B16
-	FMOVQ 32(R4), F28
-	WORD $0x4e9e979a // sdot v26, v28, v30
-	VMOVI $0, V27.B16
-	FMOVQ 48(R4), F28
-	WORD $0x4e9e979b // sdot v27, v28, v30
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 0(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e3cdf18 // fmul v24, v24, v28
-	FMOVQ F24, 0(R12)
-	VMOVI $0, V24.B16
-	FMOVQ 64(R4), F28
-	WORD $0x4e9e9798 // sdot v24, v28, v30
-	VMOVI $0, V25.B16
-	FMOVQ 80(R4), F28
-	WORD $0x4e9e9799 // sdot v25, v28, v30
-	VMOVI $0, V26.B16
-	FMOVQ 96(R4), F28
-	WORD $0x4e9e979a // sdot v26, v28, v30
-	VMOVI $0, V27.B16
-	FMOVQ 112(R4), F28
-	WORD $0x4e9e979b // sdot v27, v28, v30
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 8(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e3cdf18 // fmul v24, v24, v28
-	FMOVQ F24, 16(R12)
-	VMOVI $0, V24.B16
-	FMOVQ 128(R4), F28
-	WORD $0x4e9e9798 // sdot v24, v28, v30
-	VMOVI $0, V25.B16
-	FMOVQ 144(R4), F28
-	WORD $0x4e9e9799 // sdot v25, v28, v30
-	VMOVI $0, V26.B16
-	FMOVQ 160(R4), F28
-	WORD $0x4e9e979a // sdot v26, v28, v30
-	VMOVI $0, V27.B16
-	FMOVQ 176(R4), F28
-	WORD $0x4e9e979b // sdot v27, v28, v30
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 16(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e3cdf18 // fmul v24, v24, v28
-	FMOVQ F24, 32(R12)
-	VMOVI $0, V24.B16
-	FMOVQ 192(R4), F28
-	WORD $0x4e9e9798 // sdot v24, v28, v30
-	VMOVI $0, V25.B16
-	FMOVQ 208(R4), F28
-	WORD $0x4e9e9799 // sdot v25, v28, v30
-	VMOVI $0, V26.B16
-	FMOVQ 224(R4), F28
-	WORD $0x4e9e979a // sdot v26, v28, v30
-	VMOVI $0, V27.B16
-	FMOVQ 240(R4), F28
-	WORD $0x4e9e979b // sdot v27, v28, v30
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 24(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e3cdf18 // fmul v24, v24, v28
-	FMOVQ F24, 48(R12)
 	PRFM 2048(R0), PLDL1KEEP
 	PRFM 2112(R0), PLDL1KEEP
 	FMOVQ (R0), F18
@@ -11218,6 +10817,7 @@ loop:
 	ADD $84, R3
 	ADD $256, R4
 	ADD $32, R8
+	ADD $64, R12
 	SUBS $256, R19
 	BNE loop
 	MOVD 8(R20), R21
@@ -11244,7 +10844,7 @@ store0:
 	RET
 
 // func neonQ2_K_1x1(t *tile)
-TEXT ·neonQ2_K_1x1(SB), NOSPLIT, $64-8
+TEXT ·neonQ2_K_1x1(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R20
 	MOVD 80(R20), R19
 	MOVD 32(R20), R21
@@ -11253,92 +10853,11 @@ TEXT ·neonQ2_K_1x1(SB), NOSPLIT, $64-8
 	MOVD 40(R20), R4
 	MOVD 72(R20), R21
 	MOVD 48(R20), R8
+	MOVD 56(R20), R12
 	VMOVI $0, V0.B16
-	MOVD $s-64(SP), R12
 	VMOVI $3, V8.B16
 	VMOVI $15, V9.B16
 loop:
-	VMOVI $1, V30.B16
-	VMOVI $0, V24.B16
-	FMOVQ 0(R4), F28
-	WORD $0x4e9e9798 // sdot v24, v28, v30
-	VMOVI $0, V25.B16
-	FMOVQ 16(R4), F28
-	WORD $0x4e9e9799 // sdot v25, v28, v30
-	VMOVI $0, V26.B16
-	FMOVQ 32(R4), F28
-	WORD $0x4e9e979a // sdot v26, v28, v30
-	VMOVI $0, V27.B16
-	FMOVQ 48(R4), F28
-	WORD $0x4e9e979b // sdot v27, v28, v30
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 0(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e3cdf18 // fmul v24, v24, v28
-	FMOVQ F24, 0(R12)
-	VMOVI $0, V24.B16
-	FMOVQ 64(R4), F28
-	WORD $0x4e9e9798 // sdot v24, v28, v30
-	VMOVI $0, V25.B16
-	FMOVQ 80(R4), F28
-	WORD $0x4e9e9799 // sdot v25, v28, v30
-	VMOVI $0, V26.B16
-	FMOVQ 96(R4), F28
-	WORD $0x4e9e979a // sdot v26, v28, v30
-	VMOVI $0, V27.B16
-	FMOVQ 112(R4), F28
-	WORD $0x4e9e979b // sdot v27, v28, v30
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 8(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e3cdf18 // fmul v24, v24, v28
-	FMOVQ F24, 16(R12)
-	VMOVI $0, V24.B16
-	FMOVQ 128(R4), F28
-	WORD $0x4e9e9798 // sdot v24, v28, v30
-	VMOVI $0, V25.B16
-	FMOVQ 144(R4), F28
-	WORD $0x4e9e9799 // sdot v25, v28, v30
-	VMOVI $0, V26.B16
-	FMOVQ 160(R4), F28
-	WORD $0x4e9e979a // sdot v26, v28, v30
-	VMOVI $0, V27.B16
-	FMOVQ 176(R4), F28
-	WORD $0x4e9e979b // sdot v27, v28, v30
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 16(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e3cdf18 // fmul v24, v24, v28
-	FMOVQ F24, 32(R12)
-	VMOVI $0, V24.B16
-	FMOVQ 192(R4), F28
-	WORD $0x4e9e9798 // sdot v24, v28, v30
-	VMOVI $0, V25.B16
-	FMOVQ 208(R4), F28
-	WORD $0x4e9e9799 // sdot v25, v28, v30
-	VMOVI $0, V26.B16
-	FMOVQ 224(R4), F28
-	WORD $0x4e9e979a // sdot v26, v28, v30
-	VMOVI $0, V27.B16
-	FMOVQ 240(R4), F28
-	WORD $0x4e9e979b // sdot v27, v28, v30
-	WORD $0x4eb9bf18 // addp v24, v24, v25
-	WORD $0x4ebbbf5a // addp v26, v26, v27
-	WORD $0x4ebabf18 // addp v24, v24, v26
-	WORD $0x4e21db18 // scvtf v24, v24
-	FMOVD 24(R8), F28
-	WORD $0x4e9c3b9c // zip1 v28, v28, v28
-	WORD $0x6e3cdf18 // fmul v24, v24, v28
-	FMOVQ F24, 48(R12)
 	PRFM 2048(R0), PLDL1KEEP
 	PRFM 2112(R0), PLDL1KEEP
 	FMOVQ (R0), F18
@@ -11501,6 +11020,7 @@ loop:
 	ADD $84, R0
 	ADD $256, R4
 	ADD $32, R8
+	ADD $64, R12
 	SUBS $256, R19
 	BNE loop
 	MOVD 8(R20), R21
@@ -24210,6 +23730,39 @@ same:
 	VMOVI $0, V1.B16
 	VMOVI $0, V19.B16
 	B store
+
+// func neonSums16(sums *float32, q *byte, d *float32, n int)
+TEXT ·neonSums16(SB), NOSPLIT, $0-32
+	MOVD sums+0(FP), R12
+	MOVD q+8(FP), R4
+	MOVD d+16(FP), R8
+	MOVD n+24(FP), R19
+	VMOVI $1, V30.B16
+loop:
+	VMOVI $0, V24.B16
+	FMOVQ.P 16(R4), F28
+	WORD $0x4e9e9798 // sdot v24, v28, v30
+	VMOVI $0, V25.B16
+	FMOVQ.P 16(R4), F28
+	WORD $0x4e9e9799 // sdot v25, v28, v30
+	VMOVI $0, V26.B16
+	FMOVQ.P 16(R4), F28
+	WORD $0x4e9e979a // sdot v26, v28, v30
+	VMOVI $0, V27.B16
+	FMOVQ.P 16(R4), F28
+	WORD $0x4e9e979b // sdot v27, v28, v30
+	WORD $0x4eb9bf18 // addp v24, v24, v25
+	WORD $0x4ebbbf5a // addp v26, v26, v27
+	WORD $0x4ebabf18 // addp v24, v24, v26
+	WORD $0x4e21db18 // scvtf v24, v24
+	FMOVD 0(R8), F28
+	WORD $0x4e9c3b9c // zip1 v28, v28, v28
+	WORD $0x6e3cdf18 // fmul v24, v24, v28
+	FMOVQ.P F24, 16(R12)
+	ADD $8, R8
+	SUBS $64, R19
+	BNE loop
+	RET
 
 // func neonPanel32_6(t *tile)
 TEXT ·neonPanel32_6(SB), NOSPLIT, $0-8

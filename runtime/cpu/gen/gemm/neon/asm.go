@@ -29,11 +29,11 @@ func (a *asm) write(dir string) error {
 	return os.WriteFile(dir+"/declarations_arm64.go", []byte(a.stubs.String()), 0o666)
 }
 
-// function opens a function of pointers and ints with so many bytes on the stack.
-func (a *asm) function(name, params string, frame int, does string) {
+// function opens a function of pointers and ints.
+func (a *asm) function(name, params, does string) {
 	size := 8 * len(strings.Split(params, ","))
 	fmt.Fprintf(&a.stubs, "\n// %s %s\n//\n//go:noescape\nfunc %s(%s)\n", name, does, name, params)
-	fmt.Fprintf(&a.text, "\n// func %s(%s)\nTEXT ·%s(SB), NOSPLIT, $%d-%d\n", name, params, name, frame, size)
+	fmt.Fprintf(&a.text, "\n// func %s(%s)\nTEXT ·%s(SB), NOSPLIT, $0-%d\n", name, params, name, size)
 }
 
 // arguments loads all arguments of a function: a name and a register each.

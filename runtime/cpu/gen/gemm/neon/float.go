@@ -50,7 +50,7 @@ func (a *asm) floatRows(f floatFormat, rows, m int) {
 	}
 	acc := func(i, r, part int) int { return part%parts*4*m + 4*i + r }
 	const weights, xi = 16, 24
-	a.beginRows(f.name, rows, m, 0)
+	a.beginRows(f.name, rows, m)
 	for i := range m {
 		for r := range rows {
 			for p := range parts {

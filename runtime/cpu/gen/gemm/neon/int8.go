@@ -53,22 +53,15 @@ func (a *asm) constants(f int8Format) {
 // groups of 16, of which processors do 2 or 4 a cycle; with one row of activations
 // W in memory is slower.
 func (a *asm) int8Rows(f int8Format, rows, m int) {
-	small, frame := f.minima && f.group == 16, 0 // s is not prepared
-	if small {
-		frame = 64 * m
-	}
-	a.beginRows(f.name, rows, m, frame)
+	a.beginRows(f.name, rows, m)
 	a.field(tileXStep, step)
 	a.pointers(tileD, d[:m])
-	if f.minima && !small {
+	if f.minima {
 		a.pointers(tileS, s[:m])
 	}
 	for i := range m {
 		for r := range rows {
 			a.zero(4*i + r)
-		}
-		if small {
-			a.f("MOVD $s-%d(SP), %s", 64*(i+1), s[i])
 		}
 	}
 	a.constants(f)
@@ -77,11 +70,6 @@ func (a *asm) int8Rows(f int8Format, rows, m int) {
 		a.f("BLT rest")
 	}
 	a.label("loop")
-	for i := range m {
-		if small {
-			a.smallSums(f, i)
-		}
-	}
 	for r := range rows {
 		if m == 1 {
 			a.ask(w[r], f.size)
@@ -150,8 +138,8 @@ func (a *asm) advance(f int8Format, m, elements int) {
 	for i := range m {
 		a.f("ADD $%d, %s", elements, x[i])
 		a.f("ADD $%d, %s", elements/32*4, d[i])
-		if f.minima && f.group == 32 {
-			a.f("ADD $%d, %s", elements/32*4, s[i])
+		if f.minima {
+			a.f("ADD $%d, %s", elements/f.group*4, s[i])
 		}
 	}
 }
@@ -173,17 +161,17 @@ func (a *asm) groups(f int8Format, i, part int) {
 		}
 		a.op("sdot", sums+g, q+g, xs+g%2)
 	}
-	a.scaleSums(f, i, part)
+	a.scaleSums(f.group, i, part)
 }
 
 // scaleSums adds up the words of four sums each and leaves them, times d of row i of
 // activations, in the first.
-func (a *asm) scaleSums(f int8Format, i, part int) {
+func (a *asm) scaleSums(group, i, part int) {
 	a.op("addp", sums, sums, sums+1)
 	a.op("addp", sums+2, sums+2, sums+3)
 	a.op("addp", sums, sums, sums+2)
 	a.op("scvtf", sums, sums)
-	if f.group == 32 {
+	if group == 32 {
 		a.f("FMOVQ %d(%s), F%d", 16*part, d[i], xs)
 	} else {
 		a.f("FMOVD %d(%s), F%d", 8*part, d[i], xs)
@@ -192,18 +180,23 @@ func (a *asm) scaleSums(f int8Format, i, part int) {
 	a.op("fmul", sums, sums, xs)
 }
 
-// smallSums writes to the stack what s is for groups of 32: d times the sum of the
-// activations of each group of 16.
-func (a *asm) smallSums(f int8Format, i int) {
+// sums16 emits the function that makes of activations what is s for groups of 16: d times
+// the sum of each. It takes 64 at a time with 15 vector instructions.
+func (a *asm) sums16() {
+	a.function("neonSums16", "sums *float32, q *byte, d *float32, n int", "writes d times the sum of each 16 of n activations.")
+	a.arguments("sums", s[0], "q", x[0], "d", d[0], "n", n)
 	const ones = other
 	a.f("VMOVI $1, V%d.B16", ones)
-	for part := range f.parts() {
-		for g := range 4 {
-			a.zero(sums + g)
-			a.f("FMOVQ %d(%s), F%d", 64*part+16*g, x[i], xs)
-			a.op("sdot", sums+g, xs, ones)
-		}
-		a.scaleSums(f, i, part)
-		a.f("FMOVQ F%d, %d(%s)", sums, 16*part, s[i])
+	a.label("loop")
+	for g := range 4 {
+		a.zero(sums + g)
+		a.f("FMOVQ.P 16(%s), F%d", x[0], xs)
+		a.op("sdot", sums+g, xs, ones)
 	}
+	a.scaleSums(16, 0, 0)
+	a.f("FMOVQ.P F%d, 16(%s)", sums, s[0])
+	a.f("ADD $8, %s", d[0])
+	a.f("SUBS $64, %s", n)
+	a.f("BNE loop")
+	a.f("RET")
 }

@@ -4,7 +4,7 @@ package main
 // rows, srcStep apart, and writes words of all rows side by side, step apart. Then both
 // pointers move on. Its 16 shuffles and 16 loads and stores bound it.
 func (a *asm) interleave(name string, load func(at string, v int)) {
-	a.function("neonInterleave"+name, "dst *byte, step, dstNext int, src *byte, srcStep, srcNext, count int", 0, "brings words of 8 rows side by side.")
+	a.function("neonInterleave"+name, "dst *byte, step, dstNext int, src *byte, srcStep, srcNext, count int", "brings words of 8 rows side by side.")
 	dst, step, dstNext, src, srcStep, srcNext, count := "R0", "R1", "R2", "R3", "R4", "R5", "R6"
 	a.arguments("dst", dst, "step", step, "dstNext", dstNext, "src", src, "srcStep", srcStep, "srcNext", srcNext, "count", count)
 	at := "R7"

@@ -26,6 +26,7 @@ func main() {
 		}
 	}
 	a.quantize()
+	a.sums16()
 	for _, p := range panelShapes {
 		for _, m := range []int{6, 4, 2, 1} {
 			a.panel(p, m)

@@ -35,7 +35,7 @@ func (p panelShape) size() int {
 // there are minima, beside about 30 loads. Totals and sums of six rows fill 24 registers,
 // weights and activations the rest.
 func (a *asm) panel(p panelShape, m int) {
-	a.function(fmt.Sprintf("neonPanel%s_%d", p.name(), m), "t *tile", 0, fmt.Sprintf("adds the products of a panel with %d rows of activations.", m))
+	a.function(fmt.Sprintf("neonPanel%s_%d", p.name(), m), "t *tile", fmt.Sprintf("adds the products of a panel with %d rows of activations.", m))
 	const weights, xi = 24, 26
 	total := func(i, h int) int { return 2*i + h }
 	sum := func(i, h int) int { return 12 + 2*i + h }

@@ -6,7 +6,7 @@ import "fmt"
 // floats, element after element of 8 rows, with m rows of activations, 4 elements a
 // step. Multiply-adds bound it: for eight rows of activations 64 beside 12 loads.
 func (a *asm) floatPanel(m int) {
-	a.function(fmt.Sprintf("neonPanelFloat_%d", m), "t *tile", 0, fmt.Sprintf("adds the products of a panel with %d rows of activations.", m))
+	a.function(fmt.Sprintf("neonPanelFloat_%d", m), "t *tile", fmt.Sprintf("adds the products of a panel with %d rows of activations.", m))
 	const weights, xi = 16, 24 // two pairs, so that the loads of one need not wait
 	total := func(i, h int) int { return 2*i + h }
 	x := []string{"R0", "R1", "R2", "R3", "R4", "R5", "R6", "R7"}

@@ -3,7 +3,7 @@ package main
 // quantize emits the function that rounds activations to blocks of 32 int8: about 75
 // instructions a block, of which two divisions, one after the other, take longest.
 func (a *asm) quantize() {
-	a.function("neonQuantize", "q *byte, d, s *float32, sums *int32, x *float32, blocks int", 0, "writes q, d, s and the sums of blocks of 32 activations.")
+	a.function("neonQuantize", "q *byte, d, s *float32, sums *int32, x *float32, blocks int", "writes q, d, s and the sums of blocks of 32 activations.")
 	q, d, s, sums, x, n := "R0", "R1", "R2", "R3", "R4", "R5"
 	infinity, bits := "R6", "R7"
 	a.arguments("q", q, "d", d, "s", s, "sums", sums, "x", x, "blocks", n)

@@ -28,8 +28,8 @@ var (
 const prefetch = 2048
 
 // beginRows opens a kernel for rows of W times m rows of activations.
-func (a *asm) beginRows(format string, rows, m, frame int) {
-	a.function(fmt.Sprintf("neon%s_%dx%d", format, rows, m), "t *tile", frame, fmt.Sprintf("multiplies %d rows of W with %d of activations.", rows, m))
+func (a *asm) beginRows(format string, rows, m int) {
+	a.function(fmt.Sprintf("neon%s_%dx%d", format, rows, m), "t *tile", fmt.Sprintf("multiplies %d rows of W with %d of activations.", rows, m))
 	a.f("MOVD t+0(FP), %s", t)
 	a.field(tileN, n)
 	a.field(tileWStep, step)

@@ -3,7 +3,7 @@ package main
 // unpack emits the function that does for one format what quant.Split does for all: it
 // is bound by the vector instructions that make weights, in Q8_0 by loads and stores.
 func (a *asm) unpack(f int8Format) {
-	a.function("neonUnpack"+f.name, "q *int8, scales, mins *float32, w *byte, n int", 0, "unpacks a row of n elements.")
+	a.function("neonUnpack"+f.name, "q *int8, scales, mins *float32, w *byte, n int", "unpacks a row of n elements.")
 	qs, scales, mins, w, n := "R0", "R1", "R2", "R3", "R4"
 	a.arguments("q", qs, "scales", scales, "mins", mins, "w", w, "n", n)
 	a.constants(f)
