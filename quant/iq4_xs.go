@@ -11,19 +11,19 @@ import (
 // (d·(scale-32))·T[q] with the levels of IQ4_NL. Of the 6 bits of the scale of
 // group k, the lower 4 are in half k%2 of scales_l[k/2], the upper 2 in scales_h
 // from bit 2k on.
-func init() { register(graph.IQ4_XS, codec{unpackIQ4_XS, packIQ4_XS, nanAt(0)}) }
+func init() {
+	register(graph.IQ4_XS, codec{split: splitIQ4_XS, group: nibbleBlock, pack: packIQ4_XS, fault: nanAt(0)})
+}
 
 const iq4_XSQs = 8 // where qs begins
 
-func unpackIQ4_XS(dst []float32, src []byte) {
+func splitIQ4_XS(q []int8, scales, _ []float32, src []byte) {
 	d, high := half(src), binary.LittleEndian.Uint16(src[2:])
-	for k := range kBlock / nibbleBlock {
-		scale := d * float32(int(src[4+k/2]>>(4*(k&1))&15|byte(high>>(2*k)&3)<<4)-32)
-		to, qs := dst[k*nibbleBlock:(k+1)*nibbleBlock], src[iq4_XSQs+k*nibbleBytes:]
-		for e := range to {
-			to[e] = scale * iq4Book.values[nibble(qs, e)]
-		}
+	for k := range scales {
+		scales[k] = d * float32(int(src[4+k/2]>>(4*(k&1))&15|byte(high>>(2*k)&3)<<4)-32)
+		nibbles(q[k*nibbleBlock:], src[iq4_XSQs+k*nibbleBytes:])
 	}
+	lookUp(q, &iq4Table)
 }
 
 func packIQ4_XS(dst []byte, src []float32) {

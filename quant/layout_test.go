@@ -2,6 +2,7 @@ package quant
 
 import (
 	"encoding/binary"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -50,7 +51,7 @@ func mxfp4Element(b []byte, e int) float32 {
 	q := low4(b[1:], e)
 	v := [8]float64{0, 0.5, 1, 1.5, 2, 3, 4, 6}[q&7] * math.Exp2(float64(b[0])-127) // E2M1, E8M0
 	if q >= 8 {
-		v = -v
+		v = 0 - v // no -0: of parts that are whole numbers, none has it
 	}
 	return float32(v)
 }
@@ -256,6 +257,64 @@ func TestCodebook(t *testing.T) {
 					t.Fatalf("%g is nearer to %g than to %g", v, value, near)
 				}
 			}
+		}
+	}
+}
+
+// The parts of random blocks make their elements, whatever the scales are: NaN,
+// infinities and denormal numbers too.
+func TestSplit(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 7))
+	for _, f := range blockFormats {
+		n, size := f.dt.Block()
+		group, minima := Groups(f.dt)
+		b := f.random(r, 40)
+		special := []uint16{0x7e00, 0x7c00, 0xfc00, 0x0001, 0x8000, 0x7bff}
+		for i, bits := range special {
+			for j, at := range f.halves {
+				binary.LittleEndian.PutUint16(b[(2*i+j)*size+at:], bits)
+			}
+		}
+		elements := len(b) / size * n
+		q := make([]int8, elements)
+		scales := make([]float32, elements/group)
+		var mins []float32
+		if minima {
+			mins = make([]float32, len(scales))
+		}
+		if err := Split(f.dt, q, scales, mins, b); err != nil {
+			t.Fatal(err)
+		}
+		for i := range q {
+			got := scales[i/group] * float32(q[i])
+			if minima {
+				got -= mins[i/group]
+			}
+			want := f.element(b[i/n*size:], i%n)
+			if !sameBits(got, want) {
+				t.Fatalf("%v: element %d is %g, its parts make %g", f.dt, i, want, got)
+			}
+		}
+	}
+}
+
+func TestSplitErrors(t *testing.T) {
+	for _, dt := range []graph.DType{graph.F32, graph.BF16, graph.I32, graph.Invalid, graph.DType(200)} {
+		if err := Split(dt, nil, nil, nil, nil); !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("%v: error %v", dt, err)
+		}
+		if group, _ := Groups(dt); group != 0 {
+			t.Errorf("%v: groups of %d", dt, group)
+		}
+	}
+	for name, err := range map[string]error{
+		"bytes":    Split(graph.Q8_0, make([]int8, 32), make([]float32, 1), nil, make([]byte, 33)),
+		"elements": Split(graph.Q8_0, make([]int8, 33), make([]float32, 1), nil, make([]byte, 34)),
+		"scales":   Split(graph.Q8_0, make([]int8, 32), make([]float32, 2), nil, make([]byte, 34)),
+		"minima":   Split(graph.Q4_K, make([]int8, 256), make([]float32, 8), nil, make([]byte, 144)),
+	} {
+		if err == nil {
+			t.Errorf("wrong number of %s: no error", name)
 		}
 	}
 }

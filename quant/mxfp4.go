@@ -9,13 +9,15 @@ import (
 // MXFP4: 32 elements in 17 bytes: e u8, qs[16] (nibbles.go). The code is an E2M1
 // number, bit 3 its sign; value F·2^(e-128) with F twice that number, so that all
 // are whole.
-func init() { register(graph.MXFP4, codec{unpackMXFP4, packMXFP4, faultMXFP4}) }
+func init() {
+	register(graph.MXFP4, codec{split: splitMXFP4, group: nibbleBlock, pack: packMXFP4, fault: faultMXFP4})
+}
 
 var (
 	mxfp4Book   = newCodebook(0, 1, 2, 3, 4, 6, 8, 12) // of the magnitude
-	mxfp4Values = func() (f [16]float32) {
+	mxfp4Values = func() (f [16]int8) {
 		for i, v := range mxfp4Book.values {
-			f[i], f[i+8] = v, float32(math.Copysign(float64(v), -1))
+			f[i], f[i+8] = int8(v), -int8(v)
 		}
 		return f
 	}()
@@ -35,11 +37,10 @@ func mxfp4Code(v float32) byte {
 	return byte(mxfp4Book.code(v))
 }
 
-func unpackMXFP4(dst []float32, src []byte) {
-	s := mxfp4Scales[src[0]]
-	for e := range dst {
-		dst[e] = mxfp4Values[nibble(src[1:], e)] * s
-	}
+func splitMXFP4(q []int8, scales, _ []float32, src []byte) {
+	scales[0] = mxfp4Scales[src[0]]
+	nibbles(q, src[1:])
+	lookUp(q, &mxfp4Values)
 }
 
 // packMXFP4 takes the better of two scales: that under which the largest element
@@ -55,7 +56,7 @@ func packMXFP4(dst []byte, src []float32) {
 		for i, v := range src {
 			q := mxfp4Code(float32(float64(v) * inv))
 			putNibble(qs[:], i, q)
-			d := float64(v) - float64(mxfp4Values[q]*s)
+			d := float64(v) - float64(float32(mxfp4Values[q])*s)
 			err += d * d
 		}
 		if err < best {

@@ -8,7 +8,20 @@ const (
 	nibbleBytes = 16
 )
 
-func nibble(qs []byte, e int) byte { return qs[e%nibbleBytes] >> (e / nibbleBytes * 4) & 15 }
+// nibbles writes the bits of 32 elements.
+func nibbles(q []int8, qs []byte) {
+	low, high := q[:nibbleBytes], q[nibbleBytes:nibbleBlock]
+	for i, b := range qs[:nibbleBytes] {
+		low[i], high[i] = int8(b&15), int8(b>>4)
+	}
+}
+
+// lookUp replaces codes of 4 bits with the values that they stand for.
+func lookUp(q []int8, values *[16]int8) {
+	for i, code := range q {
+		q[i] = values[code&15]
+	}
+}
 
 // putNibble sets the bits of element e, which are 0 so far.
 func putNibble(qs []byte, e int, q byte) { qs[e%nibbleBytes] |= q << (e / nibbleBytes * 4) }

@@ -5,7 +5,9 @@ import "github.com/deltaloom/deltaloom/graph"
 // Q2_K: 256 elements in 84 bytes: scales[16], qs[64], d f16, dmin f16. A group is
 // 16 elements; its byte of scales has the scale in the low half and the minimum
 // in the high one (k_affine.go). Two bits of an element are where twoBits says.
-func init() { register(graph.Q2_K, codec{unpackQ2_K, packQ2_K, nanAt(q2_KD)}) }
+func init() {
+	register(graph.Q2_K, codec{split: splitQ2_K, group: q2_KGroup, minima: true, pack: packQ2_K, fault: nanAt(q2_KD)})
+}
 
 const (
 	q2_KGroup = 16
@@ -21,15 +23,13 @@ func twoBits(e int) (at, shift int) {
 	return 32*n + l, 2 * j
 }
 
-func unpackQ2_K(dst []float32, src []byte) {
+func splitQ2_K(q []int8, scales, mins []float32, src []byte) {
 	d, dmin := half(src[q2_KD:]), half(src[q2_KD+2:])
 	for k, pair := range src[:kBlock/q2_KGroup] {
-		scale, low := d*float32(pair&15), dmin*float32(pair>>4)
-		to := dst[k*q2_KGroup : (k+1)*q2_KGroup]
+		scales[k], mins[k] = d*float32(pair&15), dmin*float32(pair>>4)
 		at, shift := twoBits(k * q2_KGroup) // a group has them side by side
-		for i := range to {
-			// The conversion keeps a compiler from rounding once for both.
-			to[i] = float32(scale*float32(src[q2_KQs+at+i]>>shift&3)) - low
+		for i, b := range src[q2_KQs+at:][:q2_KGroup] {
+			q[k*q2_KGroup+i] = int8(b >> shift & 3)
 		}
 	}
 }

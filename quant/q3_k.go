@@ -9,7 +9,9 @@ import "github.com/deltaloom/deltaloom/graph"
 //
 //	low  = 4 bits of scales[k%8], those above for k >= 8
 //	high = 2 bits of scales[8 + k%4], from bit 2·(k/4) on
-func init() { register(graph.Q3_K, codec{unpackQ3_K, packQ3_K, nanAt(q3_KD)}) }
+func init() {
+	register(graph.Q3_K, codec{split: splitQ3_K, group: q3_KGroup, pack: packQ3_K, fault: nanAt(q3_KD)})
+}
 
 const (
 	q3_KGroup  = 16
@@ -25,17 +27,16 @@ func q3_KScaleAt(k int) (low, lowShift, high, highShift int) {
 	return q3_KScales + k%8, 4 * (k / 8), q3_KScales + 8 + k%4, 2 * (k / 4)
 }
 
-func unpackQ3_K(dst []float32, src []byte) {
+func splitQ3_K(q []int8, scales, _ []float32, src []byte) {
 	d := half(src[q3_KD:])
-	for k := range kBlock / q3_KGroup {
+	for k := range scales {
 		low, lowShift, high, highShift := q3_KScaleAt(k)
-		scale := d * float32(int(src[low]>>lowShift&15|src[high]>>highShift&3<<4)-32)
-		to := dst[k*q3_KGroup : (k+1)*q3_KGroup]
+		scales[k] = d * float32(int(src[low]>>lowShift&15|src[high]>>highShift&3<<4)-32)
 		e := k * q3_KGroup
 		at, shift := twoBits(e) // a group has them side by side
-		for i := range to {
-			q := src[q3_KQs+at+i]>>shift&3 | src[e%32+i]>>(e/32)&1<<2
-			to[i] = scale * float32(int(q)-4)
+		hmask := src[e%32:]
+		for i, b := range src[q3_KQs+at:][:q3_KGroup] {
+			q[e+i] = int8(b>>shift&3|hmask[i]>>(e/32)&1<<2) - 4
 		}
 	}
 }

@@ -3,14 +3,17 @@ package quant
 import "github.com/deltaloom/deltaloom/graph"
 
 // Q4_0: 32 elements in 18 bytes: d f16, qs[16] (nibbles.go); value (q-8)·d.
-func init() { register(graph.Q4_0, codec{unpackQ4_0, packQ4_0, nanAt(0)}) }
+func init() {
+	register(graph.Q4_0, codec{split: splitQ4_0, group: nibbleBlock, pack: packQ4_0, fault: nanAt(0)})
+}
 
 var q4_0Levels = wholeLevels(8)
 
-func unpackQ4_0(dst []float32, src []byte) {
-	d := half(src)
-	for e := range dst {
-		dst[e] = float32(int(nibble(src[2:], e))-8) * d
+func splitQ4_0(q []int8, scales, _ []float32, src []byte) {
+	scales[0] = half(src)
+	nibbles(q, src[2:])
+	for e := range q {
+		q[e] -= 8
 	}
 }
 

@@ -3,14 +3,13 @@ package quant
 import "github.com/deltaloom/deltaloom/graph"
 
 // Q4_1: 32 elements in 20 bytes: d f16, m f16, qs[16] (nibbles.go); value q·d + m.
-func init() { register(graph.Q4_1, codec{unpackQ4_1, packQ4_1, nanAt(0)}) }
+func init() {
+	register(graph.Q4_1, codec{split: splitQ4_1, group: nibbleBlock, minima: true, pack: packQ4_1, fault: nanAt(0)})
+}
 
-func unpackQ4_1(dst []float32, src []byte) {
-	d, m := half(src), half(src[2:])
-	for e := range dst {
-		// The conversion keeps a compiler from rounding once for both.
-		dst[e] = float32(float32(nibble(src[4:], e))*d) + m
-	}
+func splitQ4_1(q []int8, scales, mins []float32, src []byte) {
+	scales[0], mins[0] = half(src), -half(src[2:])
+	nibbles(q, src[4:])
 }
 
 func packQ4_1(dst []byte, src []float32) {

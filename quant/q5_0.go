@@ -8,14 +8,18 @@ import (
 
 // Q5_0: 32 elements in 22 bytes: d f16, qh u32, qs[16] (nibbles.go). Bit e of qh
 // is the highest of element e; value (q-16)·d.
-func init() { register(graph.Q5_0, codec{unpackQ5_0, packQ5_0, nanAt(0)}) }
+func init() {
+	register(graph.Q5_0, codec{split: splitQ5_0, group: nibbleBlock, pack: packQ5_0, fault: nanAt(0)})
+}
 
 var q5_0Levels = wholeLevels(16)
 
-func unpackQ5_0(dst []float32, src []byte) {
-	d, qh := half(src), binary.LittleEndian.Uint32(src[2:])
-	for e := range dst {
-		dst[e] = float32(int(nibble(src[6:], e)|byte(qh>>e&1)<<4)-16) * d
+func splitQ5_0(q []int8, scales, _ []float32, src []byte) {
+	scales[0] = half(src)
+	nibbles(q, src[6:])
+	qh := binary.LittleEndian.Uint32(src[2:])
+	for e := range q {
+		q[e] += int8(qh>>e&1)<<4 - 16
 	}
 }
 

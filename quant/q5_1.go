@@ -8,13 +8,16 @@ import (
 
 // Q5_1: 32 elements in 24 bytes: d f16, m f16, qh u32, qs[16] (nibbles.go). Bit e
 // of qh is the highest of element e; value q·d + m.
-func init() { register(graph.Q5_1, codec{unpackQ5_1, packQ5_1, nanAt(0)}) }
+func init() {
+	register(graph.Q5_1, codec{split: splitQ5_1, group: nibbleBlock, minima: true, pack: packQ5_1, fault: nanAt(0)})
+}
 
-func unpackQ5_1(dst []float32, src []byte) {
-	d, m, qh := half(src), half(src[2:]), binary.LittleEndian.Uint32(src[4:])
-	for e := range dst {
-		// The conversion keeps a compiler from rounding once for both.
-		dst[e] = float32(float32(nibble(src[8:], e)|byte(qh>>e&1)<<4)*d) + m
+func splitQ5_1(q []int8, scales, mins []float32, src []byte) {
+	scales[0], mins[0] = half(src), -half(src[2:])
+	nibbles(q, src[8:])
+	qh := binary.LittleEndian.Uint32(src[4:])
+	for e := range q {
+		q[e] += int8(qh>>e&1) << 4
 	}
 }
 

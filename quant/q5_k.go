@@ -5,24 +5,24 @@ import "github.com/deltaloom/deltaloom/graph"
 // Q5_K: 256 elements in 176 bytes: d f16, dmin f16, 8 pairs of scale and
 // minimum (k_affine.go), qh[32], qs[128]. qs is as in Q4_K; bit k of qh[i] is the
 // highest of element i of group k.
-func init() { register(graph.Q5_K, codec{unpackQ5_K, packQ5_K, nanAt(0)}) }
+func init() {
+	register(graph.Q5_K, codec{split: splitQ5_K, group: pairGroup, minima: true, pack: packQ5_K, fault: nanAt(0)})
+}
 
 const (
 	q5_KQh = 4 + pairBytes // where qh begins
 	q5_KQs = q5_KQh + pairGroup
 )
 
-func unpackQ5_K(dst []float32, src []byte) {
+func splitQ5_K(q []int8, scales, mins []float32, src []byte) {
 	d, dmin := half(src), half(src[2:])
 	qh := src[q5_KQh:q5_KQs]
-	for k := range kBlock / pairGroup {
+	for k := range scales {
 		sc, mn := pair(src[4:], k)
-		scale, low := d*float32(sc), dmin*float32(mn)
-		to, qs, shift := dst[k*pairGroup:], src[q5_KQs+k/2*pairGroup:], 4*(k&1)
-		for i, b := range qs[:pairGroup] {
-			q := b>>shift&15 | qh[i]>>k&1<<4
-			// The conversion keeps a compiler from rounding once for both.
-			to[i] = float32(scale*float32(q)) - low
+		scales[k], mins[k] = d*float32(sc), dmin*float32(mn)
+		shift := 4 * (k & 1)
+		for i, b := range src[q5_KQs+k/2*pairGroup:][:pairGroup] {
+			q[k*pairGroup+i] = int8(b>>shift&15 | qh[i]>>k&1<<4)
 		}
 	}
 }

@@ -9,7 +9,9 @@ import "github.com/deltaloom/deltaloom/graph"
 //
 //	low  = 4 bits of ql[64n + l + 32·(j&1)], those above for j >= 2
 //	high = the two bits of qh where twoBits says
-func init() { register(graph.Q6_K, codec{unpackQ6_K, packQ6_K, nanAt(q6_KD)}) }
+func init() {
+	register(graph.Q6_K, codec{split: splitQ6_K, group: q6_KGroup, pack: packQ6_K, fault: nanAt(q6_KD)})
+}
 
 const (
 	q6_KGroup  = 16
@@ -26,16 +28,15 @@ func q6_KLow(e int) (at, shift int) {
 	return 64*n + l + 32*(j&1), 4 * (j >> 1)
 }
 
-func unpackQ6_K(dst []float32, src []byte) {
+func splitQ6_K(q []int8, scales, _ []float32, src []byte) {
 	d := half(src[q6_KD:])
-	for k := range kBlock / q6_KGroup {
-		scale := d * float32(int8(src[q6_KScales+k]))
+	for k := range scales {
+		scales[k] = d * float32(int8(src[q6_KScales+k]))
 		low, lowShift := q6_KLow(k * q6_KGroup) // a group has them side by side
 		high, highShift := twoBits(k * q6_KGroup)
-		to := dst[k*q6_KGroup : (k+1)*q6_KGroup]
-		for i := range to {
-			q := src[low+i]>>lowShift&15 | src[q6_KQh+high+i]>>highShift&3<<4
-			to[i] = scale * float32(int(q)-32)
+		qh := src[q6_KQh+high:]
+		for i, b := range src[low:][:q6_KGroup] {
+			q[k*q6_KGroup+i] = int8(b>>lowShift&15|qh[i]>>highShift&3<<4) - 32
 		}
 	}
 }

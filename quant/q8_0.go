@@ -7,12 +7,14 @@ import (
 )
 
 // Q8_0: 32 elements in 34 bytes: d f16, q int8[32]; value q·d.
-func init() { register(graph.Q8_0, codec{unpackQ8_0, packQ8_0, nanAt(0)}) }
+func init() {
+	register(graph.Q8_0, codec{split: splitQ8_0, group: 32, pack: packQ8_0, fault: nanAt(0)})
+}
 
-func unpackQ8_0(dst []float32, src []byte) {
-	d := half(src)
+func splitQ8_0(q []int8, scales, _ []float32, src []byte) {
+	scales[0] = half(src)
 	for i, b := range src[2:] {
-		dst[i] = float32(int8(b)) * d
+		q[i] = int8(b)
 	}
 }
 

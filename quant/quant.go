@@ -22,7 +22,10 @@ import (
 // codec converts one block, or a whole row of a type without blocks. The lengths
 // have been checked.
 type codec struct {
-	unpack func(dst []float32, src []byte)
+	unpack func(dst []float32, src []byte) // of a type without blocks
+	split  func(q []int8, scales, mins []float32, src []byte)
+	group  int  // elements that share a scale
+	minima bool // whether split writes mins
 	// pack gets zeros to write to, and of a block only finite numbers.
 	pack func(dst []byte, src []float32)
 	// fault marks a block, of zeros so far, as one of numbers that are not finite.
@@ -66,8 +69,10 @@ func Unpack(dt graph.DType, dst []float32, src []byte) error {
 		c.unpack(dst, src)
 		return nil
 	}
+	var parts blockParts
 	for ; len(dst) > 0; dst, src = dst[n:], src[size:] {
-		c.unpack(dst[:n:n], src[:size:size])
+		c.split(parts.q[:n], parts.scales[:n/c.group], parts.mins[:n/c.group], src[:size:size])
+		parts.join(dst[:n], c.group)
 	}
 	return nil
 }

@@ -12,6 +12,9 @@ import (
 
 const benchRows, benchK = 4096, 4096
 
+// benchTypes are one type of each way to multiply.
+var benchTypes = []graph.DType{graph.F32, graph.F16, graph.Q8_0, graph.Q4_K, graph.Q5_K, graph.Q6_K}
+
 // benchWeights returns matrices of together more than 200 MB, which no cache keeps.
 // They are one random row over and over.
 func benchWeights(b *testing.B, dt graph.DType, matrices int) [][]byte {
@@ -33,7 +36,7 @@ func benchWeights(b *testing.B, dt graph.DType, matrices int) [][]byte {
 // BenchmarkVector multiplies with one row of activations and, for the limit, reads
 // the same bytes: set "read".
 func BenchmarkVector(b *testing.B) {
-	for _, dt := range types {
+	for _, dt := range benchTypes {
 		all := benchWeights(b, dt, 0)
 		for _, set := range isa.Available() {
 			b.Run(fmt.Sprintf("%v/%v", dt, set), func(b *testing.B) {
@@ -71,28 +74,34 @@ func BenchmarkVector(b *testing.B) {
 
 // BenchmarkMatrix multiplies with many rows of activations; a multiplication and an
 // addition are two operations.
-func BenchmarkMatrix(b *testing.B) {
+func BenchmarkMatrix(b *testing.B) { benchMatrix(b, benchTypes) }
+
+func BenchmarkMatrixOfAll(b *testing.B) { benchMatrix(b, types) }
+
+func benchMatrix(b *testing.B, types []graph.DType) {
 	for _, dt := range types {
-		w := benchWeights(b, dt, 1)[0]
-		for _, set := range isa.Available() {
-			for _, m := range []int{4, 32, 256} {
-				if set == isa.Scalar && m > 4 {
-					continue
+		b.Run(dt.String(), func(b *testing.B) {
+			w := benchWeights(b, dt, 1)[0]
+			for _, set := range isa.Available() {
+				for _, m := range []int{4, 16, 64, 256} {
+					if set == isa.Scalar && m > 4 {
+						continue
+					}
+					b.Run(fmt.Sprintf("%v/m=%d", set, m), func(b *testing.B) {
+						p, err := New(set, dt, benchK)
+						if err != nil {
+							b.Fatal(err)
+						}
+						acts, _ := prepared(set, p.Kind(), m, benchK, rand.New(rand.NewPCG(7, 8)))
+						y := make([]float32, m*benchRows)
+						for b.Loop() {
+							p.Rows(y, benchRows, w, acts, m, 0, benchRows)
+						}
+						b.ReportMetric(2*float64(m)*benchRows*benchK*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+					})
 				}
-				b.Run(fmt.Sprintf("%v/%v/m=%d", dt, set, m), func(b *testing.B) {
-					p, err := New(set, dt, benchK)
-					if err != nil {
-						b.Fatal(err)
-					}
-					acts, _ := prepared(set, p.Kind(), m, benchK, rand.New(rand.NewPCG(7, 8)))
-					y := make([]float32, m*benchRows)
-					for b.Loop() {
-						p.Rows(y, benchRows, w, acts, m, 0, benchRows)
-					}
-					b.ReportMetric(2*float64(m)*benchRows*benchK*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
-				})
 			}
-		}
+		})
 	}
 }
 

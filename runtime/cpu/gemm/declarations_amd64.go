@@ -212,6 +212,46 @@ func avx2F32_4x1(t *tile)
 //go:noescape
 func avx2F32_1x1(t *tile)
 
+// avx2F16_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2F16_4x2(t *tile)
+
+// avx2F16_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2F16_1x2(t *tile)
+
+// avx2F16_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2F16_4x1(t *tile)
+
+// avx2F16_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2F16_1x1(t *tile)
+
+// avx2BF16_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2BF16_4x2(t *tile)
+
+// avx2BF16_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2BF16_1x2(t *tile)
+
+// avx2BF16_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2BF16_4x1(t *tile)
+
+// avx2BF16_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2BF16_1x1(t *tile)
+
 // avx2Q8_0_4x2 multiplies 4 rows of W with 2 of activations.
 //
 //go:noescape
@@ -231,6 +271,311 @@ func avx2Q8_0_4x1(t *tile)
 //
 //go:noescape
 func avx2Q8_0_1x1(t *tile)
+
+// avx2UnpackQ8_0 unpacks a row of n elements.
+//
+//go:noescape
+func avx2UnpackQ8_0(q *int8, scales, mins *float32, w *byte, n int)
+
+// avx2Q4_0_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q4_0_4x2(t *tile)
+
+// avx2Q4_0_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q4_0_1x2(t *tile)
+
+// avx2Q4_0_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q4_0_4x1(t *tile)
+
+// avx2Q4_0_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q4_0_1x1(t *tile)
+
+// avx2UnpackQ4_0 unpacks a row of n elements.
+//
+//go:noescape
+func avx2UnpackQ4_0(q *int8, scales, mins *float32, w *byte, n int)
+
+// avx2Q4_1_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q4_1_4x2(t *tile)
+
+// avx2Q4_1_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q4_1_1x2(t *tile)
+
+// avx2Q4_1_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q4_1_4x1(t *tile)
+
+// avx2Q4_1_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q4_1_1x1(t *tile)
+
+// avx2UnpackQ4_1 unpacks a row of n elements.
+//
+//go:noescape
+func avx2UnpackQ4_1(q *int8, scales, mins *float32, w *byte, n int)
+
+// avx2Q5_0_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q5_0_4x2(t *tile)
+
+// avx2Q5_0_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q5_0_1x2(t *tile)
+
+// avx2Q5_0_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q5_0_4x1(t *tile)
+
+// avx2Q5_0_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q5_0_1x1(t *tile)
+
+// avx2UnpackQ5_0 unpacks a row of n elements.
+//
+//go:noescape
+func avx2UnpackQ5_0(q *int8, scales, mins *float32, w *byte, n int)
+
+// avx2Q5_1_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q5_1_4x2(t *tile)
+
+// avx2Q5_1_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q5_1_1x2(t *tile)
+
+// avx2Q5_1_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q5_1_4x1(t *tile)
+
+// avx2Q5_1_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q5_1_1x1(t *tile)
+
+// avx2UnpackQ5_1 unpacks a row of n elements.
+//
+//go:noescape
+func avx2UnpackQ5_1(q *int8, scales, mins *float32, w *byte, n int)
+
+// avx2IQ4_NL_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2IQ4_NL_4x2(t *tile)
+
+// avx2IQ4_NL_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2IQ4_NL_1x2(t *tile)
+
+// avx2IQ4_NL_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2IQ4_NL_4x1(t *tile)
+
+// avx2IQ4_NL_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2IQ4_NL_1x1(t *tile)
+
+// avx2UnpackIQ4_NL unpacks a row of n elements.
+//
+//go:noescape
+func avx2UnpackIQ4_NL(q *int8, scales, mins *float32, w *byte, n int)
+
+// avx2MXFP4_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2MXFP4_4x2(t *tile)
+
+// avx2MXFP4_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2MXFP4_1x2(t *tile)
+
+// avx2MXFP4_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2MXFP4_4x1(t *tile)
+
+// avx2MXFP4_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2MXFP4_1x1(t *tile)
+
+// avx2UnpackMXFP4 unpacks a row of n elements.
+//
+//go:noescape
+func avx2UnpackMXFP4(q *int8, scales, mins *float32, w *byte, n int)
+
+// avx2Q2_K_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q2_K_4x2(t *tile)
+
+// avx2Q2_K_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q2_K_1x2(t *tile)
+
+// avx2Q2_K_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q2_K_4x1(t *tile)
+
+// avx2Q2_K_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q2_K_1x1(t *tile)
+
+// avx2UnpackQ2_K unpacks a row of n elements.
+//
+//go:noescape
+func avx2UnpackQ2_K(q *int8, scales, mins *float32, w *byte, n int)
+
+// avx2Q3_K_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q3_K_4x2(t *tile)
+
+// avx2Q3_K_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q3_K_1x2(t *tile)
+
+// avx2Q3_K_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q3_K_4x1(t *tile)
+
+// avx2Q3_K_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q3_K_1x1(t *tile)
+
+// avx2UnpackQ3_K unpacks a row of n elements.
+//
+//go:noescape
+func avx2UnpackQ3_K(q *int8, scales, mins *float32, w *byte, n int)
+
+// avx2Q4_K_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q4_K_4x2(t *tile)
+
+// avx2Q4_K_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q4_K_1x2(t *tile)
+
+// avx2Q4_K_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q4_K_4x1(t *tile)
+
+// avx2Q4_K_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q4_K_1x1(t *tile)
+
+// avx2UnpackQ4_K unpacks a row of n elements.
+//
+//go:noescape
+func avx2UnpackQ4_K(q *int8, scales, mins *float32, w *byte, n int)
+
+// avx2Q5_K_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q5_K_4x2(t *tile)
+
+// avx2Q5_K_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q5_K_1x2(t *tile)
+
+// avx2Q5_K_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q5_K_4x1(t *tile)
+
+// avx2Q5_K_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q5_K_1x1(t *tile)
+
+// avx2UnpackQ5_K unpacks a row of n elements.
+//
+//go:noescape
+func avx2UnpackQ5_K(q *int8, scales, mins *float32, w *byte, n int)
+
+// avx2Q6_K_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q6_K_4x2(t *tile)
+
+// avx2Q6_K_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q6_K_1x2(t *tile)
+
+// avx2Q6_K_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q6_K_4x1(t *tile)
+
+// avx2Q6_K_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q6_K_1x1(t *tile)
+
+// avx2UnpackQ6_K unpacks a row of n elements.
+//
+//go:noescape
+func avx2UnpackQ6_K(q *int8, scales, mins *float32, w *byte, n int)
+
+// avx2IQ4_XS_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2IQ4_XS_4x2(t *tile)
+
+// avx2IQ4_XS_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2IQ4_XS_1x2(t *tile)
+
+// avx2IQ4_XS_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2IQ4_XS_4x1(t *tile)
+
+// avx2IQ4_XS_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2IQ4_XS_1x1(t *tile)
+
+// avx2UnpackIQ4_XS unpacks a row of n elements.
+//
+//go:noescape
+func avx2UnpackIQ4_XS(q *int8, scales, mins *float32, w *byte, n int)
 
 // avx2Quantize writes q, d, s and the sums of blocks of 32 activations.
 //
@@ -282,12 +627,187 @@ func avx512PanelQ4_K_1x1(t *tile)
 //go:noescape
 func avx512Transpose(dst *byte, step, step8 int, src *byte, srcStep int)
 
+// avx2PanelI16_6 adds the products of a panel with 6 rows of activations.
+//
+//go:noescape
+func avx2PanelI16_6(t *tile)
+
+// avx2PanelI16_4 adds the products of a panel with 4 rows of activations.
+//
+//go:noescape
+func avx2PanelI16_4(t *tile)
+
+// avx2PanelI16_2 adds the products of a panel with 2 rows of activations.
+//
+//go:noescape
+func avx2PanelI16_2(t *tile)
+
+// avx2PanelI16_1 adds the products of a panel with 1 rows of activations.
+//
+//go:noescape
+func avx2PanelI16_1(t *tile)
+
+// avx2PanelU4x32_6 adds the products of a panel with 6 rows of activations.
+//
+//go:noescape
+func avx2PanelU4x32_6(t *tile)
+
+// avx2PanelU4x32_4 adds the products of a panel with 4 rows of activations.
+//
+//go:noescape
+func avx2PanelU4x32_4(t *tile)
+
+// avx2PanelU4x32_2 adds the products of a panel with 2 rows of activations.
+//
+//go:noescape
+func avx2PanelU4x32_2(t *tile)
+
+// avx2PanelU4x32_1 adds the products of a panel with 1 rows of activations.
+//
+//go:noescape
+func avx2PanelU4x32_1(t *tile)
+
+// avx2PanelU5x32_6 adds the products of a panel with 6 rows of activations.
+//
+//go:noescape
+func avx2PanelU5x32_6(t *tile)
+
+// avx2PanelU5x32_4 adds the products of a panel with 4 rows of activations.
+//
+//go:noescape
+func avx2PanelU5x32_4(t *tile)
+
+// avx2PanelU5x32_2 adds the products of a panel with 2 rows of activations.
+//
+//go:noescape
+func avx2PanelU5x32_2(t *tile)
+
+// avx2PanelU5x32_1 adds the products of a panel with 1 rows of activations.
+//
+//go:noescape
+func avx2PanelU5x32_1(t *tile)
+
+// avx2PanelU5x16_6 adds the products of a panel with 6 rows of activations.
+//
+//go:noescape
+func avx2PanelU5x16_6(t *tile)
+
+// avx2PanelU5x16_4 adds the products of a panel with 4 rows of activations.
+//
+//go:noescape
+func avx2PanelU5x16_4(t *tile)
+
+// avx2PanelU5x16_2 adds the products of a panel with 2 rows of activations.
+//
+//go:noescape
+func avx2PanelU5x16_2(t *tile)
+
+// avx2PanelU5x16_1 adds the products of a panel with 1 rows of activations.
+//
+//go:noescape
+func avx2PanelU5x16_1(t *tile)
+
+// avx2PanelU6x16_6 adds the products of a panel with 6 rows of activations.
+//
+//go:noescape
+func avx2PanelU6x16_6(t *tile)
+
+// avx2PanelU6x16_4 adds the products of a panel with 4 rows of activations.
+//
+//go:noescape
+func avx2PanelU6x16_4(t *tile)
+
+// avx2PanelU6x16_2 adds the products of a panel with 2 rows of activations.
+//
+//go:noescape
+func avx2PanelU6x16_2(t *tile)
+
+// avx2PanelU6x16_1 adds the products of a panel with 1 rows of activations.
+//
+//go:noescape
+func avx2PanelU6x16_1(t *tile)
+
+// avx2InterleaveI16 interleaves 8 rows of n weights.
+//
+//go:noescape
+func avx2InterleaveI16(panel *byte, q *int8, step, n int, offset int8)
+
+// avx2SpreadI16 puts a row of activations into a tile.
+//
+//go:noescape
+func avx2SpreadI16(q *byte, dAt, step, m int, fromQ *byte, fromD, fromS *float32, n int)
+
+// avx2InterleaveU8x32 interleaves 8 rows of n weights.
+//
+//go:noescape
+func avx2InterleaveU8x32(panel *byte, q *int8, step, n int, offset int8)
+
+// avx2SpreadU8x32 puts a row of activations into a tile.
+//
+//go:noescape
+func avx2SpreadU8x32(q *byte, dAt, step, m int, fromQ *byte, fromD, fromS *float32, n int)
+
+// avx2InterleaveU8x16 interleaves 8 rows of n weights.
+//
+//go:noescape
+func avx2InterleaveU8x16(panel *byte, q *int8, step, n int, offset int8)
+
+// avx2SpreadU8x16 puts a row of activations into a tile.
+//
+//go:noescape
+func avx2SpreadU8x16(q *byte, dAt, step, m int, fromQ *byte, fromD, fromS *float32, n int)
+
+// avx2Scales interleaves n scales of 8 rows.
+//
+//go:noescape
+func avx2Scales(to *byte, block int, scales *float32, step, n int, factor float32)
+
+// avx2PanelFloat_6 adds the products of a panel with 6 rows of activations.
+//
+//go:noescape
+func avx2PanelFloat_6(t *tile)
+
+// avx2PanelFloat_4 adds the products of a panel with 4 rows of activations.
+//
+//go:noescape
+func avx2PanelFloat_4(t *tile)
+
+// avx2PanelFloat_2 adds the products of a panel with 2 rows of activations.
+//
+//go:noescape
+func avx2PanelFloat_2(t *tile)
+
+// avx2PanelFloat_1 adds the products of a panel with 1 rows of activations.
+//
+//go:noescape
+func avx2PanelFloat_1(t *tile)
+
+// avx2InterleaveF32 interleaves 8 rows of n weights.
+//
+//go:noescape
+func avx2InterleaveF32(panel, w *byte, step, n int)
+
+// avx2InterleaveF16 interleaves 8 rows of n weights.
+//
+//go:noescape
+func avx2InterleaveF16(panel, w *byte, step, n int)
+
+// avx2InterleaveBF16 interleaves 8 rows of n weights.
+//
+//go:noescape
+func avx2InterleaveBF16(panel, w *byte, step, n int)
+
+// avx2SpreadFloat puts a row of activations into a tile.
+//
+//go:noescape
+func avx2SpreadFloat(q *byte, dAt, step, m int, fromQ *byte, fromD, fromS *float32, n int)
+
 // avx512UnpackQ8_0 makes bytes of a row of weights.
 //
 //go:noescape
-func avx512UnpackQ8_0(q *byte, scales, mins *float32, w *byte, n int)
+func avx512UnpackQ8_0(q *int8, scales, mins *float32, w *byte, n int)
 
 // avx512UnpackQ4_K makes bytes of a row of weights.
 //
 //go:noescape
-func avx512UnpackQ4_K(q *byte, scales, mins *float32, w *byte, n int)
+func avx512UnpackQ4_K(q *int8, scales, mins *float32, w *byte, n int)

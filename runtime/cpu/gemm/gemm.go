@@ -36,6 +36,7 @@ type Product struct {
 	kernels  *kernels   // of the type, or those of F32 when rows are unpacked; nil: plain Go
 	vec      *vec.Funcs // multiplies unpacked rows where no kernel does
 	unpack   bool       // rows are unpacked to F32 before they are multiplied
+	panel    *panelType // for many rows of activations; nil: as few
 }
 
 // New returns the product of weights of type t and k elements a row. A type that
@@ -57,6 +58,7 @@ func New(set isa.Set, t graph.DType, k int) (*Product, error) {
 	if block > 1 {
 		p.kind = Int8
 	}
+	p.panel = panelOf(set, t)
 	if p.kernels = kernelsOf(set, t); p.kernels == nil {
 		p.kernels, p.unpack = kernelsOf(set, graph.F32), true
 	}
@@ -83,12 +85,12 @@ func (p *Product) Rows(y []float32, ldy int, w []byte, acts []byte, m, lo, hi in
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
 	switch {
+	case p.panel != nil && m >= p.panel.min:
+		p.panels(s, y, ldy, w, acts, m, hi-lo)
 	case p.unpack:
 		p.unpacked(s, y, ldy, w, acts, m, hi-lo)
 	case m == 1:
 		p.vector(s, y, w, acts, hi-lo)
-	case m >= panelMin && p.kernels.panel != nil:
-		p.panels(s, y, ldy, w, acts, m, hi-lo)
 	default:
 		p.matrix(s, y, ldy, w, acts, m, hi-lo)
 	}
@@ -100,9 +102,11 @@ type scratch struct {
 	row  []float32 // one unpacked row of W
 	acts []float32 // activations of kind Float
 
-	panel, q []byte
-	scales   []float32
-	y        []float32 // of a panel with fewer rows
+	parts  parts
+	floats []byte // rows of W of floating-point numbers
+	panel  []byte
+	tiles  []byte
+	sums   []float32
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}

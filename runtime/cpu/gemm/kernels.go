@@ -23,7 +23,6 @@ type tile struct {
 type kernels struct {
 	tiles []tileKernels // by falling m, the last for m = 1
 	depth int           // elements that m > 1 rows take at a time, to stay in the first cache
-	panel *panelKernels // for many rows of activations; nil: tiles
 }
 
 // tileKernels are for 4 rows and for 1 row of W, times m rows of activations.

@@ -11,4 +11,6 @@ import (
 
 func kernelsOf(isa.Set, graph.DType) *kernels { return nil }
 
+func panelOf(isa.Set, graph.DType) *panelType { return nil }
+
 func quantizer(isa.Set) func(q *byte, d, s *float32, sums *int32, x *float32, blocks int) { return nil }

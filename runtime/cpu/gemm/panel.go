@@ -1,102 +1,168 @@
 package gemm
 
-import "unsafe"
+import (
+	"unsafe"
 
-// With many rows of activations 32 rows of W are unpacked and interleaved to a panel,
-// in which each row has a lane of its own: sums of a product never cross lanes. A
-// panel has for each block of 32 elements
-//
-//	[8][32][4]byte  unsigned weights: groups of 4 elements, rows
-//	[32]float32     scales
-//	[32]float32     minima
-const (
-	panelRows   = 32
-	panelGroup  = panelRows * 4
-	panelScales = 8 * panelGroup
-	panelMins   = panelScales + panelRows*4
-	panelBlock  = panelMins + panelRows*4
-	panelDepth  = 2048 // elements, for a panel of 80 KiB in the second cache
-	panelMin    = 16   // rows of activations that make up for packing
+	"github.com/deltaloom/deltaloom/quant"
 )
 
+// With many rows of activations some rows of W are unpacked and interleaved to a
+// panel, in which each row has a lane of its own: sums of a product never cross lanes.
+// For each group of elements a panel has the weights, the scales and, if the kernels
+// want them, the minima of all its rows. It stays in a near cache while all rows of
+// activations pass by.
+
+// panelKernels multiply panels of one layout.
 type panelKernels struct {
-	// unpack writes the unsigned weights of a row of n elements and the scales and,
-	// of formats with minima, the minima of its blocks.
-	unpack func(q *byte, scales, mins *float32, w *byte, n int)
-	// transpose makes column c of 16 rows of 16 words the 16 words at
-	// dst + c%8·step + c/8·step8.
-	transpose func(dst *byte, step, step8 int, src *byte, srcStep int)
-	tiles     []panelKernel // by falling m, the last for m = 1
+	rows   int // of W in a panel
+	group  int // elements that share a scale
+	block  int // bytes of a group
+	depth  int // elements of a panel at a time: whole blocks of every type
+	panels int // that the same elements of the activations, in a farther cache, pass by
+	min    int // rows of activations that make up for packing
+	// pack makes a panel of the first n elements of rows. offset makes weights
+	// unsigned, for kernels that want them so.
+	pack  func(panel []byte, rows *parts, offset int8, n int)
+	tile  *tileLayout   // nil: kernels take activations as they are prepared
+	tiles []panelKernel // by falling m, the last for m = 1
 }
 
+// A panelKernel adds to y, m rows of as many sums as a panel has rows, the products of
+// a panel with m rows of activations.
 type panelKernel struct {
 	m   int
 	run func(*tile)
 }
 
-// panels is Rows for many rows of activations.
+// A tileLayout is activations in the order in which a kernel reads them: for each
+// group of elements q of m rows, then their d, and then what else there is.
+type tileLayout struct {
+	q, group int // bytes of q, and of all, of a group of one row
+	// spread puts n elements of a prepared row into a tile of m rows: q to its place, d
+	// dAt bytes further, the next group step bytes further.
+	spread func(q *byte, dAt, step, m int, fromQ *byte, fromD, fromS *float32, n int)
+}
+
+// A panelType is what makes panels of a type of weights.
+type panelType struct {
+	*panelKernels
+	unpack func(q *int8, scales, mins *float32, w *byte, n int) // as quant.Split; nil: that
+	offset int8
+}
+
+// parts are rows of W. Quantised ones are unpacked as quant.Split does it, step
+// elements, or step divided by a group's elements scales, apart. Others are as they
+// are, step bytes apart.
+type parts struct {
+	q            []int8
+	scales, mins []float32
+	floats       []byte
+	step         int
+}
+
+// panels is Rows for many rows of activations. All of them pass by a panel of some
+// elements while the first cache has it, and then by the next panels, so that the
+// same elements of the activations are at hand in a farther one.
 func (p *Product) panels(s *scratch, y []float32, ldy int, w, acts []byte, m, rows int) {
-	t := &s.tile
-	size := ActBytes(p.kind, p.k)
-	edge := grow(&s.y, m*panelRows)
-	panel := grow(&s.panel, panelDepth/32*panelBlock)
-	for r := 0; r < rows; r += panelRows {
-		height := min(panelRows, rows-r)
-		for from := 0; from < p.k; from += panelDepth {
-			n := min(panelDepth, p.k-from)
-			p.pack(s, panel, w[r*p.rowBytes:(r+height)*p.rowBytes], from, n)
-			*t = tile{n: n, w: unsafe.Pointer(&panel[0]), xStep: uintptr(size)}
-			to, ld := y[r:], ldy
-			if height < panelRows {
-				to, ld = edge, panelRows
-			} else if from > 0 {
-				t.add = 1
-			}
-			t.yLD = uintptr(ld) * 4
-			for i, k := 0, 0; i < m; i += p.kernels.panel.tiles[k].m {
-				for p.kernels.panel.tiles[k].m > m-i {
-					k++
-				}
-				t.y = unsafe.Pointer(&to[i*ld])
-				p.activations(t, acts[i*size:], from)
-				p.kernels.panel.tiles[k].run(t)
-			}
-			if height < panelRows {
-				for i := range m {
-					row := y[i*ldy+r : i*ldy+r+height]
-					if from == 0 {
-						copy(row, edge[i*panelRows:])
-						continue
-					}
-					for j := range row {
-						row[j] += edge[i*panelRows+j]
-					}
-				}
+	k := p.panel.panelKernels
+	var tiles []byte
+	if k.tile != nil {
+		tiles = p.spread(s, acts, m)
+	}
+	panel := grow(&s.panel, k.depth/k.group*k.block)
+	sums := grow(&s.sums, k.panels*m*k.rows)
+	for top := 0; top < rows; top += k.panels * k.rows {
+		bottom := min(top+k.panels*k.rows, rows)
+		clear(sums)
+		for from := 0; from < p.k; from += k.depth {
+			n := roundUp(min(k.depth, p.k-from), k.group)
+			for r := top; r < bottom; r += k.rows {
+				p.pack(s, panel, w[r*p.rowBytes:min(r+k.rows, bottom)*p.rowBytes], from, n)
+				p.multiply(s, sums[(r-top)*m:], panel, tiles, acts, m, from, n)
 			}
 		}
+		for i := range m {
+			for r := top; r < bottom; r += k.rows {
+				copy(y[i*ldy+r:i*ldy+min(r+k.rows, bottom)], sums[(r-top)*m+i*k.rows:])
+			}
+		}
+	}
+}
+
+// multiply adds to sums the products of a panel with m rows of activations, n elements
+// of each from element from on.
+func (p *Product) multiply(s *scratch, sums []float32, panel, tiles, acts []byte, m, from, n int) {
+	k, t := p.panel.panelKernels, &s.tile
+	size := ActBytes(p.kind, p.k)
+	*t = tile{n: n, w: unsafe.Pointer(&panel[0]), yLD: uintptr(k.rows) * 4, xStep: uintptr(size), add: 1}
+	for i, j := 0, 0; i < m; i += k.tiles[j].m {
+		for k.tiles[j].m > m-i {
+			j++
+		}
+		t.y = unsafe.Pointer(&sums[i*k.rows])
+		if tiles != nil {
+			t.x = unsafe.Pointer(&tiles[(from*m+i*n)/k.group*k.tile.group])
+		} else {
+			p.activations(t, acts[i*size:], from)
+		}
+		k.tiles[j].run(t)
 	}
 	*t = tile{}
 }
 
-// pack makes a panel of up to 32 rows, n elements of each from element from on. The
-// lanes of missing rows hold anything.
+// spread returns m prepared rows of activations as tiles: of the first depth elements,
+// then of the next.
+func (p *Product) spread(s *scratch, acts []byte, m int) []byte {
+	k := p.panel.panelKernels
+	size := ActBytes(p.kind, p.k)
+	tiles := grow(&s.tiles, m*roundUp(p.k, k.group)/k.group*k.tile.group)
+	var row tile
+	for from := 0; from < p.k; from += k.depth {
+		n := roundUp(min(k.depth, p.k-from), k.group)
+		for i, j := 0, 0; i < m; i += k.tiles[j].m {
+			for k.tiles[j].m > m-i {
+				j++
+			}
+			to, rows := tiles[(from*m+i*n)/k.group*k.tile.group:], k.tiles[j].m
+			for r := range rows {
+				p.activations(&row, acts[(i+r)*size:], from)
+				k.tile.spread(&to[r*k.tile.q], (rows-r)*k.tile.q+4*r, rows*k.tile.group, rows, (*byte)(row.x), (*float32)(row.d), (*float32)(row.s), n)
+			}
+		}
+	}
+	return tiles
+}
+
+// pack makes a panel of rows of W, n elements of each from element from on; past the
+// last element there are zeros. The lanes of missing rows hold anything.
 func (p *Product) pack(s *scratch, panel, w []byte, from, n int) {
-	const blocks = panelDepth / 32
-	q := grow(&s.q, panelRows*panelDepth)
-	scales := grow(&s.scales, 2*panelRows*blocks)
-	k := p.kernels.panel
-	at := int(p.t.Bytes(from))
-	for r := range len(w) / p.rowBytes {
-		k.unpack(&q[r*panelDepth], &scales[r*blocks], &scales[(panelRows+r)*blocks], &w[r*p.rowBytes+at], n)
-	}
-	for half := range 2 {
-		r := half * 16
-		for j := 0; j < n; j += 64 {
-			k.transpose(&panel[j/32*panelBlock+half*64], panelGroup, panelBlock, &q[r*panelDepth+j], panelDepth)
+	k, u := p.panel, &s.parts
+	at, end := int(p.t.Bytes(from)), int(p.t.Bytes(min(from+n, p.k)))
+	rows := len(w) / p.rowBytes
+	if p.kind == Float {
+		u.floats, u.step = w[at:], p.rowBytes
+		if size := int(p.t.Bytes(n)); rows < k.rows || size > end-at {
+			u.floats, u.step = grow(&s.floats, k.rows*size), size
+			for r := range rows {
+				to := u.floats[r*size : (r+1)*size]
+				clear(to[copy(to, w[r*p.rowBytes+at:r*p.rowBytes+end]):])
+			}
 		}
-		for b := 0; b < n/32; b += 16 {
-			k.transpose(&panel[b*panelBlock+panelScales+half*64], panelBlock, 8*panelBlock, (*byte)(unsafe.Pointer(&scales[r*blocks+b])), blocks*4)
-			k.transpose(&panel[b*panelBlock+panelMins+half*64], panelBlock, 8*panelBlock, (*byte)(unsafe.Pointer(&scales[(panelRows+r)*blocks+b])), blocks*4)
+		k.pack(panel, u, 0, n)
+		return
+	}
+	u.step = k.depth
+	u.q = grow(&u.q, k.rows*u.step)
+	u.scales = grow(&u.scales, k.rows*u.step/k.group)
+	u.mins = grow(&u.mins, len(u.scales))
+	for r := range rows {
+		row := w[r*p.rowBytes+at : r*p.rowBytes+end]
+		q, scales, mins := u.q[r*u.step:][:n], u.scales[r*u.step/k.group:][:n/k.group], u.mins[r*u.step/k.group:][:n/k.group]
+		if k.unpack != nil {
+			k.unpack(&q[0], &scales[0], &mins[0], &row[0], n)
+		} else if err := quant.Split(p.t, q, scales, mins, row); err != nil {
+			panic(err) // New has unpacked a block of the type
 		}
 	}
+	k.pack(panel, u, k.offset, n)
 }

@@ -128,7 +128,7 @@ func panel(format string, m, shift int) {
 // unpack emits the function that writes the unsigned weights of a row of n elements
 // and the scales and minima of its blocks of 32.
 func unpack(f int8Format) {
-	function("avx512Unpack"+f.name, "q *byte, scales, mins *float32, w *byte, n int", "makes bytes of a row of weights.")
+	function("avx512Unpack"+f.name, "q *int8, scales, mins *float32, w *byte, n int", "makes bytes of a row of weights.")
 	q, scales, mins := RDI, RSI, R11
 	Load(Param("q"), q)
 	Load(Param("scales"), scales)
