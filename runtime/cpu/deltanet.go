@@ -27,7 +27,8 @@ type net struct {
 // deltaRule adds the step of the recurrence. bind sets the memory of a net,
 // states included, and reports whether it could.
 func (p *plan) deltaRule(d net, bind func(f *frame, n *delta.Net) bool) {
-	scratch := p.own(4 * delta.ScratchLen(d.Dk))
+	scratch := p.own(4 * delta.ScratchLen(d.Dk, d.Dg))
+	kernels := delta.For(p.set)
 	nets := make([]delta.Net, p.threads)
 	for i := range nets {
 		nets[i] = delta.Net{B: d.B, T: d.T, Hk: d.Hk, Hv: d.Hv, Dk: d.Dk, Dv: d.Dv, Dg: d.Dg, Attrs: d.attrs, State: make([][]float32, d.B)}
@@ -42,7 +43,7 @@ func (p *plan) deltaRule(d net, bind func(f *frame, n *delta.Net) bool) {
 			f.fail(err)
 			return
 		}
-		n.Run(f.vec, f.ownFloats(scratch), lo*rowGroup, min(hi*rowGroup, rows))
+		kernels.Run(n, f.ownFloats(scratch), lo*rowGroup, min(hi*rowGroup, rows))
 	})
 }
 

@@ -1,41 +1,78 @@
 package delta
 
-// The kernels work on a panel s [R K], the records of tokens, and R channels of v,
-// o and d. A row is summed up in one order that depends on nothing but K.
+// A pass works on a panel s [R K], R elements of d, v and o, and the records of
+// tokens. Its products with q wait in w.r.
 
-// fold fills a record from q, k and what their norms multiply them with; the
-// record holds the decays of all channels.
-func (w *worker) fold(record, q, k []float32, qs, ks float32) {
-	a, kn, ak, aq := fields(record, len(k))
-	w.vec.Scale(kn, ks, k)
-	w.vec.Mul(ak, a, kn)
-	w.vec.ScaleMul(aq, qs, a, q)
+// dots decays s, then sets d = beta(v - s·k) and o = s·q + d(k·q) of a token.
+func (w *worker) dots(s, d, v, o []float32, next record, more bool) {
+	switch {
+	case !w.has(w.Dk):
+		w.dotsRows(s, d, next)
+	case w.Dg == 1:
+		w.assembly.dots(p(s), p(d), p(w.r), len(d), w.Dk, p(next))
+	default:
+		w.dotsChannels(p(s), p(d), p(w.r), len(d), w.Dk, p(next))
+	}
+	w.correct(d, v, o, next, more)
 }
 
-// fields are the vectors of a record.
-func fields(record []float32, K int) (a, k, ak, aq []float32) {
-	return record[:K], record[K:][:K], record[2*K:][:K], record[3*K:][:K]
+// step is update with the token last, then dots with the token next.
+func (w *worker) step(s, d, v, o []float32, last, next record, more bool) {
+	switch {
+	case !w.has(w.Dk):
+		w.updateRows(s, d, last)
+		w.dotsRows(s, d, next)
+	case w.Dg == 1:
+		w.assembly.step(p(s), p(d), p(w.r), len(d), w.Dk, p(last), p(next))
+	default:
+		w.stepChannels(p(s), p(d), p(w.r), len(d), w.Dk, p(last), p(next))
+	}
+	w.correct(d, v, o, next, more)
 }
 
-// dots sets d = beta(v - S~k) and o = S~q + d(k·q).
-func (w *worker) dots(s, record, v, o, d []float32) {
-	K := len(s) / len(d)
-	_, _, ak, aq := fields(record, K)
-	beta, kq := record[4*K], record[4*K+1]
-	for j := range d {
-		row := s[j*K:][:K]
-		d[j] = beta * (v[j] - w.vec.Dot(row, ak))
-		o[j] = w.vec.Dot(row, aq) + d[j]*kq
+// update adds d kᵀ to s.
+func (w *worker) update(s, d []float32, last record) {
+	if w.has(w.Dk) {
+		w.assembly.update(p(s), p(d), len(d), w.Dk, p(last))
+	} else {
+		w.updateRows(s, d, last)
 	}
 }
 
-// update sets s = S~ + d kᵀ.
-func (w *worker) update(s, record, d []float32) {
-	K := len(s) / len(d)
-	a, k, _, _ := fields(record, K)
-	for j, e := range d {
+// correct asks for v and o of one more token.
+func (w *worker) correct(d, v, o []float32, next record, more bool) {
+	v, o = v[:len(d)], o[:len(d)]
+	if w.has(w.Dk) {
+		vnext, onext := 0, 0
+		if more {
+			vnext, onext = 4*w.V.T, 4*w.O.T
+		}
+		w.assembly.correct(p(d), p(w.r), p(v), p(o), len(d), vnext, onext, next[beta], next[kq])
+		return
+	}
+	for j := range d {
+		d[j] = next[beta] * (v[j] - d[j])
+		o[j] = w.r[j] + float32(d[j]*next[kq])
+	}
+}
+
+// dotsRows and updateRows do without assembly of this package.
+func (w *worker) dotsRows(s, d []float32, next record) {
+	K := w.Dk
+	for j := range d {
 		row := s[j*K:][:K]
-		w.vec.Mul(row, a, row)
-		w.vec.Axpy(row, e, k)
+		if w.Dg == 1 {
+			w.vec.Scale(row, next[decay], row)
+		} else {
+			w.vec.Mul(row, next.field(2, K), row)
+		}
+		d[j], w.r[j] = w.vec.Dot(row, next.field(0, K)), w.vec.Dot(row, next.field(1, K))
+	}
+}
+
+func (w *worker) updateRows(s, d []float32, last record) {
+	K := w.Dk
+	for j, e := range d {
+		w.vec.Axpy(s[j*K:][:K], e, last.field(0, K))
 	}
 }
