@@ -179,7 +179,7 @@ var gateForms = []struct {
 
 // gated adds the step y = rms_norm(x)·w · gate(z) over rows; y and z are dense.
 func (p *plan) gatedRows(rows, V int, eps float32, mul func(v *vec.Funcs, y, x, z []float32), x func(f *frame) []float32, w, z, y int) {
-	p.step(rows, float64(6*V), func(f *frame, lo, hi int) {
+	p.step(rows, float64(V), func(f *frame, lo, hi int) {
 		x, w, z, y := x(f), f.in(w), f.in(z), f.out(y)
 		for r := lo; r < hi; r++ {
 			row := y[r*V : (r+1)*V]
@@ -229,7 +229,7 @@ func deltaBlock(n *graph.Node, p *plan) error {
 		p.copyTo(1, 0, n)
 		p.copyTo(2, 1, n)
 		c := p.share(4 * B * T * C)
-		p.conv(convolution{B: B, T: T, C: C, W: w.Dim(1), x: 3, w: 4, silu: true,
+		p.conv(convolution{B: B, T: T, C: C, W: w.Dim(1), x: 3, w: 4,
 			y:     func(f *frame) []float32 { return f.sharedFloats(c) },
 			state: slotRows(1, 2, P, (w.Dim(1)-1)*C)})
 		g := p.gates(d, 5, 6, 7, 8)

@@ -315,16 +315,14 @@ step6:
 	ADD R3, R7
 	MOVD R7, R8
 	ADD R3, R8
-	WORD $0x4e180423 // dup d[1] v3, v1
-	WORD $0x4e23d421 // fadd v1, v1, v3
-	WORD $0x4e0c0424 // dup s[1] v4, v1
-	WORD $0x4e24d421 // fadd v1, v1, v4
-	FMOVS F1, 0(R1)
-	WORD $0x4e180445 // dup d[1] v5, v2
-	WORD $0x4e25d442 // fadd v2, v2, v5
-	WORD $0x4e0c0446 // dup s[1] v6, v2
-	WORD $0x4e26d442 // fadd v2, v2, v6
-	FMOVS F2, 0(R5)
+	WORD $0x6e21d423 // faddp v3, v1, v1
+	WORD $0x6e21d421 // faddp v1, v1, v1
+	WORD $0x6e21d463 // faddp v3, v3, v1
+	FMOVS F3, 0(R1)
+	WORD $0x6e22d444 // faddp v4, v2, v2
+	WORD $0x6e22d442 // faddp v2, v2, v2
+	WORD $0x6e22d484 // faddp v4, v4, v2
+	FMOVS F4, 0(R5)
 	ADD $4, R5
 	ADD $4, R1
 	ADD $-1, R2
@@ -651,16 +649,14 @@ step12:
 	ADD R3, R7
 	MOVD R7, R8
 	ADD R3, R8
-	WORD $0x4e180402 // dup d[1] v2, v0
-	WORD $0x4e22d400 // fadd v0, v0, v2
-	WORD $0x4e0c0403 // dup s[1] v3, v0
-	WORD $0x4e23d400 // fadd v0, v0, v3
-	FMOVS F0, 0(R1)
-	WORD $0x4e180424 // dup d[1] v4, v1
-	WORD $0x4e24d421 // fadd v1, v1, v4
-	WORD $0x4e0c0425 // dup s[1] v5, v1
-	WORD $0x4e25d421 // fadd v1, v1, v5
-	FMOVS F1, 0(R5)
+	WORD $0x6e20d402 // faddp v2, v0, v0
+	WORD $0x6e20d400 // faddp v0, v0, v0
+	WORD $0x6e20d442 // faddp v2, v2, v0
+	FMOVS F2, 0(R1)
+	WORD $0x6e21d423 // faddp v3, v1, v1
+	WORD $0x6e21d421 // faddp v1, v1, v1
+	WORD $0x6e21d463 // faddp v3, v3, v1
+	FMOVS F3, 0(R5)
 	ADD $4, R5
 	ADD $4, R1
 	ADD $-1, R2
@@ -1049,16 +1045,14 @@ step18:
 	ADD R3, R8
 	MOVD R8, R9
 	ADD R3, R9
-	WORD $0x4e180444 // dup d[1] v4, v2
-	WORD $0x4e24d442 // fadd v2, v2, v4
-	WORD $0x4e0c0445 // dup s[1] v5, v2
-	WORD $0x4e25d442 // fadd v2, v2, v5
-	FMOVS F2, 0(R1)
-	WORD $0x4e180466 // dup d[1] v6, v3
-	WORD $0x4e26d463 // fadd v3, v3, v6
-	WORD $0x4e0c0467 // dup s[1] v7, v3
-	WORD $0x4e27d463 // fadd v3, v3, v7
-	FMOVS F3, 0(R6)
+	WORD $0x6e22d444 // faddp v4, v2, v2
+	WORD $0x6e22d442 // faddp v2, v2, v2
+	WORD $0x6e22d484 // faddp v4, v4, v2
+	FMOVS F4, 0(R1)
+	WORD $0x6e23d465 // faddp v5, v3, v3
+	WORD $0x6e23d463 // faddp v3, v3, v3
+	WORD $0x6e23d4a5 // faddp v5, v5, v3
+	FMOVS F5, 0(R6)
 	ADD $4, R6
 	ADD $4, R1
 	ADD $-1, R2
@@ -1453,16 +1447,14 @@ step24:
 	ADD R3, R8
 	MOVD R8, R9
 	ADD R3, R9
-	WORD $0x4e180423 // dup d[1] v3, v1
-	WORD $0x4e23d421 // fadd v1, v1, v3
-	WORD $0x4e0c0424 // dup s[1] v4, v1
-	WORD $0x4e24d421 // fadd v1, v1, v4
-	FMOVS F1, 0(R1)
-	WORD $0x4e180445 // dup d[1] v5, v2
-	WORD $0x4e25d442 // fadd v2, v2, v5
-	WORD $0x4e0c0446 // dup s[1] v6, v2
-	WORD $0x4e26d442 // fadd v2, v2, v6
-	FMOVS F2, 0(R6)
+	WORD $0x6e21d423 // faddp v3, v1, v1
+	WORD $0x6e21d421 // faddp v1, v1, v1
+	WORD $0x6e21d463 // faddp v3, v3, v1
+	FMOVS F3, 0(R1)
+	WORD $0x6e22d444 // faddp v4, v2, v2
+	WORD $0x6e22d442 // faddp v2, v2, v2
+	WORD $0x6e22d484 // faddp v4, v4, v2
+	FMOVS F4, 0(R6)
 	ADD $4, R6
 	ADD $4, R1
 	ADD $-1, R2

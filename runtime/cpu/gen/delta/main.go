@@ -4,6 +4,7 @@ package main
 import (
 	"log"
 	"os"
+	"slices"
 
 	"github.com/deltaloom/deltaloom/runtime/cpu/gen/simd"
 )
@@ -99,7 +100,7 @@ type writer struct {
 }
 
 // rows takes R rows at a time. A row adds up lane by lane, then its lanes in the
-// order of Fold, whatever R is.
+// order of SumLanes, whatever R is.
 func (w writer) rows(R int) {
 	a := w.a
 	s := a.Rows(w.s, w.stride, R)
@@ -197,8 +198,9 @@ func (w writer) sum(sk, sq []V) {
 	a.Release(sk...)
 	a.Release(sq...)
 	if R == 1 {
-		a.StoreFirst(a.Fold(sk[0], a.Add), simd.Mem{Base: w.d})
-		a.StoreFirst(a.Fold(sq[0], a.Add), simd.Mem{Base: w.o})
+		alone := func(v V) V { return a.SumLanes(slices.Repeat([][4]V{{v, v, v, v}}, a.Lanes()/4)) }
+		a.StoreFirst(alone(sk[0]), simd.Mem{Base: w.d})
+		a.StoreFirst(alone(sq[0]), simd.Mem{Base: w.o})
 		return
 	}
 	var fours [][4]V
