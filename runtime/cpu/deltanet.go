@@ -108,20 +108,29 @@ func gatedDeltaNet(n *graph.Node, p *plan) error {
 type gates struct{ g, beta region }
 
 // gates adds the step g = softplus(a + dt)·A, beta = sigmoid(b); the arguments
-// are operands.
+// are operands. A unit is a token, or one of its heads where their channels have
+// decays of their own.
 func (p *plan) gates(d net, a, dt, A, b int) gates {
 	G := gates{p.share(4 * d.B * d.T * d.Hv * d.Dg), p.share(4 * d.B * d.T * d.Hv)}
-	p.step(d.B*d.T, float64(20*d.Hv*d.Dg), func(f *frame, lo, hi int) {
-		n := d.Hv * d.Dg
+	n, parts := d.Hv, 1
+	if d.Dg > 1 {
+		n, parts = d.Dg, d.Hv
+	}
+	p.step(d.B*d.T*parts, float64(3*n), func(f *frame, lo, hi int) {
 		g, beta, av, dtv, Av, bv := f.sharedFloats(G.g), f.sharedFloats(G.beta), f.in(a), f.in(dt), f.in(A), f.in(b)
-		for i := lo; i < hi; i++ {
-			row := g[i*n : (i+1)*n]
-			f.vec.Add(row, av[i*n:(i+1)*n], dtv)
+		for u := lo; u < hi; u++ {
+			token, part := u/parts, u%parts
+			row := g[u*n : (u+1)*n]
+			f.vec.Add(row, av[u*n:(u+1)*n], dtv[part*n:])
 			f.vec.Softplus(row, row)
-			for j := range row {
-				row[j] *= Av[j/d.Dg]
+			if d.Dg > 1 {
+				f.vec.Scale(row, Av[part], row)
+			} else {
+				f.vec.Mul(row, row, Av)
 			}
-			f.vec.Sigmoid(beta[i*d.Hv:(i+1)*d.Hv], bv[i*d.Hv:(i+1)*d.Hv])
+			if part == 0 {
+				f.vec.Sigmoid(beta[token*d.Hv:(token+1)*d.Hv], bv[token*d.Hv:])
+			}
 		}
 	})
 	return G

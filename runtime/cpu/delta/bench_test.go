@@ -3,6 +3,7 @@ package delta_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"github.com/deltaloom/deltaloom/ops"
@@ -35,7 +36,7 @@ func benchNets(T, Dg, layers int) []delta.Net {
 
 // BenchmarkNet gives bytes of state read and written for tokens on their own, to
 // be set against BenchmarkFloor, and operations for prompts, to be set against
-// BenchmarkPeak.
+// BenchmarkPeak: all for a second of one thread's processor time.
 func BenchmarkNet(b *testing.B) {
 	for _, set := range isa.Available()[1:] {
 		k := delta.For(set)
@@ -46,19 +47,15 @@ func BenchmarkNet(b *testing.B) {
 			scratch := make([]float32, delta.ScratchLen(benchDim, decay.Dg))
 			b.Run(fmt.Sprintf("%v/%s/token", set, decay.name), func(b *testing.B) {
 				nets := benchNets(1, decay.Dg, benchLayers)
-				b.SetBytes(2 * stateBytes)
-				for i := 0; b.Loop(); i++ {
+				measure(b, "GB/s", 2*stateBytes, func(i int) {
 					n := &nets[i%benchLayers]
 					k.Run(n, scratch, 0, n.Rows())
-				}
+				})
 			})
 			for _, T := range []int{16, 512, 2048} {
 				b.Run(fmt.Sprintf("%v/%s/%d tokens", set, decay.name, T), func(b *testing.B) {
 					n := &benchNets(T, decay.Dg, 1)[0]
-					for b.Loop() {
-						k.Run(n, scratch, 0, n.Rows())
-					}
-					gflops(b, 7*benchDim*benchDim*benchHeads*T)
+					measure(b, "GFLOP/s", 7*benchDim*benchDim*benchHeads*T, func(int) { k.Run(n, scratch, 0, n.Rows()) })
 				})
 			}
 		}
@@ -70,11 +67,10 @@ func BenchmarkFloor(b *testing.B) {
 	for _, set := range isa.Available()[1:] {
 		b.Run(set.String(), func(b *testing.B) {
 			f, nets := vec.For(set), benchNets(1, 1, benchLayers)
-			b.SetBytes(2 * stateBytes)
-			for i := 0; b.Loop(); i++ {
+			measure(b, "GB/s", 2*stateBytes, func(i int) {
 				s := nets[i%benchLayers].State[0]
 				f.Scale(s, 0.999, s)
-			}
+			})
 		})
 	}
 }
@@ -82,17 +78,22 @@ func BenchmarkFloor(b *testing.B) {
 // BenchmarkPeak does nothing but multiply-adds.
 func BenchmarkPeak(b *testing.B) {
 	for _, set := range isa.Available()[1:] {
-		multiplyAdd, flops := peak.For(set)
 		b.Run(set.String(), func(b *testing.B) {
+			multiplyAdd, flops := peak.For(set)
 			const n = 1 << 16
-			for b.Loop() {
-				multiplyAdd(n)
-			}
-			gflops(b, n*flops)
+			measure(b, "GFLOP/s", n*flops, func(int) { multiplyAdd(n) })
 		})
 	}
 }
 
-func gflops(b *testing.B, flops int) {
-	b.ReportMetric(float64(flops)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+// measure reports billions of what f does so many of, over processor time.
+func measure(b *testing.B, unit string, each int, f func(i int)) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	n, start := 0, threadTime()
+	for b.Loop() {
+		f(n)
+		n++
+	}
+	b.ReportMetric(float64(each)*float64(n)/(threadTime()-start).Seconds()/1e9, unit)
 }

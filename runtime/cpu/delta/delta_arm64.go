@@ -3,5 +3,5 @@ package delta
 import "github.com/deltaloom/deltaloom/runtime/cpu/isa"
 
 var sets = [...]assembly{
-	isa.NEON: {dotsNEON, dotsChannelsNEON, stepNEON, stepChannelsNEON, updateNEON, correctNEON, productsNEON, askNEON},
+	isa.NEON: {dotsNEON, dotsChannelsNEON, stepNEON, stepChannelsNEON, updateNEON, productsNEON, askNEON},
 }

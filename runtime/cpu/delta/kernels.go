@@ -19,10 +19,9 @@ type Kernels struct {
 
 // assembly takes keys in sixteens. last and next are records of tokens.
 type assembly struct {
-	dots, dotsChannels func(s, d, o *float32, n, keys int, next *float32)
-	step, stepChannels func(s, d, o *float32, n, keys int, last, next *float32)
+	dots, dotsChannels func(s, d *float32, n, keys int, next, r, v, o *float32, vnext, onext int)
+	step, stepChannels func(s, d *float32, n, keys int, last, next, r, v, o *float32, vnext, onext int)
 	update             func(s, d *float32, n, keys int, last *float32)
-	correct            func(d, r, v, o *float32, n, vnext, onext int, beta, kq float32)
 	products           func(y, q, k *float32, n int)
 	ask                func(x *float32, n int)
 }

@@ -2,36 +2,31 @@
 
 package delta
 
-// dotsAVX2 sets s = a·s, d = s·k and o = s·q for n rows of s.
+// dotsAVX2 sets s = a·s, d = beta(v - s·k) and o = s·q + d(k·q) for n rows of s; r is for
+// n numbers. It asks for v and o of the token behind, vnext and onext bytes on.
 //
 //go:noescape
-func dotsAVX2(s *float32, d *float32, o *float32, n int, keys int, next *float32)
+func dotsAVX2(s *float32, d *float32, n int, keys int, next *float32, r *float32, v *float32, o *float32, vnext int, onext int)
 
-// dotsChannelsAVX2 sets s = a∘s, d = s·k and o = s·q for n rows of s.
+// dotsChannelsAVX2 is dots with a decay for every channel, s = a∘s.
 //
 //go:noescape
-func dotsChannelsAVX2(s *float32, d *float32, o *float32, n int, keys int, next *float32)
+func dotsChannelsAVX2(s *float32, d *float32, n int, keys int, next *float32, r *float32, v *float32, o *float32, vnext int, onext int)
 
 // stepAVX2 is update with last, then dots with next.
 //
 //go:noescape
-func stepAVX2(s *float32, d *float32, o *float32, n int, keys int, last *float32, next *float32)
+func stepAVX2(s *float32, d *float32, n int, keys int, last *float32, next *float32, r *float32, v *float32, o *float32, vnext int, onext int)
 
 // stepChannelsAVX2 is update with last, then dotsChannels with next.
 //
 //go:noescape
-func stepChannelsAVX2(s *float32, d *float32, o *float32, n int, keys int, last *float32, next *float32)
+func stepChannelsAVX2(s *float32, d *float32, n int, keys int, last *float32, next *float32, r *float32, v *float32, o *float32, vnext int, onext int)
 
 // updateAVX2 adds d·k to n rows of s.
 //
 //go:noescape
 func updateAVX2(s *float32, d *float32, n int, keys int, last *float32)
-
-// correctAVX2 sets d = beta(v - d) and o = r + d·kq for n rows, and asks for v and o of
-// the next token, which lie vnext and onext bytes on.
-//
-//go:noescape
-func correctAVX2(d *float32, r *float32, v *float32, o *float32, n int, vnext int, onext int, beta float32, kq float32)
 
 // productsAVX2 sets y to Σq², Σk² and Σqk of n elements, a multiple of 16.
 //
@@ -43,36 +38,31 @@ func productsAVX2(y *float32, q *float32, k *float32, n int)
 //go:noescape
 func askAVX2(x *float32, n int)
 
-// dotsAVX512 sets s = a·s, d = s·k and o = s·q for n rows of s.
+// dotsAVX512 sets s = a·s, d = beta(v - s·k) and o = s·q + d(k·q) for n rows of s; r is for
+// n numbers. It asks for v and o of the token behind, vnext and onext bytes on.
 //
 //go:noescape
-func dotsAVX512(s *float32, d *float32, o *float32, n int, keys int, next *float32)
+func dotsAVX512(s *float32, d *float32, n int, keys int, next *float32, r *float32, v *float32, o *float32, vnext int, onext int)
 
-// dotsChannelsAVX512 sets s = a∘s, d = s·k and o = s·q for n rows of s.
+// dotsChannelsAVX512 is dots with a decay for every channel, s = a∘s.
 //
 //go:noescape
-func dotsChannelsAVX512(s *float32, d *float32, o *float32, n int, keys int, next *float32)
+func dotsChannelsAVX512(s *float32, d *float32, n int, keys int, next *float32, r *float32, v *float32, o *float32, vnext int, onext int)
 
 // stepAVX512 is update with last, then dots with next.
 //
 //go:noescape
-func stepAVX512(s *float32, d *float32, o *float32, n int, keys int, last *float32, next *float32)
+func stepAVX512(s *float32, d *float32, n int, keys int, last *float32, next *float32, r *float32, v *float32, o *float32, vnext int, onext int)
 
 // stepChannelsAVX512 is update with last, then dotsChannels with next.
 //
 //go:noescape
-func stepChannelsAVX512(s *float32, d *float32, o *float32, n int, keys int, last *float32, next *float32)
+func stepChannelsAVX512(s *float32, d *float32, n int, keys int, last *float32, next *float32, r *float32, v *float32, o *float32, vnext int, onext int)
 
 // updateAVX512 adds d·k to n rows of s.
 //
 //go:noescape
 func updateAVX512(s *float32, d *float32, n int, keys int, last *float32)
-
-// correctAVX512 sets d = beta(v - d) and o = r + d·kq for n rows, and asks for v and o of
-// the next token, which lie vnext and onext bytes on.
-//
-//go:noescape
-func correctAVX512(d *float32, r *float32, v *float32, o *float32, n int, vnext int, onext int, beta float32, kq float32)
 
 // productsAVX512 sets y to Σq², Σk² and Σqk of n elements, a multiple of 16.
 //

@@ -2,18 +2,18 @@
 
 #include "textflag.h"
 
-// func dotsAVX2(s *float32, d *float32, o *float32, n int, keys int, next *float32) 
-TEXT ·dotsAVX2(SB), NOSPLIT, $0-48
+// func dotsAVX2(s *float32, d *float32, n int, keys int, next *float32, r *float32, v *float32, o *float32, vnext int, onext int) 
+TEXT ·dotsAVX2(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
 	MOVQ d+8(FP), BX
-	MOVQ n+24(FP), CX
-	MOVQ keys+32(FP), DX
+	MOVQ n+16(FP), CX
+	MOVQ keys+24(FP), DX
 	SHLQ $2, DX
 	MOVQ DX, SI
 	ADDQ DX, SI
 	ADDQ DX, SI
-	MOVQ o+16(FP), R8
-	MOVQ next+40(FP), R9
+	MOVQ r+40(FP), R8
+	MOVQ next+32(FP), R9
 	VBROADCASTSS 0(R9), Y0
 	ADDQ $64, R9
 rows1:
@@ -178,25 +178,77 @@ step6:
 	ADDQ $-1, CX
 	JMP rows4
 done5:
+	VBROADCASTSS -60(R9), Y0
+	VBROADCASTSS -56(R9), Y1
+	MOVQ d+8(FP), BX
+	MOVQ r+40(FP), R8
+	MOVQ n+16(FP), CX
+	MOVQ v+48(FP), AX
+	MOVQ o+56(FP), DI
+	MOVQ vnext+64(FP), DX
+	MOVQ onext+72(FP), R10
+loop8:
+	CMPQ CX, $8
+	JLT end9
+	VMOVUPS 0(BX), Y2
+	VMOVUPS 0(R8), Y3
+	VMOVUPS 0(AX), Y4
+	PREFETCHT0 (AX)(DX*1)
+	PREFETCHT0 (DI)(R10*1)
+	VSUBPS Y2, Y4, Y2
+	VMULPS Y2, Y0, Y2
+	VFMADD231PS Y1, Y2, Y3
+	VMOVUPS Y2, 0(BX)
+	VMOVUPS Y3, 0(DI)
+	ADDQ $32, BX
+	ADDQ $32, R8
+	ADDQ $32, AX
+	ADDQ $32, DI
+	ADDQ $-8, CX
+	JMP loop8
+end9:
+	CMPQ CX, $0
+	JEQ done7
+	LEAQ tailmask<>+32(SB), R15
+	NEGQ CX
+	VMOVUPS (R15)(CX*4), Y2
+	NEGQ CX
+	VMOVUPS constantAVX2<>+0(SB), Y3
+	VMASKMOVPS (BX), Y2, Y4
+	VBLENDVPS Y2, Y4, Y3, Y4
+	VMOVUPS constantAVX2<>+0(SB), Y5
+	VMASKMOVPS (R8), Y2, Y6
+	VBLENDVPS Y2, Y6, Y5, Y6
+	VMOVUPS constantAVX2<>+0(SB), Y7
+	VMASKMOVPS (AX), Y2, Y8
+	VBLENDVPS Y2, Y8, Y7, Y8
+	PREFETCHT0 (AX)(DX*1)
+	PREFETCHT0 (DI)(R10*1)
+	VSUBPS Y4, Y8, Y4
+	VMULPS Y4, Y0, Y4
+	VFMADD231PS Y1, Y4, Y6
+	VMASKMOVPS Y4, Y2, (BX)
+	VMASKMOVPS Y6, Y2, (DI)
+done7:
 	VZEROUPPER
 	RET
 
-// func dotsChannelsAVX2(s *float32, d *float32, o *float32, n int, keys int, next *float32) 
-TEXT ·dotsChannelsAVX2(SB), NOSPLIT, $0-48
+// func dotsChannelsAVX2(s *float32, d *float32, n int, keys int, next *float32, r *float32, v *float32, o *float32, vnext int, onext int) 
+TEXT ·dotsChannelsAVX2(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
 	MOVQ d+8(FP), BX
-	MOVQ n+24(FP), CX
-	MOVQ keys+32(FP), DX
+	MOVQ n+16(FP), CX
+	MOVQ keys+24(FP), DX
 	SHLQ $2, DX
 	MOVQ DX, SI
 	ADDQ DX, SI
 	ADDQ DX, SI
-	MOVQ o+16(FP), R8
-	MOVQ next+40(FP), R9
+	MOVQ r+40(FP), R8
+	MOVQ next+32(FP), R9
 	ADDQ $64, R9
-rows7:
+rows10:
 	CMPQ CX, $4
-	JLT done8
+	JLT done11
 	VXORPS Y0, Y0, Y0
 	VXORPS Y4, Y4, Y4
 	VXORPS Y1, Y1, Y1
@@ -206,7 +258,7 @@ rows7:
 	VXORPS Y3, Y3, Y3
 	VXORPS Y7, Y7, Y7
 	MOVQ DX, DI
-step9:
+step12:
 	VMOVUPS 0(R9)(DX*2), Y8
 	VMOVUPS 0(AX), Y9
 	VMULPS Y8, Y9, Y9
@@ -253,7 +305,7 @@ step9:
 	ADDQ $64, R9
 	ADDQ $-64, DI
 	CMPQ DI, $0
-	JNE step9
+	JNE step12
 	SUBQ DX, R9
 	VPERM2F128 $0x20, Y4, Y0, Y8
 	VPERM2F128 $0x31, Y4, Y0, Y4
@@ -284,15 +336,15 @@ step9:
 	ADDQ DX, AX
 	ADDQ $16, BX
 	ADDQ $-4, CX
-	JMP rows7
-done8:
-rows10:
+	JMP rows10
+done11:
+rows13:
 	CMPQ CX, $1
-	JLT done11
+	JLT done14
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	MOVQ DX, DI
-step12:
+step15:
 	VMOVUPS 0(R9)(DX*2), Y2
 	VMOVUPS 0(AX), Y3
 	VMULPS Y2, Y3, Y2
@@ -309,7 +361,7 @@ step12:
 	ADDQ $64, R9
 	ADDQ $-64, DI
 	CMPQ DI, $0
-	JNE step12
+	JNE step15
 	SUBQ DX, R9
 	VPERM2F128 $0x20, Y0, Y0, Y2
 	VPERM2F128 $0x31, Y0, Y0, Y3
@@ -358,30 +410,82 @@ step12:
 	ADDQ $4, R8
 	ADDQ $4, BX
 	ADDQ $-1, CX
-	JMP rows10
-done11:
+	JMP rows13
+done14:
+	VBROADCASTSS -60(R9), Y0
+	VBROADCASTSS -56(R9), Y1
+	MOVQ d+8(FP), BX
+	MOVQ r+40(FP), R8
+	MOVQ n+16(FP), CX
+	MOVQ v+48(FP), AX
+	MOVQ o+56(FP), DI
+	MOVQ vnext+64(FP), DX
+	MOVQ onext+72(FP), R10
+loop17:
+	CMPQ CX, $8
+	JLT end18
+	VMOVUPS 0(BX), Y2
+	VMOVUPS 0(R8), Y3
+	VMOVUPS 0(AX), Y4
+	PREFETCHT0 (AX)(DX*1)
+	PREFETCHT0 (DI)(R10*1)
+	VSUBPS Y2, Y4, Y2
+	VMULPS Y2, Y0, Y2
+	VFMADD231PS Y1, Y2, Y3
+	VMOVUPS Y2, 0(BX)
+	VMOVUPS Y3, 0(DI)
+	ADDQ $32, BX
+	ADDQ $32, R8
+	ADDQ $32, AX
+	ADDQ $32, DI
+	ADDQ $-8, CX
+	JMP loop17
+end18:
+	CMPQ CX, $0
+	JEQ done16
+	LEAQ tailmask<>+32(SB), R15
+	NEGQ CX
+	VMOVUPS (R15)(CX*4), Y2
+	NEGQ CX
+	VMOVUPS constantAVX2<>+0(SB), Y3
+	VMASKMOVPS (BX), Y2, Y4
+	VBLENDVPS Y2, Y4, Y3, Y4
+	VMOVUPS constantAVX2<>+0(SB), Y5
+	VMASKMOVPS (R8), Y2, Y6
+	VBLENDVPS Y2, Y6, Y5, Y6
+	VMOVUPS constantAVX2<>+0(SB), Y7
+	VMASKMOVPS (AX), Y2, Y8
+	VBLENDVPS Y2, Y8, Y7, Y8
+	PREFETCHT0 (AX)(DX*1)
+	PREFETCHT0 (DI)(R10*1)
+	VSUBPS Y4, Y8, Y4
+	VMULPS Y4, Y0, Y4
+	VFMADD231PS Y1, Y4, Y6
+	VMASKMOVPS Y4, Y2, (BX)
+	VMASKMOVPS Y6, Y2, (DI)
+done16:
 	VZEROUPPER
 	RET
 
-// func stepAVX2(s *float32, d *float32, o *float32, n int, keys int, last *float32, next *float32) 
-TEXT ·stepAVX2(SB), NOSPLIT, $0-56
+// func stepAVX2(s *float32, d *float32, n int, keys int, last *float32, next *float32, r *float32, v *float32, o *float32, vnext int, onext int) 
+TEXT ·stepAVX2(SB), NOSPLIT, $0-88
 	MOVQ s+0(FP), AX
 	MOVQ d+8(FP), BX
-	MOVQ n+24(FP), CX
-	MOVQ keys+32(FP), DX
+	MOVQ n+16(FP), CX
+	MOVQ keys+24(FP), DX
 	SHLQ $2, DX
 	MOVQ DX, SI
 	ADDQ DX, SI
 	ADDQ DX, SI
-	MOVQ last+40(FP), R8
+	MOVQ last+32(FP), R8
 	ADDQ $64, R8
-	MOVQ o+16(FP), R9
-	MOVQ next+48(FP), R10
+	MOVQ r+48(FP), R9
+	MOVQ next+40(FP), R10
 	VBROADCASTSS 0(R10), Y0
 	ADDQ $64, R10
-rows13:
+rows19:
 	CMPQ CX, $4
-	JLT done14
+	JLT done20
 	VBROADCASTSS 0(BX), Y1
 	VBROADCASTSS 4(BX), Y2
 	VBROADCASTSS 8(BX), Y3
@@ -395,7 +499,7 @@ rows13:
 	VXORPS Y8, Y8, Y8
 	VXORPS Y12, Y12, Y12
 	MOVQ DX, DI
-step15:
+step21:
 	VMOVUPS 0(R8), Y13
 	VMOVUPS 0(AX), Y14
 	VFMADD231PS Y13, Y1, Y14
@@ -451,7 +555,7 @@ step15:
 	ADDQ $64, R10
 	ADDQ $-64, DI
 	CMPQ DI, $0
-	JNE step15
+	JNE step21
 	SUBQ DX, R8
 	SUBQ DX, R10
 	VPERM2F128 $0x20, Y9, Y5, Y13
@@ -483,16 +587,16 @@ step15:
 	ADDQ DX, AX
 	ADDQ $16, BX
 	ADDQ $-4, CX
-	JMP rows13
-done14:
-rows16:
+	JMP rows19
+done20:
+rows22:
 	CMPQ CX, $1
-	JLT done17
+	JLT done23
 	VBROADCASTSS 0(BX), Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	MOVQ DX, DI
-step18:
+step24:
 	VMOVUPS 0(R8), Y4
 	VMOVUPS 0(AX), Y5
 	VFMADD231PS Y4, Y1, Y5
@@ -512,7 +616,7 @@ step18:
 	ADDQ $64, R10
 	ADDQ $-64, DI
 	CMPQ DI, $0
-	JNE step18
+	JNE step24
 	SUBQ DX, R8
 	SUBQ DX, R10
 	VPERM2F128 $0x20, Y2, Y2, Y4
@@ -562,29 +666,81 @@ step18:
 	ADDQ $4, R9
 	ADDQ $4, BX
 	ADDQ $-1, CX
-	JMP rows16
-done17:
+	JMP rows22
+done23:
+	VBROADCASTSS -60(R10), Y0
+	VBROADCASTSS -56(R10), Y1
+	MOVQ d+8(FP), BX
+	MOVQ r+48(FP), R9
+	MOVQ n+16(FP), CX
+	MOVQ v+56(FP), AX
+	MOVQ o+64(FP), DI
+	MOVQ vnext+72(FP), DX
+	MOVQ onext+80(FP), R11
+loop26:
+	CMPQ CX, $8
+	JLT end27
+	VMOVUPS 0(BX), Y2
+	VMOVUPS 0(R9), Y3
+	VMOVUPS 0(AX), Y4
+	PREFETCHT0 (AX)(DX*1)
+	PREFETCHT0 (DI)(R11*1)
+	VSUBPS Y2, Y4, Y2
+	VMULPS Y2, Y0, Y2
+	VFMADD231PS Y1, Y2, Y3
+	VMOVUPS Y2, 0(BX)
+	VMOVUPS Y3, 0(DI)
+	ADDQ $32, BX
+	ADDQ $32, R9
+	ADDQ $32, AX
+	ADDQ $32, DI
+	ADDQ $-8, CX
+	JMP loop26
+end27:
+	CMPQ CX, $0
+	JEQ done25
+	LEAQ tailmask<>+32(SB), R15
+	NEGQ CX
+	VMOVUPS (R15)(CX*4), Y2
+	NEGQ CX
+	VMOVUPS constantAVX2<>+0(SB), Y3
+	VMASKMOVPS (BX), Y2, Y4
+	VBLENDVPS Y2, Y4, Y3, Y4
+	VMOVUPS constantAVX2<>+0(SB), Y5
+	VMASKMOVPS (R9), Y2, Y6
+	VBLENDVPS Y2, Y6, Y5, Y6
+	VMOVUPS constantAVX2<>+0(SB), Y7
+	VMASKMOVPS (AX), Y2, Y8
+	VBLENDVPS Y2, Y8, Y7, Y8
+	PREFETCHT0 (AX)(DX*1)
+	PREFETCHT0 (DI)(R11*1)
+	VSUBPS Y4, Y8, Y4
+	VMULPS Y4, Y0, Y4
+	VFMADD231PS Y1, Y4, Y6
+	VMASKMOVPS Y4, Y2, (BX)
+	VMASKMOVPS Y6, Y2, (DI)
+done25:
 	VZEROUPPER
 	RET
 
-// func stepChannelsAVX2(s *float32, d *float32, o *float32, n int, keys int, last *float32, next *float32) 
-TEXT ·stepChannelsAVX2(SB), NOSPLIT, $0-56
+// func stepChannelsAVX2(s *float32, d *float32, n int, keys int, last *float32, next *float32, r *float32, v *float32, o *float32, vnext int, onext int) 
+TEXT ·stepChannelsAVX2(SB), NOSPLIT, $0-88
 	MOVQ s+0(FP), AX
 	MOVQ d+8(FP), BX
-	MOVQ n+24(FP), CX
-	MOVQ keys+32(FP), DX
+	MOVQ n+16(FP), CX
+	MOVQ keys+24(FP), DX
 	SHLQ $2, DX
 	MOVQ DX, SI
 	ADDQ DX, SI
 	ADDQ DX, SI
-	MOVQ last+40(FP), R8
+	MOVQ last+32(FP), R8
 	ADDQ $64, R8
-	MOVQ o+16(FP), R9
-	MOVQ next+48(FP), R10
+	MOVQ r+48(FP), R9
+	MOVQ next+40(FP), R10
 	ADDQ $64, R10
-rows19:
+rows28:
 	CMPQ CX, $4
-	JLT done20
+	JLT done29
 	VBROADCASTSS 0(BX), Y0
 	VBROADCASTSS 4(BX), Y1
 	VBROADCASTSS 8(BX), Y2
@@ -598,7 +754,7 @@ rows19:
 	VXORPS Y7, Y7, Y7
 	VXORPS Y11, Y11, Y11
 	MOVQ DX, DI
-step21:
+step30:
 	VMOVUPS 0(R8), Y12
 	VMOVUPS 0(R10)(DX*2), Y13
 	VMOVUPS 0(AX), Y14
@@ -656,7 +812,7 @@ step21:
 	ADDQ $64, R10
 	ADDQ $-64, DI
 	CMPQ DI, $0
-	JNE step21
+	JNE step30
 	SUBQ DX, R8
 	SUBQ DX, R10
 	VPERM2F128 $0x20, Y8, Y4, Y12
@@ -688,16 +844,16 @@ step21:
 	ADDQ DX, AX
 	ADDQ $16, BX
 	ADDQ $-4, CX
-	JMP rows19
-done20:
-rows22:
+	JMP rows28
+done29:
+rows31:
 	CMPQ CX, $1
-	JLT done23
+	JLT done32
 	VBROADCASTSS 0(BX), Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	MOVQ DX, DI
-step24:
+step33:
 	VMOVUPS 0(R8), Y3
 	VMOVUPS 0(R10)(DX*2), Y4
 	VMOVUPS 0(AX), Y5
@@ -719,7 +875,7 @@ step24:
 	ADDQ $64, R10
 	ADDQ $-64, DI
 	CMPQ DI, $0
-	JNE step24
+	JNE step33
 	SUBQ DX, R8
 	SUBQ DX, R10
 	VPERM2F128 $0x20, Y1, Y1, Y3
@@ -769,8 +925,60 @@ step24:
 	ADDQ $4, R9
 	ADDQ $4, BX
 	ADDQ $-1, CX
-	JMP rows22
-done23:
+	JMP rows31
+done32:
+	VBROADCASTSS -60(R10), Y0
+	VBROADCASTSS -56(R10), Y1
+	MOVQ d+8(FP), BX
+	MOVQ r+48(FP), R9
+	MOVQ n+16(FP), CX
+	MOVQ v+56(FP), AX
+	MOVQ o+64(FP), DI
+	MOVQ vnext+72(FP), DX
+	MOVQ onext+80(FP), R11
+loop35:
+	CMPQ CX, $8
+	JLT end36
+	VMOVUPS 0(BX), Y2
+	VMOVUPS 0(R9), Y3
+	VMOVUPS 0(AX), Y4
+	PREFETCHT0 (AX)(DX*1)
+	PREFETCHT0 (DI)(R11*1)
+	VSUBPS Y2, Y4, Y2
+	VMULPS Y2, Y0, Y2
+	VFMADD231PS Y1, Y2, Y3
+	VMOVUPS Y2, 0(BX)
+	VMOVUPS Y3, 0(DI)
+	ADDQ $32, BX
+	ADDQ $32, R9
+	ADDQ $32, AX
+	ADDQ $32, DI
+	ADDQ $-8, CX
+	JMP loop35
+end36:
+	CMPQ CX, $0
+	JEQ done34
+	LEAQ tailmask<>+32(SB), R15
+	NEGQ CX
+	VMOVUPS (R15)(CX*4), Y2
+	NEGQ CX
+	VMOVUPS constantAVX2<>+0(SB), Y3
+	VMASKMOVPS (BX), Y2, Y4
+	VBLENDVPS Y2, Y4, Y3, Y4
+	VMOVUPS constantAVX2<>+0(SB), Y5
+	VMASKMOVPS (R9), Y2, Y6
+	VBLENDVPS Y2, Y6, Y5, Y6
+	VMOVUPS constantAVX2<>+0(SB), Y7
+	VMASKMOVPS (AX), Y2, Y8
+	VBLENDVPS Y2, Y8, Y7, Y8
+	PREFETCHT0 (AX)(DX*1)
+	PREFETCHT0 (DI)(R11*1)
+	VSUBPS Y4, Y8, Y4
+	VMULPS Y4, Y0, Y4
+	VFMADD231PS Y1, Y4, Y6
+	VMASKMOVPS Y4, Y2, (BX)
+	VMASKMOVPS Y6, Y2, (DI)
+done34:
 	VZEROUPPER
 	RET
 
@@ -786,15 +994,15 @@ TEXT ·updateAVX2(SB), NOSPLIT, $0-40
 	ADDQ DX, SI
 	MOVQ last+32(FP), R8
 	ADDQ $64, R8
-rows25:
+rows37:
 	CMPQ CX, $4
-	JLT done26
+	JLT done38
 	VBROADCASTSS 0(BX), Y0
 	VBROADCASTSS 4(BX), Y1
 	VBROADCASTSS 8(BX), Y2
 	VBROADCASTSS 12(BX), Y3
 	MOVQ DX, DI
-step27:
+step39:
 	VMOVUPS 0(R8), Y4
 	VMOVUPS 0(AX), Y5
 	VFMADD231PS Y4, Y0, Y5
@@ -825,21 +1033,21 @@ step27:
 	ADDQ $64, R8
 	ADDQ $-64, DI
 	CMPQ DI, $0
-	JNE step27
+	JNE step39
 	SUBQ DX, R8
 	ADDQ DX, AX
 	ADDQ DX, AX
 	ADDQ DX, AX
 	ADDQ $16, BX
 	ADDQ $-4, CX
-	JMP rows25
-done26:
-rows28:
+	JMP rows37
+done38:
+rows40:
 	CMPQ CX, $1
-	JLT done29
+	JLT done41
 	VBROADCASTSS 0(BX), Y0
 	MOVQ DX, DI
-step30:
+step42:
 	VMOVUPS 0(R8), Y1
 	VMOVUPS 0(AX), Y2
 	VFMADD231PS Y1, Y0, Y2
@@ -852,69 +1060,12 @@ step30:
 	ADDQ $64, R8
 	ADDQ $-64, DI
 	CMPQ DI, $0
-	JNE step30
+	JNE step42
 	SUBQ DX, R8
 	ADDQ $4, BX
 	ADDQ $-1, CX
-	JMP rows28
-done29:
-	VZEROUPPER
-	RET
-
-// func correctAVX2(d *float32, r *float32, v *float32, o *float32, n int, vnext int, onext int, beta float32, kq float32) 
-TEXT ·correctAVX2(SB), NOSPLIT, $0-64
-	MOVQ d+0(FP), AX
-	MOVQ r+8(FP), BX
-	MOVQ v+16(FP), CX
-	MOVQ o+24(FP), DX
-	MOVQ n+32(FP), SI
-	MOVQ vnext+40(FP), DI
-	MOVQ onext+48(FP), R8
-	VBROADCASTSS beta+56(FP), Y0
-	VBROADCASTSS kq+60(FP), Y1
-loop32:
-	CMPQ SI, $8
-	JLT end33
-	VMOVUPS 0(AX), Y2
-	VMOVUPS 0(BX), Y3
-	VMOVUPS 0(CX), Y4
-	PREFETCHT0 (CX)(DI*1)
-	PREFETCHT0 (DX)(R8*1)
-	VSUBPS Y2, Y4, Y2
-	VMULPS Y2, Y0, Y2
-	VFMADD231PS Y1, Y2, Y3
-	VMOVUPS Y2, 0(AX)
-	VMOVUPS Y3, 0(DX)
-	ADDQ $32, AX
-	ADDQ $32, BX
-	ADDQ $32, CX
-	ADDQ $32, DX
-	ADDQ $-8, SI
-	JMP loop32
-end33:
-	CMPQ SI, $0
-	JEQ done31
-	LEAQ tailmask<>+32(SB), R15
-	NEGQ SI
-	VMOVUPS (R15)(SI*4), Y2
-	NEGQ SI
-	VMOVUPS constantAVX2<>+0(SB), Y3
-	VMASKMOVPS (AX), Y2, Y4
-	VBLENDVPS Y2, Y4, Y3, Y4
-	VMOVUPS constantAVX2<>+0(SB), Y5
-	VMASKMOVPS (BX), Y2, Y6
-	VBLENDVPS Y2, Y6, Y5, Y6
-	VMOVUPS constantAVX2<>+0(SB), Y7
-	VMASKMOVPS (CX), Y2, Y8
-	VBLENDVPS Y2, Y8, Y7, Y8
-	PREFETCHT0 (CX)(DI*1)
-	PREFETCHT0 (DX)(R8*1)
-	VSUBPS Y4, Y8, Y4
-	VMULPS Y4, Y0, Y4
-	VFMADD231PS Y1, Y4, Y6
-	VMASKMOVPS Y4, Y2, (AX)
-	VMASKMOVPS Y6, Y2, (DX)
-done31:
+	JMP rows40
+done41:
 	VZEROUPPER
 	RET
 
@@ -930,7 +1081,7 @@ TEXT ·productsAVX2(SB), NOSPLIT, $0-32
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
-loop34:
+loop43:
 	VMOVUPS 0(BX), Y6
 	VMOVUPS 0(CX), Y7
 	VFMADD231PS Y6, Y6, Y0
@@ -945,7 +1096,7 @@ loop34:
 	ADDQ $64, CX
 	ADDQ $-16, DX
 	CMPQ DX, $0
-	JNE loop34
+	JNE loop43
 	VADDPS Y1, Y0, Y6
 	VPERM2F128 $0x11, Y6, Y6, Y7
 	VADDPS Y7, Y6, Y7
@@ -977,12 +1128,12 @@ loop34:
 TEXT ·askAVX2(SB), NOSPLIT, $0-16
 	MOVQ x+0(FP), AX
 	MOVQ n+8(FP), BX
-loop35:
+loop44:
 	PREFETCHT1 0(AX)
 	ADDQ $64, AX
 	ADDQ $-16, BX
 	CMPQ BX, $0
-	JGT loop35
+	JGT loop44
 	VZEROUPPER
 	RET
 
@@ -1002,12 +1153,12 @@ DATA tailmask<>+48(SB)/8, $0x0000000000000000
 DATA tailmask<>+56(SB)/8, $0x0000000000000000
 GLOBL tailmask<>(SB), RODATA|NOPTR, $64
 
-// func dotsAVX512(s *float32, d *float32, o *float32, n int, keys int, next *float32) 
-TEXT ·dotsAVX512(SB), NOSPLIT, $0-48
+// func dotsAVX512(s *float32, d *float32, n int, keys int, next *float32, r *float32, v *float32, o *float32, vnext int, onext int) 
+TEXT ·dotsAVX512(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
 	MOVQ d+8(FP), BX
-	MOVQ n+24(FP), CX
-	MOVQ keys+32(FP), DX
+	MOVQ n+16(FP), CX
+	MOVQ keys+24(FP), DX
 	SHLQ $2, DX
 	MOVQ DX, SI
 	ADDQ DX, SI
@@ -1018,8 +1169,8 @@ TEXT ·dotsAVX512(SB), NOSPLIT, $0-48
 	MOVQ DI, R8
 	ADDQ DX, R8
 	ADDQ DX, R8
-	MOVQ o+16(FP), R10
-	MOVQ next+40(FP), R11
+	MOVQ r+40(FP), R10
+	MOVQ next+32(FP), R11
 	VBROADCASTSS 0(R11), Z0
 	ADDQ $64, R11
 rows1:
@@ -1269,15 +1420,63 @@ step6:
 	ADDQ $-1, CX
 	JMP rows4
 done5:
+	VBROADCASTSS -60(R11), Z0
+	VBROADCASTSS -56(R11), Z1
+	MOVQ d+8(FP), BX
+	MOVQ r+40(FP), R10
+	MOVQ n+16(FP), CX
+	MOVQ v+48(FP), AX
+	MOVQ o+56(FP), R9
+	MOVQ vnext+64(FP), DX
+	MOVQ onext+72(FP), R12
+loop8:
+	CMPQ CX, $16
+	JLT end9
+	VMOVUPS 0(BX), Z2
+	VMOVUPS 0(R10), Z3
+	VMOVUPS 0(AX), Z4
+	PREFETCHT0 (AX)(DX*1)
+	PREFETCHT0 (R9)(R12*1)
+	VSUBPS Z2, Z4, Z2
+	VMULPS Z2, Z0, Z2
+	VFMADD231PS Z1, Z2, Z3
+	VMOVUPS Z2, 0(BX)
+	VMOVUPS Z3, 0(R9)
+	ADDQ $64, BX
+	ADDQ $64, R10
+	ADDQ $64, AX
+	ADDQ $64, R9
+	ADDQ $-16, CX
+	JMP loop8
+end9:
+	CMPQ CX, $0
+	JEQ done7
+	MOVL $-1, R15
+	BZHIL CX, R15, R15
+	KMOVW R15, K1
+	VMOVUPS constantAVX512<>+0(SB), Z2
+	VMOVUPS (BX), K1, Z2
+	VMOVUPS constantAVX512<>+0(SB), Z3
+	VMOVUPS (R10), K1, Z3
+	VMOVUPS constantAVX512<>+0(SB), Z4
+	VMOVUPS (AX), K1, Z4
+	PREFETCHT0 (AX)(DX*1)
+	PREFETCHT0 (R9)(R12*1)
+	VSUBPS Z2, Z4, Z2
+	VMULPS Z2, Z0, Z2
+	VFMADD231PS Z1, Z2, Z3
+	VMOVUPS Z2, K1, (BX)
+	VMOVUPS Z3, K1, (R9)
+done7:
 	VZEROUPPER
 	RET
 
-// func dotsChannelsAVX512(s *float32, d *float32, o *float32, n int, keys int, next *float32) 
-TEXT ·dotsChannelsAVX512(SB), NOSPLIT, $0-48
+// func dotsChannelsAVX512(s *float32, d *float32, n int, keys int, next *float32, r *float32, v *float32, o *float32, vnext int, onext int) 
+TEXT ·dotsChannelsAVX512(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
 	MOVQ d+8(FP), BX
-	MOVQ n+24(FP), CX
-	MOVQ keys+32(FP), DX
+	MOVQ n+16(FP), CX
+	MOVQ keys+24(FP), DX
 	SHLQ $2, DX
 	MOVQ DX, SI
 	ADDQ DX, SI
@@ -1288,12 +1487,12 @@ TEXT ·dotsChannelsAVX512(SB), NOSPLIT, $0-48
 	MOVQ DI, R8
 	ADDQ DX, R8
 	ADDQ DX, R8
-	MOVQ o+16(FP), R10
-	MOVQ next+40(FP), R11
+	MOVQ r+40(FP), R10
+	MOVQ next+32(FP), R11
 	ADDQ $64, R11
-rows7:
+rows10:
 	CMPQ CX, $8
-	JLT done8
+	JLT done11
 	VPXORD Z0, Z0, Z0
 	VPXORD Z8, Z8, Z8
 	VPXORD Z1, Z1, Z1
@@ -1311,7 +1510,7 @@ rows7:
 	VPXORD Z7, Z7, Z7
 	VPXORD Z15, Z15, Z15
 	MOVQ DX, R9
-step9:
+step12:
 	VMOVUPS 0(R11)(DX*2), Z16
 	VMOVUPS 0(R11), Z17
 	VMOVUPS 0(R11)(DX*1), Z18
@@ -1359,7 +1558,7 @@ step9:
 	ADDQ $64, R11
 	ADDQ $-64, R9
 	CMPQ R9, $0
-	JNE step9
+	JNE step12
 	SUBQ DX, R11
 	VSHUFF64X2 $0x44, Z4, Z0, Z16
 	VSHUFF64X2 $0xee, Z4, Z0, Z4
@@ -1420,15 +1619,15 @@ step9:
 	ADDQ DX, AX
 	ADDQ $32, BX
 	ADDQ $-8, CX
-	JMP rows7
-done8:
-rows10:
+	JMP rows10
+done11:
+rows13:
 	CMPQ CX, $1
-	JLT done11
+	JLT done14
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	MOVQ DX, R9
-step12:
+step15:
 	VMOVUPS 0(R11)(DX*2), Z2
 	VMOVUPS 0(R11), Z3
 	VMOVUPS 0(R11)(DX*1), Z4
@@ -1441,7 +1640,7 @@ step12:
 	ADDQ $64, R11
 	ADDQ $-64, R9
 	CMPQ R9, $0
-	JNE step12
+	JNE step15
 	SUBQ DX, R11
 	VSHUFF64X2 $0x44, Z0, Z0, Z2
 	VSHUFF64X2 $0xee, Z0, Z0, Z3
@@ -1538,17 +1737,65 @@ step12:
 	ADDQ $4, R10
 	ADDQ $4, BX
 	ADDQ $-1, CX
-	JMP rows10
-done11:
+	JMP rows13
+done14:
+	VBROADCASTSS -60(R11), Z0
+	VBROADCASTSS -56(R11), Z1
+	MOVQ d+8(FP), BX
+	MOVQ r+40(FP), R10
+	MOVQ n+16(FP), CX
+	MOVQ v+48(FP), AX
+	MOVQ o+56(FP), R9
+	MOVQ vnext+64(FP), DX
+	MOVQ onext+72(FP), R12
+loop17:
+	CMPQ CX, $16
+	JLT end18
+	VMOVUPS 0(BX), Z2
+	VMOVUPS 0(R10), Z3
+	VMOVUPS 0(AX), Z4
+	PREFETCHT0 (AX)(DX*1)
+	PREFETCHT0 (R9)(R12*1)
+	VSUBPS Z2, Z4, Z2
+	VMULPS Z2, Z0, Z2
+	VFMADD231PS Z1, Z2, Z3
+	VMOVUPS Z2, 0(BX)
+	VMOVUPS Z3, 0(R9)
+	ADDQ $64, BX
+	ADDQ $64, R10
+	ADDQ $64, AX
+	ADDQ $64, R9
+	ADDQ $-16, CX
+	JMP loop17
+end18:
+	CMPQ CX, $0
+	JEQ done16
+	MOVL $-1, R15
+	BZHIL CX, R15, R15
+	KMOVW R15, K1
+	VMOVUPS constantAVX512<>+0(SB), Z2
+	VMOVUPS (BX), K1, Z2
+	VMOVUPS constantAVX512<>+0(SB), Z3
+	VMOVUPS (R10), K1, Z3
+	VMOVUPS constantAVX512<>+0(SB), Z4
+	VMOVUPS (AX), K1, Z4
+	PREFETCHT0 (AX)(DX*1)
+	PREFETCHT0 (R9)(R12*1)
+	VSUBPS Z2, Z4, Z2
+	VMULPS Z2, Z0, Z2
+	VFMADD231PS Z1, Z2, Z3
+	VMOVUPS Z2, K1, (BX)
+	VMOVUPS Z3, K1, (R9)
+done16:
 	VZEROUPPER
 	RET
 
-// func stepAVX512(s *float32, d *float32, o *float32, n int, keys int, last *float32, next *float32) 
-TEXT ·stepAVX512(SB), NOSPLIT, $0-56
+// func stepAVX512(s *float32, d *float32, n int, keys int, last *float32, next *float32, r *float32, v *float32, o *float32, vnext int, onext int) 
+TEXT ·stepAVX512(SB), NOSPLIT, $0-88
 	MOVQ s+0(FP), AX
 	MOVQ d+8(FP), BX
-	MOVQ n+24(FP), CX
-	MOVQ keys+32(FP), DX
+	MOVQ n+16(FP), CX
+	MOVQ keys+24(FP), DX
 	SHLQ $2, DX
 	MOVQ DX, SI
 	ADDQ DX, SI
@@ -1559,15 +1806,15 @@ TEXT ·stepAVX512(SB), NOSPLIT, $0-56
 	MOVQ DI, R8
 	ADDQ DX, R8
 	ADDQ DX, R8
-	MOVQ last+40(FP), R10
+	MOVQ last+32(FP), R10
 	ADDQ $64, R10
-	MOVQ o+16(FP), R11
-	MOVQ next+48(FP), R12
+	MOVQ r+48(FP), R11
+	MOVQ next+40(FP), R12
 	VBROADCASTSS 0(R12), Z0
 	ADDQ $64, R12
-rows13:
+rows19:
 	CMPQ CX, $8
-	JLT done14
+	JLT done20
 	VBROADCASTSS 0(BX), Z1
 	VBROADCASTSS 4(BX), Z2
 	VBROADCASTSS 8(BX), Z3
@@ -1593,7 +1840,7 @@ rows13:
 	VPXORD Z16, Z16, Z16
 	VPXORD Z24, Z24, Z24
 	MOVQ DX, R9
-step15:
+step21:
 	VMOVUPS 0(R10), Z25
 	VMOVUPS 0(R12), Z26
 	VMOVUPS 0(R12)(DX*1), Z27
@@ -1650,7 +1897,7 @@ step15:
 	ADDQ $64, R12
 	ADDQ $-64, R9
 	CMPQ R9, $0
-	JNE step15
+	JNE step21
 	SUBQ DX, R10
 	SUBQ DX, R12
 	VSHUFF64X2 $0x44, Z13, Z9, Z25
@@ -1712,16 +1959,16 @@ step15:
 	ADDQ DX, AX
 	ADDQ $32, BX
 	ADDQ $-8, CX
-	JMP rows13
-done14:
-rows16:
+	JMP rows19
+done20:
+rows22:
 	CMPQ CX, $1
-	JLT done17
+	JLT done23
 	VBROADCASTSS 0(BX), Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 	MOVQ DX, R9
-step18:
+step24:
 	VMOVUPS 0(R10), Z4
 	VMOVUPS 0(R12), Z5
 	VMOVUPS 0(R12)(DX*1), Z6
@@ -1736,7 +1983,7 @@ step18:
 	ADDQ $64, R12
 	ADDQ $-64, R9
 	CMPQ R9, $0
-	JNE step18
+	JNE step24
 	SUBQ DX, R10
 	SUBQ DX, R12
 	VSHUFF64X2 $0x44, Z2, Z2, Z4
@@ -1834,17 +2081,65 @@ step18:
 	ADDQ $4, R11
 	ADDQ $4, BX
 	ADDQ $-1, CX
-	JMP rows16
-done17:
+	JMP rows22
+done23:
+	VBROADCASTSS -60(R12), Z0
+	VBROADCASTSS -56(R12), Z1
+	MOVQ d+8(FP), BX
+	MOVQ r+48(FP), R11
+	MOVQ n+16(FP), CX
+	MOVQ v+56(FP), AX
+	MOVQ o+64(FP), R9
+	MOVQ vnext+72(FP), DX
+	MOVQ onext+80(FP), R13
+loop26:
+	CMPQ CX, $16
+	JLT end27
+	VMOVUPS 0(BX), Z2
+	VMOVUPS 0(R11), Z3
+	VMOVUPS 0(AX), Z4
+	PREFETCHT0 (AX)(DX*1)
+	PREFETCHT0 (R9)(R13*1)
+	VSUBPS Z2, Z4, Z2
+	VMULPS Z2, Z0, Z2
+	VFMADD231PS Z1, Z2, Z3
+	VMOVUPS Z2, 0(BX)
+	VMOVUPS Z3, 0(R9)
+	ADDQ $64, BX
+	ADDQ $64, R11
+	ADDQ $64, AX
+	ADDQ $64, R9
+	ADDQ $-16, CX
+	JMP loop26
+end27:
+	CMPQ CX, $0
+	JEQ done25
+	MOVL $-1, R15
+	BZHIL CX, R15, R15
+	KMOVW R15, K1
+	VMOVUPS constantAVX512<>+0(SB), Z2
+	VMOVUPS (BX), K1, Z2
+	VMOVUPS constantAVX512<>+0(SB), Z3
+	VMOVUPS (R11), K1, Z3
+	VMOVUPS constantAVX512<>+0(SB), Z4
+	VMOVUPS (AX), K1, Z4
+	PREFETCHT0 (AX)(DX*1)
+	PREFETCHT0 (R9)(R13*1)
+	VSUBPS Z2, Z4, Z2
+	VMULPS Z2, Z0, Z2
+	VFMADD231PS Z1, Z2, Z3
+	VMOVUPS Z2, K1, (BX)
+	VMOVUPS Z3, K1, (R9)
+done25:
 	VZEROUPPER
 	RET
 
-// func stepChannelsAVX512(s *float32, d *float32, o *float32, n int, keys int, last *float32, next *float32) 
-TEXT ·stepChannelsAVX512(SB), NOSPLIT, $0-56
+// func stepChannelsAVX512(s *float32, d *float32, n int, keys int, last *float32, next *float32, r *float32, v *float32, o *float32, vnext int, onext int) 
+TEXT ·stepChannelsAVX512(SB), NOSPLIT, $0-88
 	MOVQ s+0(FP), AX
 	MOVQ d+8(FP), BX
-	MOVQ n+24(FP), CX
-	MOVQ keys+32(FP), DX
+	MOVQ n+16(FP), CX
+	MOVQ keys+24(FP), DX
 	SHLQ $2, DX
 	MOVQ DX, SI
 	ADDQ DX, SI
@@ -1855,14 +2150,14 @@ TEXT ·stepChannelsAVX512(SB), NOSPLIT, $0-56
 	MOVQ DI, R8
 	ADDQ DX, R8
 	ADDQ DX, R8
-	MOVQ last+40(FP), R10
+	MOVQ last+32(FP), R10
 	ADDQ $64, R10
-	MOVQ o+16(FP), R11
-	MOVQ next+48(FP), R12
+	MOVQ r+48(FP), R11
+	MOVQ next+40(FP), R12
 	ADDQ $64, R12
-rows19:
+rows28:
 	CMPQ CX, $8
-	JLT done20
+	JLT done29
 	VBROADCASTSS 0(BX), Z0
 	VBROADCASTSS 4(BX), Z1
 	VBROADCASTSS 8(BX), Z2
@@ -1888,7 +2183,7 @@ rows19:
 	VPXORD Z15, Z15, Z15
 	VPXORD Z23, Z23, Z23
 	MOVQ DX, R9
-step21:
+step30:
 	VMOVUPS 0(R10), Z24
 	VMOVUPS 0(R12)(DX*2), Z25
 	VMOVUPS 0(R12), Z26
@@ -1946,7 +2241,7 @@ step21:
 	ADDQ $64, R12
 	ADDQ $-64, R9
 	CMPQ R9, $0
-	JNE step21
+	JNE step30
 	SUBQ DX, R10
 	SUBQ DX, R12
 	VSHUFF64X2 $0x44, Z12, Z8, Z24
@@ -2008,16 +2303,16 @@ step21:
 	ADDQ DX, AX
 	ADDQ $32, BX
 	ADDQ $-8, CX
-	JMP rows19
-done20:
-rows22:
+	JMP rows28
+done29:
+rows31:
 	CMPQ CX, $1
-	JLT done23
+	JLT done32
 	VBROADCASTSS 0(BX), Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	MOVQ DX, R9
-step24:
+step33:
 	VMOVUPS 0(R10), Z3
 	VMOVUPS 0(R12)(DX*2), Z4
 	VMOVUPS 0(R12), Z5
@@ -2033,7 +2328,7 @@ step24:
 	ADDQ $64, R12
 	ADDQ $-64, R9
 	CMPQ R9, $0
-	JNE step24
+	JNE step33
 	SUBQ DX, R10
 	SUBQ DX, R12
 	VSHUFF64X2 $0x44, Z1, Z1, Z3
@@ -2131,8 +2426,56 @@ step24:
 	ADDQ $4, R11
 	ADDQ $4, BX
 	ADDQ $-1, CX
-	JMP rows22
-done23:
+	JMP rows31
+done32:
+	VBROADCASTSS -60(R12), Z0
+	VBROADCASTSS -56(R12), Z1
+	MOVQ d+8(FP), BX
+	MOVQ r+48(FP), R11
+	MOVQ n+16(FP), CX
+	MOVQ v+56(FP), AX
+	MOVQ o+64(FP), R9
+	MOVQ vnext+72(FP), DX
+	MOVQ onext+80(FP), R13
+loop35:
+	CMPQ CX, $16
+	JLT end36
+	VMOVUPS 0(BX), Z2
+	VMOVUPS 0(R11), Z3
+	VMOVUPS 0(AX), Z4
+	PREFETCHT0 (AX)(DX*1)
+	PREFETCHT0 (R9)(R13*1)
+	VSUBPS Z2, Z4, Z2
+	VMULPS Z2, Z0, Z2
+	VFMADD231PS Z1, Z2, Z3
+	VMOVUPS Z2, 0(BX)
+	VMOVUPS Z3, 0(R9)
+	ADDQ $64, BX
+	ADDQ $64, R11
+	ADDQ $64, AX
+	ADDQ $64, R9
+	ADDQ $-16, CX
+	JMP loop35
+end36:
+	CMPQ CX, $0
+	JEQ done34
+	MOVL $-1, R15
+	BZHIL CX, R15, R15
+	KMOVW R15, K1
+	VMOVUPS constantAVX512<>+0(SB), Z2
+	VMOVUPS (BX), K1, Z2
+	VMOVUPS constantAVX512<>+0(SB), Z3
+	VMOVUPS (R11), K1, Z3
+	VMOVUPS constantAVX512<>+0(SB), Z4
+	VMOVUPS (AX), K1, Z4
+	PREFETCHT0 (AX)(DX*1)
+	PREFETCHT0 (R9)(R13*1)
+	VSUBPS Z2, Z4, Z2
+	VMULPS Z2, Z0, Z2
+	VFMADD231PS Z1, Z2, Z3
+	VMOVUPS Z2, K1, (BX)
+	VMOVUPS Z3, K1, (R9)
+done34:
 	VZEROUPPER
 	RET
 
@@ -2154,9 +2497,9 @@ TEXT ·updateAVX512(SB), NOSPLIT, $0-40
 	ADDQ DX, R8
 	MOVQ last+32(FP), R10
 	ADDQ $64, R10
-rows25:
+rows37:
 	CMPQ CX, $8
-	JLT done26
+	JLT done38
 	VBROADCASTSS 0(BX), Z0
 	VBROADCASTSS 4(BX), Z1
 	VBROADCASTSS 8(BX), Z2
@@ -2166,7 +2509,7 @@ rows25:
 	VBROADCASTSS 24(BX), Z6
 	VBROADCASTSS 28(BX), Z7
 	MOVQ DX, R9
-step27:
+step39:
 	VMOVUPS 0(R10), Z8
 	VMOVUPS 0(AX), Z9
 	VFMADD231PS Z8, Z0, Z9
@@ -2196,7 +2539,7 @@ step27:
 	ADDQ $64, R10
 	ADDQ $-64, R9
 	CMPQ R9, $0
-	JNE step27
+	JNE step39
 	SUBQ DX, R10
 	ADDQ DX, AX
 	ADDQ DX, AX
@@ -2207,14 +2550,14 @@ step27:
 	ADDQ DX, AX
 	ADDQ $32, BX
 	ADDQ $-8, CX
-	JMP rows25
-done26:
-rows28:
+	JMP rows37
+done38:
+rows40:
 	CMPQ CX, $1
-	JLT done29
+	JLT done41
 	VBROADCASTSS 0(BX), Z0
 	MOVQ DX, R9
-step30:
+step42:
 	VMOVUPS 0(R10), Z1
 	VMOVUPS 0(AX), Z2
 	VFMADD231PS Z1, Z0, Z2
@@ -2223,65 +2566,12 @@ step30:
 	ADDQ $64, R10
 	ADDQ $-64, R9
 	CMPQ R9, $0
-	JNE step30
+	JNE step42
 	SUBQ DX, R10
 	ADDQ $4, BX
 	ADDQ $-1, CX
-	JMP rows28
-done29:
-	VZEROUPPER
-	RET
-
-// func correctAVX512(d *float32, r *float32, v *float32, o *float32, n int, vnext int, onext int, beta float32, kq float32) 
-TEXT ·correctAVX512(SB), NOSPLIT, $0-64
-	MOVQ d+0(FP), AX
-	MOVQ r+8(FP), BX
-	MOVQ v+16(FP), CX
-	MOVQ o+24(FP), DX
-	MOVQ n+32(FP), SI
-	MOVQ vnext+40(FP), DI
-	MOVQ onext+48(FP), R8
-	VBROADCASTSS beta+56(FP), Z0
-	VBROADCASTSS kq+60(FP), Z1
-loop32:
-	CMPQ SI, $16
-	JLT end33
-	VMOVUPS 0(AX), Z2
-	VMOVUPS 0(BX), Z3
-	VMOVUPS 0(CX), Z4
-	PREFETCHT0 (CX)(DI*1)
-	PREFETCHT0 (DX)(R8*1)
-	VSUBPS Z2, Z4, Z2
-	VMULPS Z2, Z0, Z2
-	VFMADD231PS Z1, Z2, Z3
-	VMOVUPS Z2, 0(AX)
-	VMOVUPS Z3, 0(DX)
-	ADDQ $64, AX
-	ADDQ $64, BX
-	ADDQ $64, CX
-	ADDQ $64, DX
-	ADDQ $-16, SI
-	JMP loop32
-end33:
-	CMPQ SI, $0
-	JEQ done31
-	MOVL $-1, R15
-	BZHIL SI, R15, R15
-	KMOVW R15, K1
-	VMOVUPS constantAVX512<>+0(SB), Z2
-	VMOVUPS (AX), K1, Z2
-	VMOVUPS constantAVX512<>+0(SB), Z3
-	VMOVUPS (BX), K1, Z3
-	VMOVUPS constantAVX512<>+0(SB), Z4
-	VMOVUPS (CX), K1, Z4
-	PREFETCHT0 (CX)(DI*1)
-	PREFETCHT0 (DX)(R8*1)
-	VSUBPS Z2, Z4, Z2
-	VMULPS Z2, Z0, Z2
-	VFMADD231PS Z1, Z2, Z3
-	VMOVUPS Z2, K1, (AX)
-	VMOVUPS Z3, K1, (DX)
-done31:
+	JMP rows40
+done41:
 	VZEROUPPER
 	RET
 
@@ -2297,7 +2587,7 @@ TEXT ·productsAVX512(SB), NOSPLIT, $0-32
 	VPXORD Z3, Z3, Z3
 	VPXORD Z4, Z4, Z4
 	VPXORD Z5, Z5, Z5
-loop34:
+loop43:
 	VMOVUPS 0(BX), Z6
 	VMOVUPS 0(CX), Z7
 	VFMADD231PS Z6, Z6, Z0
@@ -2307,7 +2597,7 @@ loop34:
 	ADDQ $64, CX
 	ADDQ $-16, DX
 	CMPQ DX, $0
-	JNE loop34
+	JNE loop43
 	VADDPS Z1, Z0, Z6
 	VSHUFF64X2 $0x0e, Z6, Z6, Z7
 	VADDPS Z7, Z6, Z7
@@ -2345,12 +2635,12 @@ loop34:
 TEXT ·askAVX512(SB), NOSPLIT, $0-16
 	MOVQ x+0(FP), AX
 	MOVQ n+8(FP), BX
-loop35:
+loop44:
 	PREFETCHT1 0(AX)
 	ADDQ $64, AX
 	ADDQ $-16, BX
 	CMPQ BX, $0
-	JGT loop35
+	JGT loop44
 	VZEROUPPER
 	RET
 

@@ -2,36 +2,31 @@
 
 package delta
 
-// dotsNEON sets s = a·s, d = s·k and o = s·q for n rows of s.
+// dotsNEON sets s = a·s, d = beta(v - s·k) and o = s·q + d(k·q) for n rows of s; r is for
+// n numbers. It asks for v and o of the token behind, vnext and onext bytes on.
 //
 //go:noescape
-func dotsNEON(s *float32, d *float32, o *float32, n int, keys int, next *float32)
+func dotsNEON(s *float32, d *float32, n int, keys int, next *float32, r *float32, v *float32, o *float32, vnext int, onext int)
 
-// dotsChannelsNEON sets s = a∘s, d = s·k and o = s·q for n rows of s.
+// dotsChannelsNEON is dots with a decay for every channel, s = a∘s.
 //
 //go:noescape
-func dotsChannelsNEON(s *float32, d *float32, o *float32, n int, keys int, next *float32)
+func dotsChannelsNEON(s *float32, d *float32, n int, keys int, next *float32, r *float32, v *float32, o *float32, vnext int, onext int)
 
 // stepNEON is update with last, then dots with next.
 //
 //go:noescape
-func stepNEON(s *float32, d *float32, o *float32, n int, keys int, last *float32, next *float32)
+func stepNEON(s *float32, d *float32, n int, keys int, last *float32, next *float32, r *float32, v *float32, o *float32, vnext int, onext int)
 
 // stepChannelsNEON is update with last, then dotsChannels with next.
 //
 //go:noescape
-func stepChannelsNEON(s *float32, d *float32, o *float32, n int, keys int, last *float32, next *float32)
+func stepChannelsNEON(s *float32, d *float32, n int, keys int, last *float32, next *float32, r *float32, v *float32, o *float32, vnext int, onext int)
 
 // updateNEON adds d·k to n rows of s.
 //
 //go:noescape
 func updateNEON(s *float32, d *float32, n int, keys int, last *float32)
-
-// correctNEON sets d = beta(v - d) and o = r + d·kq for n rows, and asks for v and o of
-// the next token, which lie vnext and onext bytes on.
-//
-//go:noescape
-func correctNEON(d *float32, r *float32, v *float32, o *float32, n int, vnext int, onext int, beta float32, kq float32)
 
 // productsNEON sets y to Σq², Σk² and Σqk of n elements, a multiple of 16.
 //

@@ -2,15 +2,17 @@
 
 #include "textflag.h"
 
-// func dotsNEON(s *float32, d *float32, o *float32, n int, keys int, next *float32) 
-TEXT ·dotsNEON(SB), NOSPLIT, $0-48
+// func dotsNEON(s *float32, d *float32, n int, keys int, next *float32, r *float32, v *float32, o *float32, vnext int, onext int) 
+TEXT ·dotsNEON(SB), NOSPLIT, $0-80
+	MOVD $constantNEON<>(SB), R25
+	FMOVQ 0(R25), F31
 	MOVD s+0(FP), R0
 	MOVD d+8(FP), R1
-	MOVD n+24(FP), R2
-	MOVD keys+32(FP), R3
+	MOVD n+16(FP), R2
+	MOVD keys+24(FP), R3
 	LSL $2, R3, R3
-	MOVD o+16(FP), R5
-	MOVD next+40(FP), R6
+	MOVD r+40(FP), R5
+	MOVD next+32(FP), R6
 	FMOVS 0(R6), F0
 	WORD $0x4e040400 // dup s[0] v0, v0
 	ADD $64, R6
@@ -107,120 +109,120 @@ step3:
 	FMOVQ F30, 16(R9)
 	WORD $0x4e3bcfc2 // fmla v2, v30, v27
 	WORD $0x4e3ccfca // fmla v10, v30, v28
-	FMOVQ 16(R10), F31
-	WORD $0x6e20dfff // fmul v31, v31, v0
-	FMOVQ F31, 16(R10)
-	WORD $0x4e3bcfe3 // fmla v3, v31, v27
-	WORD $0x4e3ccfeb // fmla v11, v31, v28
-	FMOVQ 16(R11), F19
+	FMOVQ 16(R10), F19
 	WORD $0x6e20de73 // fmul v19, v19, v0
-	FMOVQ F19, 16(R11)
-	WORD $0x4e3bce64 // fmla v4, v19, v27
-	WORD $0x4e3cce6c // fmla v12, v19, v28
-	FMOVQ 16(R12), F20
+	FMOVQ F19, 16(R10)
+	WORD $0x4e3bce63 // fmla v3, v19, v27
+	WORD $0x4e3cce6b // fmla v11, v19, v28
+	FMOVQ 16(R11), F20
 	WORD $0x6e20de94 // fmul v20, v20, v0
-	FMOVQ F20, 16(R12)
-	WORD $0x4e3bce85 // fmla v5, v20, v27
-	WORD $0x4e3cce8d // fmla v13, v20, v28
-	FMOVQ 16(R13), F21
+	FMOVQ F20, 16(R11)
+	WORD $0x4e3bce84 // fmla v4, v20, v27
+	WORD $0x4e3cce8c // fmla v12, v20, v28
+	FMOVQ 16(R12), F21
 	WORD $0x6e20deb5 // fmul v21, v21, v0
-	FMOVQ F21, 16(R13)
-	WORD $0x4e3bcea6 // fmla v6, v21, v27
-	WORD $0x4e3cceae // fmla v14, v21, v28
-	FMOVQ 16(R14), F22
+	FMOVQ F21, 16(R12)
+	WORD $0x4e3bcea5 // fmla v5, v21, v27
+	WORD $0x4e3ccead // fmla v13, v21, v28
+	FMOVQ 16(R13), F22
 	WORD $0x6e20ded6 // fmul v22, v22, v0
-	FMOVQ F22, 16(R14)
-	WORD $0x4e3bcec7 // fmla v7, v22, v27
-	WORD $0x4e3ccecf // fmla v15, v22, v28
-	FMOVQ 16(R15), F23
+	FMOVQ F22, 16(R13)
+	WORD $0x4e3bcec6 // fmla v6, v22, v27
+	WORD $0x4e3ccece // fmla v14, v22, v28
+	FMOVQ 16(R14), F23
 	WORD $0x6e20def7 // fmul v23, v23, v0
-	FMOVQ F23, 16(R15)
-	WORD $0x4e3bcee8 // fmla v8, v23, v27
-	WORD $0x4e3ccef0 // fmla v16, v23, v28
-	FMOVQ 32(R6), F24
-	FMOVQ 32(R7), F25
-	FMOVQ 32(R0), F17
-	WORD $0x6e20de31 // fmul v17, v17, v0
-	FMOVQ F17, 32(R0)
-	WORD $0x4e38ce21 // fmla v1, v17, v24
-	WORD $0x4e39ce29 // fmla v9, v17, v25
-	FMOVQ 32(R9), F26
+	FMOVQ F23, 16(R14)
+	WORD $0x4e3bcee7 // fmla v7, v23, v27
+	WORD $0x4e3cceef // fmla v15, v23, v28
+	FMOVQ 16(R15), F24
+	WORD $0x6e20df18 // fmul v24, v24, v0
+	FMOVQ F24, 16(R15)
+	WORD $0x4e3bcf08 // fmla v8, v24, v27
+	WORD $0x4e3ccf10 // fmla v16, v24, v28
+	FMOVQ 32(R6), F25
+	FMOVQ 32(R7), F17
+	FMOVQ 32(R0), F26
 	WORD $0x6e20df5a // fmul v26, v26, v0
-	FMOVQ F26, 32(R9)
-	WORD $0x4e38cf42 // fmla v2, v26, v24
-	WORD $0x4e39cf4a // fmla v10, v26, v25
-	FMOVQ 32(R10), F18
+	FMOVQ F26, 32(R0)
+	WORD $0x4e39cf41 // fmla v1, v26, v25
+	WORD $0x4e31cf49 // fmla v9, v26, v17
+	FMOVQ 32(R9), F18
 	WORD $0x6e20de52 // fmul v18, v18, v0
-	FMOVQ F18, 32(R10)
-	WORD $0x4e38ce43 // fmla v3, v18, v24
-	WORD $0x4e39ce4b // fmla v11, v18, v25
-	FMOVQ 32(R11), F29
+	FMOVQ F18, 32(R9)
+	WORD $0x4e39ce42 // fmla v2, v18, v25
+	WORD $0x4e31ce4a // fmla v10, v18, v17
+	FMOVQ 32(R10), F29
 	WORD $0x6e20dfbd // fmul v29, v29, v0
-	FMOVQ F29, 32(R11)
-	WORD $0x4e38cfa4 // fmla v4, v29, v24
-	WORD $0x4e39cfac // fmla v12, v29, v25
-	FMOVQ 32(R12), F30
+	FMOVQ F29, 32(R10)
+	WORD $0x4e39cfa3 // fmla v3, v29, v25
+	WORD $0x4e31cfab // fmla v11, v29, v17
+	FMOVQ 32(R11), F30
 	WORD $0x6e20dfde // fmul v30, v30, v0
-	FMOVQ F30, 32(R12)
-	WORD $0x4e38cfc5 // fmla v5, v30, v24
-	WORD $0x4e39cfcd // fmla v13, v30, v25
-	FMOVQ 32(R13), F31
-	WORD $0x6e20dfff // fmul v31, v31, v0
-	FMOVQ F31, 32(R13)
-	WORD $0x4e38cfe6 // fmla v6, v31, v24
-	WORD $0x4e39cfee // fmla v14, v31, v25
-	FMOVQ 32(R14), F19
+	FMOVQ F30, 32(R11)
+	WORD $0x4e39cfc4 // fmla v4, v30, v25
+	WORD $0x4e31cfcc // fmla v12, v30, v17
+	FMOVQ 32(R12), F19
 	WORD $0x6e20de73 // fmul v19, v19, v0
-	FMOVQ F19, 32(R14)
-	WORD $0x4e38ce67 // fmla v7, v19, v24
-	WORD $0x4e39ce6f // fmla v15, v19, v25
-	FMOVQ 32(R15), F20
+	FMOVQ F19, 32(R12)
+	WORD $0x4e39ce65 // fmla v5, v19, v25
+	WORD $0x4e31ce6d // fmla v13, v19, v17
+	FMOVQ 32(R13), F20
 	WORD $0x6e20de94 // fmul v20, v20, v0
-	FMOVQ F20, 32(R15)
-	WORD $0x4e38ce88 // fmla v8, v20, v24
-	WORD $0x4e39ce90 // fmla v16, v20, v25
-	FMOVQ 48(R6), F21
-	FMOVQ 48(R7), F22
-	FMOVQ 48(R0), F27
-	WORD $0x6e20df7b // fmul v27, v27, v0
-	FMOVQ F27, 48(R0)
-	WORD $0x4e35cf61 // fmla v1, v27, v21
-	WORD $0x4e36cf69 // fmla v9, v27, v22
-	FMOVQ 48(R9), F23
-	WORD $0x6e20def7 // fmul v23, v23, v0
-	FMOVQ F23, 48(R9)
-	WORD $0x4e35cee2 // fmla v2, v23, v21
-	WORD $0x4e36ceea // fmla v10, v23, v22
-	FMOVQ 48(R10), F28
+	FMOVQ F20, 32(R13)
+	WORD $0x4e39ce86 // fmla v6, v20, v25
+	WORD $0x4e31ce8e // fmla v14, v20, v17
+	FMOVQ 32(R14), F21
+	WORD $0x6e20deb5 // fmul v21, v21, v0
+	FMOVQ F21, 32(R14)
+	WORD $0x4e39cea7 // fmla v7, v21, v25
+	WORD $0x4e31ceaf // fmla v15, v21, v17
+	FMOVQ 32(R15), F22
+	WORD $0x6e20ded6 // fmul v22, v22, v0
+	FMOVQ F22, 32(R15)
+	WORD $0x4e39cec8 // fmla v8, v22, v25
+	WORD $0x4e31ced0 // fmla v16, v22, v17
+	FMOVQ 48(R6), F23
+	FMOVQ 48(R7), F27
+	FMOVQ 48(R0), F24
+	WORD $0x6e20df18 // fmul v24, v24, v0
+	FMOVQ F24, 48(R0)
+	WORD $0x4e37cf01 // fmla v1, v24, v23
+	WORD $0x4e3bcf09 // fmla v9, v24, v27
+	FMOVQ 48(R9), F28
 	WORD $0x6e20df9c // fmul v28, v28, v0
-	FMOVQ F28, 48(R10)
-	WORD $0x4e35cf83 // fmla v3, v28, v21
-	WORD $0x4e36cf8b // fmla v11, v28, v22
-	FMOVQ 48(R11), F17
-	WORD $0x6e20de31 // fmul v17, v17, v0
-	FMOVQ F17, 48(R11)
-	WORD $0x4e35ce24 // fmla v4, v17, v21
-	WORD $0x4e36ce2c // fmla v12, v17, v22
-	FMOVQ 48(R12), F26
+	FMOVQ F28, 48(R9)
+	WORD $0x4e37cf82 // fmla v2, v28, v23
+	WORD $0x4e3bcf8a // fmla v10, v28, v27
+	FMOVQ 48(R10), F26
 	WORD $0x6e20df5a // fmul v26, v26, v0
-	FMOVQ F26, 48(R12)
-	WORD $0x4e35cf45 // fmla v5, v26, v21
-	WORD $0x4e36cf4d // fmla v13, v26, v22
-	FMOVQ 48(R13), F18
+	FMOVQ F26, 48(R10)
+	WORD $0x4e37cf43 // fmla v3, v26, v23
+	WORD $0x4e3bcf4b // fmla v11, v26, v27
+	FMOVQ 48(R11), F18
 	WORD $0x6e20de52 // fmul v18, v18, v0
-	FMOVQ F18, 48(R13)
-	WORD $0x4e35ce46 // fmla v6, v18, v21
-	WORD $0x4e36ce4e // fmla v14, v18, v22
-	FMOVQ 48(R14), F29
+	FMOVQ F18, 48(R11)
+	WORD $0x4e37ce44 // fmla v4, v18, v23
+	WORD $0x4e3bce4c // fmla v12, v18, v27
+	FMOVQ 48(R12), F29
 	WORD $0x6e20dfbd // fmul v29, v29, v0
-	FMOVQ F29, 48(R14)
-	WORD $0x4e35cfa7 // fmla v7, v29, v21
-	WORD $0x4e36cfaf // fmla v15, v29, v22
-	FMOVQ 48(R15), F30
+	FMOVQ F29, 48(R12)
+	WORD $0x4e37cfa5 // fmla v5, v29, v23
+	WORD $0x4e3bcfad // fmla v13, v29, v27
+	FMOVQ 48(R13), F30
 	WORD $0x6e20dfde // fmul v30, v30, v0
-	FMOVQ F30, 48(R15)
-	WORD $0x4e35cfc8 // fmla v8, v30, v21
-	WORD $0x4e36cfd0 // fmla v16, v30, v22
+	FMOVQ F30, 48(R13)
+	WORD $0x4e37cfc6 // fmla v6, v30, v23
+	WORD $0x4e3bcfce // fmla v14, v30, v27
+	FMOVQ 48(R14), F19
+	WORD $0x6e20de73 // fmul v19, v19, v0
+	FMOVQ F19, 48(R14)
+	WORD $0x4e37ce67 // fmla v7, v19, v23
+	WORD $0x4e3bce6f // fmla v15, v19, v27
+	FMOVQ 48(R15), F20
+	WORD $0x6e20de94 // fmul v20, v20, v0
+	FMOVQ F20, 48(R15)
+	WORD $0x4e37ce88 // fmla v8, v20, v23
+	WORD $0x4e3bce90 // fmla v16, v20, v27
 	ADD $64, R0
 	ADD $64, R9
 	ADD $64, R10
@@ -328,25 +330,118 @@ step6:
 	ADD $-1, R2
 	JMP rows4
 done5:
+	FMOVS -60(R6), F0
+	WORD $0x4e040400 // dup s[0] v0, v0
+	FMOVS -56(R6), F1
+	WORD $0x4e040421 // dup s[0] v1, v1
+	MOVD d+8(FP), R1
+	MOVD r+40(FP), R5
+	MOVD n+16(FP), R2
+	MOVD v+48(FP), R0
+	MOVD o+56(FP), R4
+	MOVD vnext+64(FP), R3
+	MOVD onext+72(FP), R19
+loop8:
+	CMP $4, R2
+	BLT end9
+	FMOVQ 0(R1), F2
+	FMOVQ 0(R5), F3
+	FMOVQ 0(R0), F4
+	ADD R3<<0, R0, R25
+	PRFM (R25), PLDL1KEEP
+	ADD R19<<0, R4, R25
+	PRFM (R25), PLDL1KEEP
+	WORD $0x4ea2d484 // fsub v4, v4, v2
+	WORD $0x6e24dc04 // fmul v4, v0, v4
+	WORD $0x4e21cc83 // fmla v3, v4, v1
+	FMOVQ F4, 0(R1)
+	FMOVQ F3, 0(R4)
+	ADD $16, R1
+	ADD $16, R5
+	ADD $16, R0
+	ADD $16, R4
+	ADD $-4, R2
+	JMP loop8
+end9:
+	CMP $0, R2
+	BEQ done7
+	WORD $0x4ebf1fe2 // orr v2, v31, v31
+	MOVD R1, R25
+	VLD1.P 4(R25), V2.S[0]
+	CMP $1, R2
+	BEQ lanes10
+	VLD1.P 4(R25), V2.S[1]
+	CMP $2, R2
+	BEQ lanes10
+	VLD1.P 4(R25), V2.S[2]
+lanes10:
+	WORD $0x4ebf1fe3 // orr v3, v31, v31
+	MOVD R5, R25
+	VLD1.P 4(R25), V3.S[0]
+	CMP $1, R2
+	BEQ lanes11
+	VLD1.P 4(R25), V3.S[1]
+	CMP $2, R2
+	BEQ lanes11
+	VLD1.P 4(R25), V3.S[2]
+lanes11:
+	WORD $0x4ebf1fe4 // orr v4, v31, v31
+	MOVD R0, R25
+	VLD1.P 4(R25), V4.S[0]
+	CMP $1, R2
+	BEQ lanes12
+	VLD1.P 4(R25), V4.S[1]
+	CMP $2, R2
+	BEQ lanes12
+	VLD1.P 4(R25), V4.S[2]
+lanes12:
+	ADD R3<<0, R0, R25
+	PRFM (R25), PLDL1KEEP
+	ADD R19<<0, R4, R25
+	PRFM (R25), PLDL1KEEP
+	WORD $0x4ea2d484 // fsub v4, v4, v2
+	WORD $0x6e24dc04 // fmul v4, v0, v4
+	WORD $0x4e21cc83 // fmla v3, v4, v1
+	MOVD R1, R25
+	VST1.P V4.S[0], 4(R25)
+	CMP $1, R2
+	BEQ lanes13
+	VST1.P V4.S[1], 4(R25)
+	CMP $2, R2
+	BEQ lanes13
+	VST1.P V4.S[2], 4(R25)
+lanes13:
+	MOVD R4, R25
+	VST1.P V3.S[0], 4(R25)
+	CMP $1, R2
+	BEQ lanes14
+	VST1.P V3.S[1], 4(R25)
+	CMP $2, R2
+	BEQ lanes14
+	VST1.P V3.S[2], 4(R25)
+lanes14:
+done7:
 	RET
 
-// func dotsChannelsNEON(s *float32, d *float32, o *float32, n int, keys int, next *float32) 
-TEXT ·dotsChannelsNEON(SB), NOSPLIT, $0-48
+// func dotsChannelsNEON(s *float32, d *float32, n int, keys int, next *float32, r *float32, v *float32, o *float32, vnext int, onext int) 
+TEXT ·dotsChannelsNEON(SB), NOSPLIT, $0-80
+	MOVD $constantNEON<>(SB), R25
+	FMOVQ 0(R25), F31
 	MOVD s+0(FP), R0
 	MOVD d+8(FP), R1
-	MOVD n+24(FP), R2
-	MOVD keys+32(FP), R3
+	MOVD n+16(FP), R2
+	MOVD keys+24(FP), R3
 	LSL $2, R3, R3
-	MOVD o+16(FP), R5
-	MOVD next+40(FP), R6
+	MOVD r+40(FP), R5
+	MOVD next+32(FP), R6
 	ADD $64, R6
 	MOVD R6, R7
 	ADD R3, R7
 	MOVD R7, R8
 	ADD R3, R8
-rows7:
+rows15:
 	CMP $8, R2
-	BLT done8
+	BLT done16
 	MOVD R0, R9
 	ADD R3, R9
 	MOVD R9, R10
@@ -378,7 +473,7 @@ rows7:
 	WORD $0x6e271ce7 // eor v7, v7, v7
 	WORD $0x6e2f1def // eor v15, v15, v15
 	MOVD R3, R4
-step9:
+step17:
 	FMOVQ 0(R8), F16
 	FMOVQ 0(R6), F17
 	FMOVQ 0(R7), F18
@@ -430,127 +525,127 @@ step9:
 	FMOVQ F30, 16(R0)
 	WORD $0x4e3ccfc0 // fmla v0, v30, v28
 	WORD $0x4e3dcfc8 // fmla v8, v30, v29
-	FMOVQ 16(R9), F31
-	WORD $0x6e3bdfff // fmul v31, v31, v27
-	FMOVQ F31, 16(R9)
-	WORD $0x4e3ccfe1 // fmla v1, v31, v28
-	WORD $0x4e3dcfe9 // fmla v9, v31, v29
-	FMOVQ 16(R10), F19
+	FMOVQ 16(R9), F19
 	WORD $0x6e3bde73 // fmul v19, v19, v27
-	FMOVQ F19, 16(R10)
-	WORD $0x4e3cce62 // fmla v2, v19, v28
-	WORD $0x4e3dce6a // fmla v10, v19, v29
-	FMOVQ 16(R11), F20
+	FMOVQ F19, 16(R9)
+	WORD $0x4e3cce61 // fmla v1, v19, v28
+	WORD $0x4e3dce69 // fmla v9, v19, v29
+	FMOVQ 16(R10), F20
 	WORD $0x6e3bde94 // fmul v20, v20, v27
-	FMOVQ F20, 16(R11)
-	WORD $0x4e3cce83 // fmla v3, v20, v28
-	WORD $0x4e3dce8b // fmla v11, v20, v29
-	FMOVQ 16(R12), F21
+	FMOVQ F20, 16(R10)
+	WORD $0x4e3cce82 // fmla v2, v20, v28
+	WORD $0x4e3dce8a // fmla v10, v20, v29
+	FMOVQ 16(R11), F21
 	WORD $0x6e3bdeb5 // fmul v21, v21, v27
-	FMOVQ F21, 16(R12)
-	WORD $0x4e3ccea4 // fmla v4, v21, v28
-	WORD $0x4e3dceac // fmla v12, v21, v29
-	FMOVQ 16(R13), F22
+	FMOVQ F21, 16(R11)
+	WORD $0x4e3ccea3 // fmla v3, v21, v28
+	WORD $0x4e3dceab // fmla v11, v21, v29
+	FMOVQ 16(R12), F22
 	WORD $0x6e3bded6 // fmul v22, v22, v27
-	FMOVQ F22, 16(R13)
-	WORD $0x4e3ccec5 // fmla v5, v22, v28
-	WORD $0x4e3dcecd // fmla v13, v22, v29
-	FMOVQ 16(R14), F23
+	FMOVQ F22, 16(R12)
+	WORD $0x4e3ccec4 // fmla v4, v22, v28
+	WORD $0x4e3dcecc // fmla v12, v22, v29
+	FMOVQ 16(R13), F23
 	WORD $0x6e3bdef7 // fmul v23, v23, v27
-	FMOVQ F23, 16(R14)
-	WORD $0x4e3ccee6 // fmla v6, v23, v28
-	WORD $0x4e3dceee // fmla v14, v23, v29
-	FMOVQ 16(R15), F24
+	FMOVQ F23, 16(R13)
+	WORD $0x4e3ccee5 // fmla v5, v23, v28
+	WORD $0x4e3dceed // fmla v13, v23, v29
+	FMOVQ 16(R14), F24
 	WORD $0x6e3bdf18 // fmul v24, v24, v27
-	FMOVQ F24, 16(R15)
-	WORD $0x4e3ccf07 // fmla v7, v24, v28
-	WORD $0x4e3dcf0f // fmla v15, v24, v29
-	FMOVQ 32(R8), F25
-	FMOVQ 32(R6), F16
-	FMOVQ 32(R7), F17
-	FMOVQ 32(R0), F26
-	WORD $0x6e39df5a // fmul v26, v26, v25
-	FMOVQ F26, 32(R0)
-	WORD $0x4e30cf40 // fmla v0, v26, v16
-	WORD $0x4e31cf48 // fmla v8, v26, v17
-	FMOVQ 32(R9), F18
-	WORD $0x6e39de52 // fmul v18, v18, v25
-	FMOVQ F18, 32(R9)
-	WORD $0x4e30ce41 // fmla v1, v18, v16
-	WORD $0x4e31ce49 // fmla v9, v18, v17
-	FMOVQ 32(R10), F30
-	WORD $0x6e39dfde // fmul v30, v30, v25
-	FMOVQ F30, 32(R10)
-	WORD $0x4e30cfc2 // fmla v2, v30, v16
-	WORD $0x4e31cfca // fmla v10, v30, v17
-	FMOVQ 32(R11), F31
-	WORD $0x6e39dfff // fmul v31, v31, v25
-	FMOVQ F31, 32(R11)
-	WORD $0x4e30cfe3 // fmla v3, v31, v16
-	WORD $0x4e31cfeb // fmla v11, v31, v17
-	FMOVQ 32(R12), F19
-	WORD $0x6e39de73 // fmul v19, v19, v25
-	FMOVQ F19, 32(R12)
-	WORD $0x4e30ce64 // fmla v4, v19, v16
-	WORD $0x4e31ce6c // fmla v12, v19, v17
-	FMOVQ 32(R13), F20
-	WORD $0x6e39de94 // fmul v20, v20, v25
-	FMOVQ F20, 32(R13)
-	WORD $0x4e30ce85 // fmla v5, v20, v16
-	WORD $0x4e31ce8d // fmla v13, v20, v17
-	FMOVQ 32(R14), F21
-	WORD $0x6e39deb5 // fmul v21, v21, v25
-	FMOVQ F21, 32(R14)
-	WORD $0x4e30cea6 // fmla v6, v21, v16
-	WORD $0x4e31ceae // fmla v14, v21, v17
-	FMOVQ 32(R15), F22
-	WORD $0x6e39ded6 // fmul v22, v22, v25
-	FMOVQ F22, 32(R15)
-	WORD $0x4e30cec7 // fmla v7, v22, v16
-	WORD $0x4e31cecf // fmla v15, v22, v17
-	FMOVQ 48(R8), F23
-	FMOVQ 48(R6), F27
-	FMOVQ 48(R7), F28
-	FMOVQ 48(R0), F24
-	WORD $0x6e37df18 // fmul v24, v24, v23
-	FMOVQ F24, 48(R0)
-	WORD $0x4e3bcf00 // fmla v0, v24, v27
-	WORD $0x4e3ccf08 // fmla v8, v24, v28
-	FMOVQ 48(R9), F29
-	WORD $0x6e37dfbd // fmul v29, v29, v23
-	FMOVQ F29, 48(R9)
-	WORD $0x4e3bcfa1 // fmla v1, v29, v27
-	WORD $0x4e3ccfa9 // fmla v9, v29, v28
-	FMOVQ 48(R10), F26
-	WORD $0x6e37df5a // fmul v26, v26, v23
-	FMOVQ F26, 48(R10)
-	WORD $0x4e3bcf42 // fmla v2, v26, v27
-	WORD $0x4e3ccf4a // fmla v10, v26, v28
-	FMOVQ 48(R11), F18
-	WORD $0x6e37de52 // fmul v18, v18, v23
-	FMOVQ F18, 48(R11)
-	WORD $0x4e3bce43 // fmla v3, v18, v27
-	WORD $0x4e3cce4b // fmla v11, v18, v28
-	FMOVQ 48(R12), F30
-	WORD $0x6e37dfde // fmul v30, v30, v23
-	FMOVQ F30, 48(R12)
-	WORD $0x4e3bcfc4 // fmla v4, v30, v27
-	WORD $0x4e3ccfcc // fmla v12, v30, v28
-	FMOVQ 48(R13), F31
-	WORD $0x6e37dfff // fmul v31, v31, v23
-	FMOVQ F31, 48(R13)
-	WORD $0x4e3bcfe5 // fmla v5, v31, v27
-	WORD $0x4e3ccfed // fmla v13, v31, v28
-	FMOVQ 48(R14), F19
-	WORD $0x6e37de73 // fmul v19, v19, v23
-	FMOVQ F19, 48(R14)
-	WORD $0x4e3bce66 // fmla v6, v19, v27
-	WORD $0x4e3cce6e // fmla v14, v19, v28
-	FMOVQ 48(R15), F20
-	WORD $0x6e37de94 // fmul v20, v20, v23
-	FMOVQ F20, 48(R15)
-	WORD $0x4e3bce87 // fmla v7, v20, v27
-	WORD $0x4e3cce8f // fmla v15, v20, v28
+	FMOVQ F24, 16(R14)
+	WORD $0x4e3ccf06 // fmla v6, v24, v28
+	WORD $0x4e3dcf0e // fmla v14, v24, v29
+	FMOVQ 16(R15), F25
+	WORD $0x6e3bdf39 // fmul v25, v25, v27
+	FMOVQ F25, 16(R15)
+	WORD $0x4e3ccf27 // fmla v7, v25, v28
+	WORD $0x4e3dcf2f // fmla v15, v25, v29
+	FMOVQ 32(R8), F16
+	FMOVQ 32(R6), F17
+	FMOVQ 32(R7), F26
+	FMOVQ 32(R0), F18
+	WORD $0x6e30de52 // fmul v18, v18, v16
+	FMOVQ F18, 32(R0)
+	WORD $0x4e31ce40 // fmla v0, v18, v17
+	WORD $0x4e3ace48 // fmla v8, v18, v26
+	FMOVQ 32(R9), F30
+	WORD $0x6e30dfde // fmul v30, v30, v16
+	FMOVQ F30, 32(R9)
+	WORD $0x4e31cfc1 // fmla v1, v30, v17
+	WORD $0x4e3acfc9 // fmla v9, v30, v26
+	FMOVQ 32(R10), F19
+	WORD $0x6e30de73 // fmul v19, v19, v16
+	FMOVQ F19, 32(R10)
+	WORD $0x4e31ce62 // fmla v2, v19, v17
+	WORD $0x4e3ace6a // fmla v10, v19, v26
+	FMOVQ 32(R11), F20
+	WORD $0x6e30de94 // fmul v20, v20, v16
+	FMOVQ F20, 32(R11)
+	WORD $0x4e31ce83 // fmla v3, v20, v17
+	WORD $0x4e3ace8b // fmla v11, v20, v26
+	FMOVQ 32(R12), F21
+	WORD $0x6e30deb5 // fmul v21, v21, v16
+	FMOVQ F21, 32(R12)
+	WORD $0x4e31cea4 // fmla v4, v21, v17
+	WORD $0x4e3aceac // fmla v12, v21, v26
+	FMOVQ 32(R13), F22
+	WORD $0x6e30ded6 // fmul v22, v22, v16
+	FMOVQ F22, 32(R13)
+	WORD $0x4e31cec5 // fmla v5, v22, v17
+	WORD $0x4e3acecd // fmla v13, v22, v26
+	FMOVQ 32(R14), F23
+	WORD $0x6e30def7 // fmul v23, v23, v16
+	FMOVQ F23, 32(R14)
+	WORD $0x4e31cee6 // fmla v6, v23, v17
+	WORD $0x4e3aceee // fmla v14, v23, v26
+	FMOVQ 32(R15), F24
+	WORD $0x6e30df18 // fmul v24, v24, v16
+	FMOVQ F24, 32(R15)
+	WORD $0x4e31cf07 // fmla v7, v24, v17
+	WORD $0x4e3acf0f // fmla v15, v24, v26
+	FMOVQ 48(R8), F27
+	FMOVQ 48(R6), F28
+	FMOVQ 48(R7), F25
+	FMOVQ 48(R0), F29
+	WORD $0x6e3bdfbd // fmul v29, v29, v27
+	FMOVQ F29, 48(R0)
+	WORD $0x4e3ccfa0 // fmla v0, v29, v28
+	WORD $0x4e39cfa8 // fmla v8, v29, v25
+	FMOVQ 48(R9), F18
+	WORD $0x6e3bde52 // fmul v18, v18, v27
+	FMOVQ F18, 48(R9)
+	WORD $0x4e3cce41 // fmla v1, v18, v28
+	WORD $0x4e39ce49 // fmla v9, v18, v25
+	FMOVQ 48(R10), F30
+	WORD $0x6e3bdfde // fmul v30, v30, v27
+	FMOVQ F30, 48(R10)
+	WORD $0x4e3ccfc2 // fmla v2, v30, v28
+	WORD $0x4e39cfca // fmla v10, v30, v25
+	FMOVQ 48(R11), F19
+	WORD $0x6e3bde73 // fmul v19, v19, v27
+	FMOVQ F19, 48(R11)
+	WORD $0x4e3cce63 // fmla v3, v19, v28
+	WORD $0x4e39ce6b // fmla v11, v19, v25
+	FMOVQ 48(R12), F20
+	WORD $0x6e3bde94 // fmul v20, v20, v27
+	FMOVQ F20, 48(R12)
+	WORD $0x4e3cce84 // fmla v4, v20, v28
+	WORD $0x4e39ce8c // fmla v12, v20, v25
+	FMOVQ 48(R13), F21
+	WORD $0x6e3bdeb5 // fmul v21, v21, v27
+	FMOVQ F21, 48(R13)
+	WORD $0x4e3ccea5 // fmla v5, v21, v28
+	WORD $0x4e39cead // fmla v13, v21, v25
+	FMOVQ 48(R14), F22
+	WORD $0x6e3bded6 // fmul v22, v22, v27
+	FMOVQ F22, 48(R14)
+	WORD $0x4e3ccec6 // fmla v6, v22, v28
+	WORD $0x4e39cece // fmla v14, v22, v25
+	FMOVQ 48(R15), F23
+	WORD $0x6e3bdef7 // fmul v23, v23, v27
+	FMOVQ F23, 48(R15)
+	WORD $0x4e3ccee7 // fmla v7, v23, v28
+	WORD $0x4e39ceef // fmla v15, v23, v25
 	ADD $64, R0
 	ADD $64, R9
 	ADD $64, R10
@@ -564,7 +659,7 @@ step9:
 	ADD $64, R8
 	ADD $-64, R4
 	CMP $0, R4
-	BNE step9
+	BNE step17
 	SUB R3, R6
 	MOVD R6, R7
 	ADD R3, R7
@@ -596,15 +691,15 @@ step9:
 	ADD R3, R0
 	ADD $32, R1
 	ADD $-8, R2
-	JMP rows7
-done8:
-rows10:
+	JMP rows15
+done16:
+rows18:
 	CMP $1, R2
-	BLT done11
+	BLT done19
 	WORD $0x6e201c00 // eor v0, v0, v0
 	WORD $0x6e211c21 // eor v1, v1, v1
 	MOVD R3, R4
-step12:
+step20:
 	FMOVQ 0(R8), F2
 	FMOVQ 0(R6), F3
 	FMOVQ 0(R7), F4
@@ -643,7 +738,7 @@ step12:
 	ADD $64, R8
 	ADD $-64, R4
 	CMP $0, R4
-	BNE step12
+	BNE step20
 	SUB R3, R6
 	MOVD R6, R7
 	ADD R3, R7
@@ -660,21 +755,114 @@ step12:
 	ADD $4, R5
 	ADD $4, R1
 	ADD $-1, R2
-	JMP rows10
-done11:
+	JMP rows18
+done19:
+	FMOVS -60(R6), F0
+	WORD $0x4e040400 // dup s[0] v0, v0
+	FMOVS -56(R6), F1
+	WORD $0x4e040421 // dup s[0] v1, v1
+	MOVD d+8(FP), R1
+	MOVD r+40(FP), R5
+	MOVD n+16(FP), R2
+	MOVD v+48(FP), R0
+	MOVD o+56(FP), R4
+	MOVD vnext+64(FP), R3
+	MOVD onext+72(FP), R19
+loop22:
+	CMP $4, R2
+	BLT end23
+	FMOVQ 0(R1), F2
+	FMOVQ 0(R5), F3
+	FMOVQ 0(R0), F4
+	ADD R3<<0, R0, R25
+	PRFM (R25), PLDL1KEEP
+	ADD R19<<0, R4, R25
+	PRFM (R25), PLDL1KEEP
+	WORD $0x4ea2d484 // fsub v4, v4, v2
+	WORD $0x6e24dc04 // fmul v4, v0, v4
+	WORD $0x4e21cc83 // fmla v3, v4, v1
+	FMOVQ F4, 0(R1)
+	FMOVQ F3, 0(R4)
+	ADD $16, R1
+	ADD $16, R5
+	ADD $16, R0
+	ADD $16, R4
+	ADD $-4, R2
+	JMP loop22
+end23:
+	CMP $0, R2
+	BEQ done21
+	WORD $0x4ebf1fe2 // orr v2, v31, v31
+	MOVD R1, R25
+	VLD1.P 4(R25), V2.S[0]
+	CMP $1, R2
+	BEQ lanes24
+	VLD1.P 4(R25), V2.S[1]
+	CMP $2, R2
+	BEQ lanes24
+	VLD1.P 4(R25), V2.S[2]
+lanes24:
+	WORD $0x4ebf1fe3 // orr v3, v31, v31
+	MOVD R5, R25
+	VLD1.P 4(R25), V3.S[0]
+	CMP $1, R2
+	BEQ lanes25
+	VLD1.P 4(R25), V3.S[1]
+	CMP $2, R2
+	BEQ lanes25
+	VLD1.P 4(R25), V3.S[2]
+lanes25:
+	WORD $0x4ebf1fe4 // orr v4, v31, v31
+	MOVD R0, R25
+	VLD1.P 4(R25), V4.S[0]
+	CMP $1, R2
+	BEQ lanes26
+	VLD1.P 4(R25), V4.S[1]
+	CMP $2, R2
+	BEQ lanes26
+	VLD1.P 4(R25), V4.S[2]
+lanes26:
+	ADD R3<<0, R0, R25
+	PRFM (R25), PLDL1KEEP
+	ADD R19<<0, R4, R25
+	PRFM (R25), PLDL1KEEP
+	WORD $0x4ea2d484 // fsub v4, v4, v2
+	WORD $0x6e24dc04 // fmul v4, v0, v4
+	WORD $0x4e21cc83 // fmla v3, v4, v1
+	MOVD R1, R25
+	VST1.P V4.S[0], 4(R25)
+	CMP $1, R2
+	BEQ lanes27
+	VST1.P V4.S[1], 4(R25)
+	CMP $2, R2
+	BEQ lanes27
+	VST1.P V4.S[2], 4(R25)
+lanes27:
+	MOVD R4, R25
+	VST1.P V3.S[0], 4(R25)
+	CMP $1, R2
+	BEQ lanes28
+	VST1.P V3.S[1], 4(R25)
+	CMP $2, R2
+	BEQ lanes28
+	VST1.P V3.S[2], 4(R25)
+lanes28:
+done21:
 	RET
 
-// func stepNEON(s *float32, d *float32, o *float32, n int, keys int, last *float32, next *float32) 
-TEXT ·stepNEON(SB), NOSPLIT, $0-56
+// func stepNEON(s *float32, d *float32, n int, keys int, last *float32, next *float32, r *float32, v *float32, o *float32, vnext int, onext int) 
+TEXT ·stepNEON(SB), NOSPLIT, $0-88
+	MOVD $constantNEON<>(SB), R25
+	FMOVQ 0(R25), F31
 	MOVD s+0(FP), R0
 	MOVD d+8(FP), R1
-	MOVD n+24(FP), R2
-	MOVD keys+32(FP), R3
+	MOVD n+16(FP), R2
+	MOVD keys+24(FP), R3
 	LSL $2, R3, R3
-	MOVD last+40(FP), R5
+	MOVD last+32(FP), R5
 	ADD $64, R5
-	MOVD o+16(FP), R6
-	MOVD next+48(FP), R7
+	MOVD r+48(FP), R6
+	MOVD next+40(FP), R7
 	FMOVS 0(R7), F0
 	WORD $0x4e040400 // dup s[0] v0, v0
 	ADD $64, R7
@@ -682,9 +870,9 @@ TEXT ·stepNEON(SB), NOSPLIT, $0-56
 	ADD R3, R8
 	MOVD R8, R9
 	ADD R3, R9
-rows13:
+rows29:
 	CMP $8, R2
-	BLT done14
+	BLT done30
 	MOVD R0, R10
 	ADD R3, R10
 	MOVD R10, R11
@@ -732,7 +920,7 @@ rows13:
 	WORD $0x6e301e10 // eor v16, v16, v16
 	WORD $0x6e381f18 // eor v24, v24, v24
 	MOVD R3, R4
-step15:
+step31:
 	FMOVQ 0(R5), F25
 	FMOVQ 0(R7), F26
 	FMOVQ 0(R8), F27
@@ -754,189 +942,189 @@ step15:
 	FMOVQ F30, 0(R11)
 	WORD $0x4e3acfcb // fmla v11, v30, v26
 	WORD $0x4e3bcfd3 // fmla v19, v30, v27
-	FMOVQ 0(R12), F31
-	WORD $0x4e39cc9f // fmla v31, v4, v25
-	WORD $0x6e20dfff // fmul v31, v31, v0
-	FMOVQ F31, 0(R12)
-	WORD $0x4e3acfec // fmla v12, v31, v26
-	WORD $0x4e3bcff4 // fmla v20, v31, v27
-	FMOVQ 0(R13), F28
-	WORD $0x4e39ccbc // fmla v28, v5, v25
+	FMOVQ 0(R12), F28
+	WORD $0x4e39cc9c // fmla v28, v4, v25
 	WORD $0x6e20df9c // fmul v28, v28, v0
-	FMOVQ F28, 0(R13)
-	WORD $0x4e3acf8d // fmla v13, v28, v26
-	WORD $0x4e3bcf95 // fmla v21, v28, v27
-	FMOVQ 0(R14), F29
-	WORD $0x4e39ccdd // fmla v29, v6, v25
+	FMOVQ F28, 0(R12)
+	WORD $0x4e3acf8c // fmla v12, v28, v26
+	WORD $0x4e3bcf94 // fmla v20, v28, v27
+	FMOVQ 0(R13), F29
+	WORD $0x4e39ccbd // fmla v29, v5, v25
 	WORD $0x6e20dfbd // fmul v29, v29, v0
-	FMOVQ F29, 0(R14)
-	WORD $0x4e3acfae // fmla v14, v29, v26
-	WORD $0x4e3bcfb6 // fmla v22, v29, v27
-	FMOVQ 0(R15), F30
-	WORD $0x4e39ccfe // fmla v30, v7, v25
+	FMOVQ F29, 0(R13)
+	WORD $0x4e3acfad // fmla v13, v29, v26
+	WORD $0x4e3bcfb5 // fmla v21, v29, v27
+	FMOVQ 0(R14), F30
+	WORD $0x4e39ccde // fmla v30, v6, v25
 	WORD $0x6e20dfde // fmul v30, v30, v0
-	FMOVQ F30, 0(R15)
-	WORD $0x4e3acfcf // fmla v15, v30, v26
-	WORD $0x4e3bcfd7 // fmla v23, v30, v27
-	FMOVQ 0(R19), F31
-	WORD $0x4e39cd1f // fmla v31, v8, v25
-	WORD $0x6e20dfff // fmul v31, v31, v0
-	FMOVQ F31, 0(R19)
-	WORD $0x4e3acff0 // fmla v16, v31, v26
-	WORD $0x4e3bcff8 // fmla v24, v31, v27
-	FMOVQ 16(R5), F28
-	FMOVQ 16(R7), F29
-	FMOVQ 16(R8), F30
-	FMOVQ 16(R0), F25
-	WORD $0x4e3ccc39 // fmla v25, v1, v28
-	WORD $0x6e20df39 // fmul v25, v25, v0
-	FMOVQ F25, 16(R0)
-	WORD $0x4e3dcf29 // fmla v9, v25, v29
-	WORD $0x4e3ecf31 // fmla v17, v25, v30
-	FMOVQ 16(R10), F26
-	WORD $0x4e3ccc5a // fmla v26, v2, v28
+	FMOVQ F30, 0(R14)
+	WORD $0x4e3acfce // fmla v14, v30, v26
+	WORD $0x4e3bcfd6 // fmla v22, v30, v27
+	FMOVQ 0(R15), F28
+	WORD $0x4e39ccfc // fmla v28, v7, v25
+	WORD $0x6e20df9c // fmul v28, v28, v0
+	FMOVQ F28, 0(R15)
+	WORD $0x4e3acf8f // fmla v15, v28, v26
+	WORD $0x4e3bcf97 // fmla v23, v28, v27
+	FMOVQ 0(R19), F29
+	WORD $0x4e39cd1d // fmla v29, v8, v25
+	WORD $0x6e20dfbd // fmul v29, v29, v0
+	FMOVQ F29, 0(R19)
+	WORD $0x4e3acfb0 // fmla v16, v29, v26
+	WORD $0x4e3bcfb8 // fmla v24, v29, v27
+	FMOVQ 16(R5), F30
+	FMOVQ 16(R7), F28
+	FMOVQ 16(R8), F25
+	FMOVQ 16(R0), F26
+	WORD $0x4e3ecc3a // fmla v26, v1, v30
 	WORD $0x6e20df5a // fmul v26, v26, v0
-	FMOVQ F26, 16(R10)
-	WORD $0x4e3dcf4a // fmla v10, v26, v29
-	WORD $0x4e3ecf52 // fmla v18, v26, v30
-	FMOVQ 16(R11), F31
-	WORD $0x4e3ccc7f // fmla v31, v3, v28
-	WORD $0x6e20dfff // fmul v31, v31, v0
-	FMOVQ F31, 16(R11)
-	WORD $0x4e3dcfeb // fmla v11, v31, v29
-	WORD $0x4e3ecff3 // fmla v19, v31, v30
-	FMOVQ 16(R12), F27
-	WORD $0x4e3ccc9b // fmla v27, v4, v28
+	FMOVQ F26, 16(R0)
+	WORD $0x4e3ccf49 // fmla v9, v26, v28
+	WORD $0x4e39cf51 // fmla v17, v26, v25
+	FMOVQ 16(R10), F29
+	WORD $0x4e3ecc5d // fmla v29, v2, v30
+	WORD $0x6e20dfbd // fmul v29, v29, v0
+	FMOVQ F29, 16(R10)
+	WORD $0x4e3ccfaa // fmla v10, v29, v28
+	WORD $0x4e39cfb2 // fmla v18, v29, v25
+	FMOVQ 16(R11), F27
+	WORD $0x4e3ecc7b // fmla v27, v3, v30
 	WORD $0x6e20df7b // fmul v27, v27, v0
-	FMOVQ F27, 16(R12)
-	WORD $0x4e3dcf6c // fmla v12, v27, v29
-	WORD $0x4e3ecf74 // fmla v20, v27, v30
-	FMOVQ 16(R13), F25
-	WORD $0x4e3cccb9 // fmla v25, v5, v28
-	WORD $0x6e20df39 // fmul v25, v25, v0
-	FMOVQ F25, 16(R13)
-	WORD $0x4e3dcf2d // fmla v13, v25, v29
-	WORD $0x4e3ecf35 // fmla v21, v25, v30
-	FMOVQ 16(R14), F26
-	WORD $0x4e3cccda // fmla v26, v6, v28
+	FMOVQ F27, 16(R11)
+	WORD $0x4e3ccf6b // fmla v11, v27, v28
+	WORD $0x4e39cf73 // fmla v19, v27, v25
+	FMOVQ 16(R12), F26
+	WORD $0x4e3ecc9a // fmla v26, v4, v30
 	WORD $0x6e20df5a // fmul v26, v26, v0
-	FMOVQ F26, 16(R14)
-	WORD $0x4e3dcf4e // fmla v14, v26, v29
-	WORD $0x4e3ecf56 // fmla v22, v26, v30
-	FMOVQ 16(R15), F31
-	WORD $0x4e3cccff // fmla v31, v7, v28
-	WORD $0x6e20dfff // fmul v31, v31, v0
-	FMOVQ F31, 16(R15)
-	WORD $0x4e3dcfef // fmla v15, v31, v29
-	WORD $0x4e3ecff7 // fmla v23, v31, v30
-	FMOVQ 16(R19), F27
-	WORD $0x4e3ccd1b // fmla v27, v8, v28
+	FMOVQ F26, 16(R12)
+	WORD $0x4e3ccf4c // fmla v12, v26, v28
+	WORD $0x4e39cf54 // fmla v20, v26, v25
+	FMOVQ 16(R13), F29
+	WORD $0x4e3eccbd // fmla v29, v5, v30
+	WORD $0x6e20dfbd // fmul v29, v29, v0
+	FMOVQ F29, 16(R13)
+	WORD $0x4e3ccfad // fmla v13, v29, v28
+	WORD $0x4e39cfb5 // fmla v21, v29, v25
+	FMOVQ 16(R14), F27
+	WORD $0x4e3eccdb // fmla v27, v6, v30
 	WORD $0x6e20df7b // fmul v27, v27, v0
-	FMOVQ F27, 16(R19)
-	WORD $0x4e3dcf70 // fmla v16, v27, v29
-	WORD $0x4e3ecf78 // fmla v24, v27, v30
-	FMOVQ 32(R5), F25
+	FMOVQ F27, 16(R14)
+	WORD $0x4e3ccf6e // fmla v14, v27, v28
+	WORD $0x4e39cf76 // fmla v22, v27, v25
+	FMOVQ 16(R15), F26
+	WORD $0x4e3eccfa // fmla v26, v7, v30
+	WORD $0x6e20df5a // fmul v26, v26, v0
+	FMOVQ F26, 16(R15)
+	WORD $0x4e3ccf4f // fmla v15, v26, v28
+	WORD $0x4e39cf57 // fmla v23, v26, v25
+	FMOVQ 16(R19), F29
+	WORD $0x4e3ecd1d // fmla v29, v8, v30
+	WORD $0x6e20dfbd // fmul v29, v29, v0
+	FMOVQ F29, 16(R19)
+	WORD $0x4e3ccfb0 // fmla v16, v29, v28
+	WORD $0x4e39cfb8 // fmla v24, v29, v25
+	FMOVQ 32(R5), F27
 	FMOVQ 32(R7), F26
-	FMOVQ 32(R8), F31
+	FMOVQ 32(R8), F30
 	FMOVQ 32(R0), F28
-	WORD $0x4e39cc3c // fmla v28, v1, v25
+	WORD $0x4e3bcc3c // fmla v28, v1, v27
 	WORD $0x6e20df9c // fmul v28, v28, v0
 	FMOVQ F28, 32(R0)
 	WORD $0x4e3acf89 // fmla v9, v28, v26
-	WORD $0x4e3fcf91 // fmla v17, v28, v31
+	WORD $0x4e3ecf91 // fmla v17, v28, v30
 	FMOVQ 32(R10), F29
-	WORD $0x4e39cc5d // fmla v29, v2, v25
+	WORD $0x4e3bcc5d // fmla v29, v2, v27
 	WORD $0x6e20dfbd // fmul v29, v29, v0
 	FMOVQ F29, 32(R10)
 	WORD $0x4e3acfaa // fmla v10, v29, v26
-	WORD $0x4e3fcfb2 // fmla v18, v29, v31
-	FMOVQ 32(R11), F27
-	WORD $0x4e39cc7b // fmla v27, v3, v25
-	WORD $0x6e20df7b // fmul v27, v27, v0
-	FMOVQ F27, 32(R11)
-	WORD $0x4e3acf6b // fmla v11, v27, v26
-	WORD $0x4e3fcf73 // fmla v19, v27, v31
-	FMOVQ 32(R12), F30
-	WORD $0x4e39cc9e // fmla v30, v4, v25
-	WORD $0x6e20dfde // fmul v30, v30, v0
-	FMOVQ F30, 32(R12)
-	WORD $0x4e3acfcc // fmla v12, v30, v26
-	WORD $0x4e3fcfd4 // fmla v20, v30, v31
-	FMOVQ 32(R13), F28
-	WORD $0x4e39ccbc // fmla v28, v5, v25
-	WORD $0x6e20df9c // fmul v28, v28, v0
-	FMOVQ F28, 32(R13)
-	WORD $0x4e3acf8d // fmla v13, v28, v26
-	WORD $0x4e3fcf95 // fmla v21, v28, v31
-	FMOVQ 32(R14), F29
-	WORD $0x4e39ccdd // fmla v29, v6, v25
-	WORD $0x6e20dfbd // fmul v29, v29, v0
-	FMOVQ F29, 32(R14)
-	WORD $0x4e3acfae // fmla v14, v29, v26
-	WORD $0x4e3fcfb6 // fmla v22, v29, v31
-	FMOVQ 32(R15), F27
-	WORD $0x4e39ccfb // fmla v27, v7, v25
-	WORD $0x6e20df7b // fmul v27, v27, v0
-	FMOVQ F27, 32(R15)
-	WORD $0x4e3acf6f // fmla v15, v27, v26
-	WORD $0x4e3fcf77 // fmla v23, v27, v31
-	FMOVQ 32(R19), F30
-	WORD $0x4e39cd1e // fmla v30, v8, v25
-	WORD $0x6e20dfde // fmul v30, v30, v0
-	FMOVQ F30, 32(R19)
-	WORD $0x4e3acfd0 // fmla v16, v30, v26
-	WORD $0x4e3fcfd8 // fmla v24, v30, v31
-	FMOVQ 48(R5), F28
-	FMOVQ 48(R7), F29
-	FMOVQ 48(R8), F27
-	FMOVQ 48(R0), F25
-	WORD $0x4e3ccc39 // fmla v25, v1, v28
+	WORD $0x4e3ecfb2 // fmla v18, v29, v30
+	FMOVQ 32(R11), F25
+	WORD $0x4e3bcc79 // fmla v25, v3, v27
 	WORD $0x6e20df39 // fmul v25, v25, v0
-	FMOVQ F25, 48(R0)
-	WORD $0x4e3dcf29 // fmla v9, v25, v29
-	WORD $0x4e3bcf31 // fmla v17, v25, v27
-	FMOVQ 48(R10), F26
-	WORD $0x4e3ccc5a // fmla v26, v2, v28
+	FMOVQ F25, 32(R11)
+	WORD $0x4e3acf2b // fmla v11, v25, v26
+	WORD $0x4e3ecf33 // fmla v19, v25, v30
+	FMOVQ 32(R12), F28
+	WORD $0x4e3bcc9c // fmla v28, v4, v27
+	WORD $0x6e20df9c // fmul v28, v28, v0
+	FMOVQ F28, 32(R12)
+	WORD $0x4e3acf8c // fmla v12, v28, v26
+	WORD $0x4e3ecf94 // fmla v20, v28, v30
+	FMOVQ 32(R13), F29
+	WORD $0x4e3bccbd // fmla v29, v5, v27
+	WORD $0x6e20dfbd // fmul v29, v29, v0
+	FMOVQ F29, 32(R13)
+	WORD $0x4e3acfad // fmla v13, v29, v26
+	WORD $0x4e3ecfb5 // fmla v21, v29, v30
+	FMOVQ 32(R14), F25
+	WORD $0x4e3bccd9 // fmla v25, v6, v27
+	WORD $0x6e20df39 // fmul v25, v25, v0
+	FMOVQ F25, 32(R14)
+	WORD $0x4e3acf2e // fmla v14, v25, v26
+	WORD $0x4e3ecf36 // fmla v22, v25, v30
+	FMOVQ 32(R15), F28
+	WORD $0x4e3bccfc // fmla v28, v7, v27
+	WORD $0x6e20df9c // fmul v28, v28, v0
+	FMOVQ F28, 32(R15)
+	WORD $0x4e3acf8f // fmla v15, v28, v26
+	WORD $0x4e3ecf97 // fmla v23, v28, v30
+	FMOVQ 32(R19), F29
+	WORD $0x4e3bcd1d // fmla v29, v8, v27
+	WORD $0x6e20dfbd // fmul v29, v29, v0
+	FMOVQ F29, 32(R19)
+	WORD $0x4e3acfb0 // fmla v16, v29, v26
+	WORD $0x4e3ecfb8 // fmla v24, v29, v30
+	FMOVQ 48(R5), F25
+	FMOVQ 48(R7), F28
+	FMOVQ 48(R8), F27
+	FMOVQ 48(R0), F26
+	WORD $0x4e39cc3a // fmla v26, v1, v25
 	WORD $0x6e20df5a // fmul v26, v26, v0
-	FMOVQ F26, 48(R10)
-	WORD $0x4e3dcf4a // fmla v10, v26, v29
-	WORD $0x4e3bcf52 // fmla v18, v26, v27
+	FMOVQ F26, 48(R0)
+	WORD $0x4e3ccf49 // fmla v9, v26, v28
+	WORD $0x4e3bcf51 // fmla v17, v26, v27
+	FMOVQ 48(R10), F29
+	WORD $0x4e39cc5d // fmla v29, v2, v25
+	WORD $0x6e20dfbd // fmul v29, v29, v0
+	FMOVQ F29, 48(R10)
+	WORD $0x4e3ccfaa // fmla v10, v29, v28
+	WORD $0x4e3bcfb2 // fmla v18, v29, v27
 	FMOVQ 48(R11), F30
-	WORD $0x4e3ccc7e // fmla v30, v3, v28
+	WORD $0x4e39cc7e // fmla v30, v3, v25
 	WORD $0x6e20dfde // fmul v30, v30, v0
 	FMOVQ F30, 48(R11)
-	WORD $0x4e3dcfcb // fmla v11, v30, v29
+	WORD $0x4e3ccfcb // fmla v11, v30, v28
 	WORD $0x4e3bcfd3 // fmla v19, v30, v27
-	FMOVQ 48(R12), F31
-	WORD $0x4e3ccc9f // fmla v31, v4, v28
-	WORD $0x6e20dfff // fmul v31, v31, v0
-	FMOVQ F31, 48(R12)
-	WORD $0x4e3dcfec // fmla v12, v31, v29
-	WORD $0x4e3bcff4 // fmla v20, v31, v27
-	FMOVQ 48(R13), F25
-	WORD $0x4e3cccb9 // fmla v25, v5, v28
-	WORD $0x6e20df39 // fmul v25, v25, v0
-	FMOVQ F25, 48(R13)
-	WORD $0x4e3dcf2d // fmla v13, v25, v29
-	WORD $0x4e3bcf35 // fmla v21, v25, v27
-	FMOVQ 48(R14), F26
-	WORD $0x4e3cccda // fmla v26, v6, v28
+	FMOVQ 48(R12), F26
+	WORD $0x4e39cc9a // fmla v26, v4, v25
 	WORD $0x6e20df5a // fmul v26, v26, v0
-	FMOVQ F26, 48(R14)
-	WORD $0x4e3dcf4e // fmla v14, v26, v29
-	WORD $0x4e3bcf56 // fmla v22, v26, v27
-	FMOVQ 48(R15), F30
-	WORD $0x4e3cccfe // fmla v30, v7, v28
+	FMOVQ F26, 48(R12)
+	WORD $0x4e3ccf4c // fmla v12, v26, v28
+	WORD $0x4e3bcf54 // fmla v20, v26, v27
+	FMOVQ 48(R13), F29
+	WORD $0x4e39ccbd // fmla v29, v5, v25
+	WORD $0x6e20dfbd // fmul v29, v29, v0
+	FMOVQ F29, 48(R13)
+	WORD $0x4e3ccfad // fmla v13, v29, v28
+	WORD $0x4e3bcfb5 // fmla v21, v29, v27
+	FMOVQ 48(R14), F30
+	WORD $0x4e39ccde // fmla v30, v6, v25
 	WORD $0x6e20dfde // fmul v30, v30, v0
-	FMOVQ F30, 48(R15)
-	WORD $0x4e3dcfcf // fmla v15, v30, v29
-	WORD $0x4e3bcfd7 // fmla v23, v30, v27
-	FMOVQ 48(R19), F31
-	WORD $0x4e3ccd1f // fmla v31, v8, v28
-	WORD $0x6e20dfff // fmul v31, v31, v0
-	FMOVQ F31, 48(R19)
-	WORD $0x4e3dcff0 // fmla v16, v31, v29
-	WORD $0x4e3bcff8 // fmla v24, v31, v27
+	FMOVQ F30, 48(R14)
+	WORD $0x4e3ccfce // fmla v14, v30, v28
+	WORD $0x4e3bcfd6 // fmla v22, v30, v27
+	FMOVQ 48(R15), F26
+	WORD $0x4e39ccfa // fmla v26, v7, v25
+	WORD $0x6e20df5a // fmul v26, v26, v0
+	FMOVQ F26, 48(R15)
+	WORD $0x4e3ccf4f // fmla v15, v26, v28
+	WORD $0x4e3bcf57 // fmla v23, v26, v27
+	FMOVQ 48(R19), F29
+	WORD $0x4e39cd1d // fmla v29, v8, v25
+	WORD $0x6e20dfbd // fmul v29, v29, v0
+	FMOVQ F29, 48(R19)
+	WORD $0x4e3ccfb0 // fmla v16, v29, v28
+	WORD $0x4e3bcfb8 // fmla v24, v29, v27
 	ADD $64, R0
 	ADD $64, R10
 	ADD $64, R11
@@ -951,7 +1139,7 @@ step15:
 	ADD $64, R9
 	ADD $-64, R4
 	CMP $0, R4
-	BNE step15
+	BNE step31
 	SUB R3, R5
 	SUB R3, R7
 	MOVD R7, R8
@@ -984,17 +1172,17 @@ step15:
 	ADD R3, R0
 	ADD $32, R1
 	ADD $-8, R2
-	JMP rows13
-done14:
-rows16:
+	JMP rows29
+done30:
+rows32:
 	CMP $1, R2
-	BLT done17
+	BLT done33
 	FMOVS 0(R1), F1
 	WORD $0x4e040421 // dup s[0] v1, v1
 	WORD $0x6e221c42 // eor v2, v2, v2
 	WORD $0x6e231c63 // eor v3, v3, v3
 	MOVD R3, R4
-step18:
+step34:
 	FMOVQ 0(R5), F4
 	FMOVQ 0(R7), F5
 	FMOVQ 0(R8), F6
@@ -1038,7 +1226,7 @@ step18:
 	ADD $64, R9
 	ADD $-64, R4
 	CMP $0, R4
-	BNE step18
+	BNE step34
 	SUB R3, R5
 	SUB R3, R7
 	MOVD R7, R8
@@ -1056,29 +1244,122 @@ step18:
 	ADD $4, R6
 	ADD $4, R1
 	ADD $-1, R2
-	JMP rows16
-done17:
+	JMP rows32
+done33:
+	FMOVS -60(R7), F0
+	WORD $0x4e040400 // dup s[0] v0, v0
+	FMOVS -56(R7), F1
+	WORD $0x4e040421 // dup s[0] v1, v1
+	MOVD d+8(FP), R1
+	MOVD r+48(FP), R6
+	MOVD n+16(FP), R2
+	MOVD v+56(FP), R0
+	MOVD o+64(FP), R4
+	MOVD vnext+72(FP), R3
+	MOVD onext+80(FP), R20
+loop36:
+	CMP $4, R2
+	BLT end37
+	FMOVQ 0(R1), F2
+	FMOVQ 0(R6), F3
+	FMOVQ 0(R0), F4
+	ADD R3<<0, R0, R25
+	PRFM (R25), PLDL1KEEP
+	ADD R20<<0, R4, R25
+	PRFM (R25), PLDL1KEEP
+	WORD $0x4ea2d484 // fsub v4, v4, v2
+	WORD $0x6e24dc04 // fmul v4, v0, v4
+	WORD $0x4e21cc83 // fmla v3, v4, v1
+	FMOVQ F4, 0(R1)
+	FMOVQ F3, 0(R4)
+	ADD $16, R1
+	ADD $16, R6
+	ADD $16, R0
+	ADD $16, R4
+	ADD $-4, R2
+	JMP loop36
+end37:
+	CMP $0, R2
+	BEQ done35
+	WORD $0x4ebf1fe2 // orr v2, v31, v31
+	MOVD R1, R25
+	VLD1.P 4(R25), V2.S[0]
+	CMP $1, R2
+	BEQ lanes38
+	VLD1.P 4(R25), V2.S[1]
+	CMP $2, R2
+	BEQ lanes38
+	VLD1.P 4(R25), V2.S[2]
+lanes38:
+	WORD $0x4ebf1fe3 // orr v3, v31, v31
+	MOVD R6, R25
+	VLD1.P 4(R25), V3.S[0]
+	CMP $1, R2
+	BEQ lanes39
+	VLD1.P 4(R25), V3.S[1]
+	CMP $2, R2
+	BEQ lanes39
+	VLD1.P 4(R25), V3.S[2]
+lanes39:
+	WORD $0x4ebf1fe4 // orr v4, v31, v31
+	MOVD R0, R25
+	VLD1.P 4(R25), V4.S[0]
+	CMP $1, R2
+	BEQ lanes40
+	VLD1.P 4(R25), V4.S[1]
+	CMP $2, R2
+	BEQ lanes40
+	VLD1.P 4(R25), V4.S[2]
+lanes40:
+	ADD R3<<0, R0, R25
+	PRFM (R25), PLDL1KEEP
+	ADD R20<<0, R4, R25
+	PRFM (R25), PLDL1KEEP
+	WORD $0x4ea2d484 // fsub v4, v4, v2
+	WORD $0x6e24dc04 // fmul v4, v0, v4
+	WORD $0x4e21cc83 // fmla v3, v4, v1
+	MOVD R1, R25
+	VST1.P V4.S[0], 4(R25)
+	CMP $1, R2
+	BEQ lanes41
+	VST1.P V4.S[1], 4(R25)
+	CMP $2, R2
+	BEQ lanes41
+	VST1.P V4.S[2], 4(R25)
+lanes41:
+	MOVD R4, R25
+	VST1.P V3.S[0], 4(R25)
+	CMP $1, R2
+	BEQ lanes42
+	VST1.P V3.S[1], 4(R25)
+	CMP $2, R2
+	BEQ lanes42
+	VST1.P V3.S[2], 4(R25)
+lanes42:
+done35:
 	RET
 
-// func stepChannelsNEON(s *float32, d *float32, o *float32, n int, keys int, last *float32, next *float32) 
-TEXT ·stepChannelsNEON(SB), NOSPLIT, $0-56
+// func stepChannelsNEON(s *float32, d *float32, n int, keys int, last *float32, next *float32, r *float32, v *float32, o *float32, vnext int, onext int) 
+TEXT ·stepChannelsNEON(SB), NOSPLIT, $0-88
+	MOVD $constantNEON<>(SB), R25
+	FMOVQ 0(R25), F31
 	MOVD s+0(FP), R0
 	MOVD d+8(FP), R1
-	MOVD n+24(FP), R2
-	MOVD keys+32(FP), R3
+	MOVD n+16(FP), R2
+	MOVD keys+24(FP), R3
 	LSL $2, R3, R3
-	MOVD last+40(FP), R5
+	MOVD last+32(FP), R5
 	ADD $64, R5
-	MOVD o+16(FP), R6
-	MOVD next+48(FP), R7
+	MOVD r+48(FP), R6
+	MOVD next+40(FP), R7
 	ADD $64, R7
 	MOVD R7, R8
 	ADD R3, R8
 	MOVD R8, R9
 	ADD R3, R9
-rows19:
+rows43:
 	CMP $8, R2
-	BLT done20
+	BLT done44
 	MOVD R0, R10
 	ADD R3, R10
 	MOVD R10, R11
@@ -1126,7 +1407,7 @@ rows19:
 	WORD $0x6e2f1def // eor v15, v15, v15
 	WORD $0x6e371ef7 // eor v23, v23, v23
 	MOVD R3, R4
-step21:
+step45:
 	FMOVQ 0(R5), F24
 	FMOVQ 0(R9), F25
 	FMOVQ 0(R7), F26
@@ -1149,192 +1430,192 @@ step21:
 	FMOVQ F30, 0(R11)
 	WORD $0x4e3acfca // fmla v10, v30, v26
 	WORD $0x4e3bcfd2 // fmla v18, v30, v27
-	FMOVQ 0(R12), F31
-	WORD $0x4e38cc7f // fmla v31, v3, v24
-	WORD $0x6e39dfff // fmul v31, v31, v25
-	FMOVQ F31, 0(R12)
-	WORD $0x4e3acfeb // fmla v11, v31, v26
-	WORD $0x4e3bcff3 // fmla v19, v31, v27
-	FMOVQ 0(R13), F28
-	WORD $0x4e38cc9c // fmla v28, v4, v24
+	FMOVQ 0(R12), F28
+	WORD $0x4e38cc7c // fmla v28, v3, v24
 	WORD $0x6e39df9c // fmul v28, v28, v25
-	FMOVQ F28, 0(R13)
-	WORD $0x4e3acf8c // fmla v12, v28, v26
-	WORD $0x4e3bcf94 // fmla v20, v28, v27
-	FMOVQ 0(R14), F29
-	WORD $0x4e38ccbd // fmla v29, v5, v24
+	FMOVQ F28, 0(R12)
+	WORD $0x4e3acf8b // fmla v11, v28, v26
+	WORD $0x4e3bcf93 // fmla v19, v28, v27
+	FMOVQ 0(R13), F29
+	WORD $0x4e38cc9d // fmla v29, v4, v24
 	WORD $0x6e39dfbd // fmul v29, v29, v25
-	FMOVQ F29, 0(R14)
-	WORD $0x4e3acfad // fmla v13, v29, v26
-	WORD $0x4e3bcfb5 // fmla v21, v29, v27
-	FMOVQ 0(R15), F30
-	WORD $0x4e38ccde // fmla v30, v6, v24
+	FMOVQ F29, 0(R13)
+	WORD $0x4e3acfac // fmla v12, v29, v26
+	WORD $0x4e3bcfb4 // fmla v20, v29, v27
+	FMOVQ 0(R14), F30
+	WORD $0x4e38ccbe // fmla v30, v5, v24
 	WORD $0x6e39dfde // fmul v30, v30, v25
-	FMOVQ F30, 0(R15)
-	WORD $0x4e3acfce // fmla v14, v30, v26
-	WORD $0x4e3bcfd6 // fmla v22, v30, v27
-	FMOVQ 0(R19), F31
-	WORD $0x4e38ccff // fmla v31, v7, v24
-	WORD $0x6e39dfff // fmul v31, v31, v25
-	FMOVQ F31, 0(R19)
-	WORD $0x4e3acfef // fmla v15, v31, v26
-	WORD $0x4e3bcff7 // fmla v23, v31, v27
-	FMOVQ 16(R5), F28
-	FMOVQ 16(R9), F29
-	FMOVQ 16(R7), F30
-	FMOVQ 16(R8), F24
-	FMOVQ 16(R0), F25
-	WORD $0x4e3ccc19 // fmla v25, v0, v28
-	WORD $0x6e3ddf39 // fmul v25, v25, v29
-	FMOVQ F25, 16(R0)
-	WORD $0x4e3ecf28 // fmla v8, v25, v30
-	WORD $0x4e38cf30 // fmla v16, v25, v24
-	FMOVQ 16(R10), F26
-	WORD $0x4e3ccc3a // fmla v26, v1, v28
-	WORD $0x6e3ddf5a // fmul v26, v26, v29
-	FMOVQ F26, 16(R10)
-	WORD $0x4e3ecf49 // fmla v9, v26, v30
-	WORD $0x4e38cf51 // fmla v17, v26, v24
-	FMOVQ 16(R11), F31
-	WORD $0x4e3ccc5f // fmla v31, v2, v28
-	WORD $0x6e3ddfff // fmul v31, v31, v29
-	FMOVQ F31, 16(R11)
-	WORD $0x4e3ecfea // fmla v10, v31, v30
-	WORD $0x4e38cff2 // fmla v18, v31, v24
-	FMOVQ 16(R12), F27
-	WORD $0x4e3ccc7b // fmla v27, v3, v28
-	WORD $0x6e3ddf7b // fmul v27, v27, v29
-	FMOVQ F27, 16(R12)
-	WORD $0x4e3ecf6b // fmla v11, v27, v30
-	WORD $0x4e38cf73 // fmla v19, v27, v24
-	FMOVQ 16(R13), F25
-	WORD $0x4e3ccc99 // fmla v25, v4, v28
-	WORD $0x6e3ddf39 // fmul v25, v25, v29
-	FMOVQ F25, 16(R13)
-	WORD $0x4e3ecf2c // fmla v12, v25, v30
-	WORD $0x4e38cf34 // fmla v20, v25, v24
-	FMOVQ 16(R14), F26
-	WORD $0x4e3cccba // fmla v26, v5, v28
-	WORD $0x6e3ddf5a // fmul v26, v26, v29
-	FMOVQ F26, 16(R14)
-	WORD $0x4e3ecf4d // fmla v13, v26, v30
-	WORD $0x4e38cf55 // fmla v21, v26, v24
-	FMOVQ 16(R15), F31
-	WORD $0x4e3cccdf // fmla v31, v6, v28
-	WORD $0x6e3ddfff // fmul v31, v31, v29
-	FMOVQ F31, 16(R15)
-	WORD $0x4e3ecfee // fmla v14, v31, v30
-	WORD $0x4e38cff6 // fmla v22, v31, v24
-	FMOVQ 16(R19), F27
-	WORD $0x4e3cccfb // fmla v27, v7, v28
-	WORD $0x6e3ddf7b // fmul v27, v27, v29
-	FMOVQ F27, 16(R19)
-	WORD $0x4e3ecf6f // fmla v15, v27, v30
-	WORD $0x4e38cf77 // fmla v23, v27, v24
-	FMOVQ 32(R5), F25
+	FMOVQ F30, 0(R14)
+	WORD $0x4e3acfcd // fmla v13, v30, v26
+	WORD $0x4e3bcfd5 // fmla v21, v30, v27
+	FMOVQ 0(R15), F28
+	WORD $0x4e38ccdc // fmla v28, v6, v24
+	WORD $0x6e39df9c // fmul v28, v28, v25
+	FMOVQ F28, 0(R15)
+	WORD $0x4e3acf8e // fmla v14, v28, v26
+	WORD $0x4e3bcf96 // fmla v22, v28, v27
+	FMOVQ 0(R19), F29
+	WORD $0x4e38ccfd // fmla v29, v7, v24
+	WORD $0x6e39dfbd // fmul v29, v29, v25
+	FMOVQ F29, 0(R19)
+	WORD $0x4e3acfaf // fmla v15, v29, v26
+	WORD $0x4e3bcfb7 // fmla v23, v29, v27
+	FMOVQ 16(R5), F30
+	FMOVQ 16(R9), F28
+	FMOVQ 16(R7), F24
+	FMOVQ 16(R8), F25
+	FMOVQ 16(R0), F26
+	WORD $0x4e3ecc1a // fmla v26, v0, v30
+	WORD $0x6e3cdf5a // fmul v26, v26, v28
+	FMOVQ F26, 16(R0)
+	WORD $0x4e38cf48 // fmla v8, v26, v24
+	WORD $0x4e39cf50 // fmla v16, v26, v25
+	FMOVQ 16(R10), F29
+	WORD $0x4e3ecc3d // fmla v29, v1, v30
+	WORD $0x6e3cdfbd // fmul v29, v29, v28
+	FMOVQ F29, 16(R10)
+	WORD $0x4e38cfa9 // fmla v9, v29, v24
+	WORD $0x4e39cfb1 // fmla v17, v29, v25
+	FMOVQ 16(R11), F27
+	WORD $0x4e3ecc5b // fmla v27, v2, v30
+	WORD $0x6e3cdf7b // fmul v27, v27, v28
+	FMOVQ F27, 16(R11)
+	WORD $0x4e38cf6a // fmla v10, v27, v24
+	WORD $0x4e39cf72 // fmla v18, v27, v25
+	FMOVQ 16(R12), F26
+	WORD $0x4e3ecc7a // fmla v26, v3, v30
+	WORD $0x6e3cdf5a // fmul v26, v26, v28
+	FMOVQ F26, 16(R12)
+	WORD $0x4e38cf4b // fmla v11, v26, v24
+	WORD $0x4e39cf53 // fmla v19, v26, v25
+	FMOVQ 16(R13), F29
+	WORD $0x4e3ecc9d // fmla v29, v4, v30
+	WORD $0x6e3cdfbd // fmul v29, v29, v28
+	FMOVQ F29, 16(R13)
+	WORD $0x4e38cfac // fmla v12, v29, v24
+	WORD $0x4e39cfb4 // fmla v20, v29, v25
+	FMOVQ 16(R14), F27
+	WORD $0x4e3eccbb // fmla v27, v5, v30
+	WORD $0x6e3cdf7b // fmul v27, v27, v28
+	FMOVQ F27, 16(R14)
+	WORD $0x4e38cf6d // fmla v13, v27, v24
+	WORD $0x4e39cf75 // fmla v21, v27, v25
+	FMOVQ 16(R15), F26
+	WORD $0x4e3eccda // fmla v26, v6, v30
+	WORD $0x6e3cdf5a // fmul v26, v26, v28
+	FMOVQ F26, 16(R15)
+	WORD $0x4e38cf4e // fmla v14, v26, v24
+	WORD $0x4e39cf56 // fmla v22, v26, v25
+	FMOVQ 16(R19), F29
+	WORD $0x4e3eccfd // fmla v29, v7, v30
+	WORD $0x6e3cdfbd // fmul v29, v29, v28
+	FMOVQ F29, 16(R19)
+	WORD $0x4e38cfaf // fmla v15, v29, v24
+	WORD $0x4e39cfb7 // fmla v23, v29, v25
+	FMOVQ 32(R5), F27
 	FMOVQ 32(R9), F26
-	FMOVQ 32(R7), F31
+	FMOVQ 32(R7), F30
 	FMOVQ 32(R8), F28
-	FMOVQ 32(R0), F29
-	WORD $0x4e39cc1d // fmla v29, v0, v25
+	FMOVQ 32(R0), F24
+	WORD $0x4e3bcc18 // fmla v24, v0, v27
+	WORD $0x6e3adf18 // fmul v24, v24, v26
+	FMOVQ F24, 32(R0)
+	WORD $0x4e3ecf08 // fmla v8, v24, v30
+	WORD $0x4e3ccf10 // fmla v16, v24, v28
+	FMOVQ 32(R10), F29
+	WORD $0x4e3bcc3d // fmla v29, v1, v27
 	WORD $0x6e3adfbd // fmul v29, v29, v26
-	FMOVQ F29, 32(R0)
-	WORD $0x4e3fcfa8 // fmla v8, v29, v31
-	WORD $0x4e3ccfb0 // fmla v16, v29, v28
-	FMOVQ 32(R10), F30
-	WORD $0x4e39cc3e // fmla v30, v1, v25
-	WORD $0x6e3adfde // fmul v30, v30, v26
-	FMOVQ F30, 32(R10)
-	WORD $0x4e3fcfc9 // fmla v9, v30, v31
-	WORD $0x4e3ccfd1 // fmla v17, v30, v28
-	FMOVQ 32(R11), F27
-	WORD $0x4e39cc5b // fmla v27, v2, v25
-	WORD $0x6e3adf7b // fmul v27, v27, v26
-	FMOVQ F27, 32(R11)
-	WORD $0x4e3fcf6a // fmla v10, v27, v31
-	WORD $0x4e3ccf72 // fmla v18, v27, v28
+	FMOVQ F29, 32(R10)
+	WORD $0x4e3ecfa9 // fmla v9, v29, v30
+	WORD $0x4e3ccfb1 // fmla v17, v29, v28
+	FMOVQ 32(R11), F25
+	WORD $0x4e3bcc59 // fmla v25, v2, v27
+	WORD $0x6e3adf39 // fmul v25, v25, v26
+	FMOVQ F25, 32(R11)
+	WORD $0x4e3ecf2a // fmla v10, v25, v30
+	WORD $0x4e3ccf32 // fmla v18, v25, v28
 	FMOVQ 32(R12), F24
-	WORD $0x4e39cc78 // fmla v24, v3, v25
+	WORD $0x4e3bcc78 // fmla v24, v3, v27
 	WORD $0x6e3adf18 // fmul v24, v24, v26
 	FMOVQ F24, 32(R12)
-	WORD $0x4e3fcf0b // fmla v11, v24, v31
+	WORD $0x4e3ecf0b // fmla v11, v24, v30
 	WORD $0x4e3ccf13 // fmla v19, v24, v28
 	FMOVQ 32(R13), F29
-	WORD $0x4e39cc9d // fmla v29, v4, v25
+	WORD $0x4e3bcc9d // fmla v29, v4, v27
 	WORD $0x6e3adfbd // fmul v29, v29, v26
 	FMOVQ F29, 32(R13)
-	WORD $0x4e3fcfac // fmla v12, v29, v31
+	WORD $0x4e3ecfac // fmla v12, v29, v30
 	WORD $0x4e3ccfb4 // fmla v20, v29, v28
-	FMOVQ 32(R14), F30
-	WORD $0x4e39ccbe // fmla v30, v5, v25
-	WORD $0x6e3adfde // fmul v30, v30, v26
-	FMOVQ F30, 32(R14)
-	WORD $0x4e3fcfcd // fmla v13, v30, v31
-	WORD $0x4e3ccfd5 // fmla v21, v30, v28
-	FMOVQ 32(R15), F27
-	WORD $0x4e39ccdb // fmla v27, v6, v25
-	WORD $0x6e3adf7b // fmul v27, v27, v26
-	FMOVQ F27, 32(R15)
-	WORD $0x4e3fcf6e // fmla v14, v27, v31
-	WORD $0x4e3ccf76 // fmla v22, v27, v28
-	FMOVQ 32(R19), F24
-	WORD $0x4e39ccf8 // fmla v24, v7, v25
+	FMOVQ 32(R14), F25
+	WORD $0x4e3bccb9 // fmla v25, v5, v27
+	WORD $0x6e3adf39 // fmul v25, v25, v26
+	FMOVQ F25, 32(R14)
+	WORD $0x4e3ecf2d // fmla v13, v25, v30
+	WORD $0x4e3ccf35 // fmla v21, v25, v28
+	FMOVQ 32(R15), F24
+	WORD $0x4e3bccd8 // fmla v24, v6, v27
 	WORD $0x6e3adf18 // fmul v24, v24, v26
-	FMOVQ F24, 32(R19)
-	WORD $0x4e3fcf0f // fmla v15, v24, v31
-	WORD $0x4e3ccf17 // fmla v23, v24, v28
-	FMOVQ 48(R5), F29
-	FMOVQ 48(R9), F30
+	FMOVQ F24, 32(R15)
+	WORD $0x4e3ecf0e // fmla v14, v24, v30
+	WORD $0x4e3ccf16 // fmla v22, v24, v28
+	FMOVQ 32(R19), F29
+	WORD $0x4e3bccfd // fmla v29, v7, v27
+	WORD $0x6e3adfbd // fmul v29, v29, v26
+	FMOVQ F29, 32(R19)
+	WORD $0x4e3ecfaf // fmla v15, v29, v30
+	WORD $0x4e3ccfb7 // fmla v23, v29, v28
+	FMOVQ 48(R5), F25
+	FMOVQ 48(R9), F24
 	FMOVQ 48(R7), F27
-	FMOVQ 48(R8), F25
-	FMOVQ 48(R0), F26
-	WORD $0x4e3dcc1a // fmla v26, v0, v29
-	WORD $0x6e3edf5a // fmul v26, v26, v30
-	FMOVQ F26, 48(R0)
-	WORD $0x4e3bcf48 // fmla v8, v26, v27
-	WORD $0x4e39cf50 // fmla v16, v26, v25
-	FMOVQ 48(R10), F31
-	WORD $0x4e3dcc3f // fmla v31, v1, v29
-	WORD $0x6e3edfff // fmul v31, v31, v30
-	FMOVQ F31, 48(R10)
-	WORD $0x4e3bcfe9 // fmla v9, v31, v27
-	WORD $0x4e39cff1 // fmla v17, v31, v25
-	FMOVQ 48(R11), F24
-	WORD $0x4e3dcc58 // fmla v24, v2, v29
-	WORD $0x6e3edf18 // fmul v24, v24, v30
-	FMOVQ F24, 48(R11)
-	WORD $0x4e3bcf0a // fmla v10, v24, v27
-	WORD $0x4e39cf12 // fmla v18, v24, v25
-	FMOVQ 48(R12), F28
-	WORD $0x4e3dcc7c // fmla v28, v3, v29
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	FMOVQ F28, 48(R12)
-	WORD $0x4e3bcf8b // fmla v11, v28, v27
-	WORD $0x4e39cf93 // fmla v19, v28, v25
-	FMOVQ 48(R13), F26
-	WORD $0x4e3dcc9a // fmla v26, v4, v29
-	WORD $0x6e3edf5a // fmul v26, v26, v30
-	FMOVQ F26, 48(R13)
-	WORD $0x4e3bcf4c // fmla v12, v26, v27
-	WORD $0x4e39cf54 // fmla v20, v26, v25
-	FMOVQ 48(R14), F31
-	WORD $0x4e3dccbf // fmla v31, v5, v29
-	WORD $0x6e3edfff // fmul v31, v31, v30
-	FMOVQ F31, 48(R14)
-	WORD $0x4e3bcfed // fmla v13, v31, v27
-	WORD $0x4e39cff5 // fmla v21, v31, v25
-	FMOVQ 48(R15), F24
-	WORD $0x4e3dccd8 // fmla v24, v6, v29
-	WORD $0x6e3edf18 // fmul v24, v24, v30
-	FMOVQ F24, 48(R15)
-	WORD $0x4e3bcf0e // fmla v14, v24, v27
-	WORD $0x4e39cf16 // fmla v22, v24, v25
-	FMOVQ 48(R19), F28
-	WORD $0x4e3dccfc // fmla v28, v7, v29
-	WORD $0x6e3edf9c // fmul v28, v28, v30
-	FMOVQ F28, 48(R19)
-	WORD $0x4e3bcf8f // fmla v15, v28, v27
-	WORD $0x4e39cf97 // fmla v23, v28, v25
+	FMOVQ 48(R8), F26
+	FMOVQ 48(R0), F30
+	WORD $0x4e39cc1e // fmla v30, v0, v25
+	WORD $0x6e38dfde // fmul v30, v30, v24
+	FMOVQ F30, 48(R0)
+	WORD $0x4e3bcfc8 // fmla v8, v30, v27
+	WORD $0x4e3acfd0 // fmla v16, v30, v26
+	FMOVQ 48(R10), F29
+	WORD $0x4e39cc3d // fmla v29, v1, v25
+	WORD $0x6e38dfbd // fmul v29, v29, v24
+	FMOVQ F29, 48(R10)
+	WORD $0x4e3bcfa9 // fmla v9, v29, v27
+	WORD $0x4e3acfb1 // fmla v17, v29, v26
+	FMOVQ 48(R11), F28
+	WORD $0x4e39cc5c // fmla v28, v2, v25
+	WORD $0x6e38df9c // fmul v28, v28, v24
+	FMOVQ F28, 48(R11)
+	WORD $0x4e3bcf8a // fmla v10, v28, v27
+	WORD $0x4e3acf92 // fmla v18, v28, v26
+	FMOVQ 48(R12), F30
+	WORD $0x4e39cc7e // fmla v30, v3, v25
+	WORD $0x6e38dfde // fmul v30, v30, v24
+	FMOVQ F30, 48(R12)
+	WORD $0x4e3bcfcb // fmla v11, v30, v27
+	WORD $0x4e3acfd3 // fmla v19, v30, v26
+	FMOVQ 48(R13), F29
+	WORD $0x4e39cc9d // fmla v29, v4, v25
+	WORD $0x6e38dfbd // fmul v29, v29, v24
+	FMOVQ F29, 48(R13)
+	WORD $0x4e3bcfac // fmla v12, v29, v27
+	WORD $0x4e3acfb4 // fmla v20, v29, v26
+	FMOVQ 48(R14), F28
+	WORD $0x4e39ccbc // fmla v28, v5, v25
+	WORD $0x6e38df9c // fmul v28, v28, v24
+	FMOVQ F28, 48(R14)
+	WORD $0x4e3bcf8d // fmla v13, v28, v27
+	WORD $0x4e3acf95 // fmla v21, v28, v26
+	FMOVQ 48(R15), F30
+	WORD $0x4e39ccde // fmla v30, v6, v25
+	WORD $0x6e38dfde // fmul v30, v30, v24
+	FMOVQ F30, 48(R15)
+	WORD $0x4e3bcfce // fmla v14, v30, v27
+	WORD $0x4e3acfd6 // fmla v22, v30, v26
+	FMOVQ 48(R19), F29
+	WORD $0x4e39ccfd // fmla v29, v7, v25
+	WORD $0x6e38dfbd // fmul v29, v29, v24
+	FMOVQ F29, 48(R19)
+	WORD $0x4e3bcfaf // fmla v15, v29, v27
+	WORD $0x4e3acfb7 // fmla v23, v29, v26
 	ADD $64, R0
 	ADD $64, R10
 	ADD $64, R11
@@ -1349,7 +1630,7 @@ step21:
 	ADD $64, R9
 	ADD $-64, R4
 	CMP $0, R4
-	BNE step21
+	BNE step45
 	SUB R3, R5
 	SUB R3, R7
 	MOVD R7, R8
@@ -1382,17 +1663,17 @@ step21:
 	ADD R3, R0
 	ADD $32, R1
 	ADD $-8, R2
-	JMP rows19
-done20:
-rows22:
+	JMP rows43
+done44:
+rows46:
 	CMP $1, R2
-	BLT done23
+	BLT done47
 	FMOVS 0(R1), F0
 	WORD $0x4e040400 // dup s[0] v0, v0
 	WORD $0x6e211c21 // eor v1, v1, v1
 	WORD $0x6e221c42 // eor v2, v2, v2
 	MOVD R3, R4
-step24:
+step48:
 	FMOVQ 0(R5), F3
 	FMOVQ 0(R9), F4
 	FMOVQ 0(R7), F5
@@ -1440,7 +1721,7 @@ step24:
 	ADD $64, R9
 	ADD $-64, R4
 	CMP $0, R4
-	BNE step24
+	BNE step48
 	SUB R3, R5
 	SUB R3, R7
 	MOVD R7, R8
@@ -1458,8 +1739,99 @@ step24:
 	ADD $4, R6
 	ADD $4, R1
 	ADD $-1, R2
-	JMP rows22
-done23:
+	JMP rows46
+done47:
+	FMOVS -60(R7), F0
+	WORD $0x4e040400 // dup s[0] v0, v0
+	FMOVS -56(R7), F1
+	WORD $0x4e040421 // dup s[0] v1, v1
+	MOVD d+8(FP), R1
+	MOVD r+48(FP), R6
+	MOVD n+16(FP), R2
+	MOVD v+56(FP), R0
+	MOVD o+64(FP), R4
+	MOVD vnext+72(FP), R3
+	MOVD onext+80(FP), R20
+loop50:
+	CMP $4, R2
+	BLT end51
+	FMOVQ 0(R1), F2
+	FMOVQ 0(R6), F3
+	FMOVQ 0(R0), F4
+	ADD R3<<0, R0, R25
+	PRFM (R25), PLDL1KEEP
+	ADD R20<<0, R4, R25
+	PRFM (R25), PLDL1KEEP
+	WORD $0x4ea2d484 // fsub v4, v4, v2
+	WORD $0x6e24dc04 // fmul v4, v0, v4
+	WORD $0x4e21cc83 // fmla v3, v4, v1
+	FMOVQ F4, 0(R1)
+	FMOVQ F3, 0(R4)
+	ADD $16, R1
+	ADD $16, R6
+	ADD $16, R0
+	ADD $16, R4
+	ADD $-4, R2
+	JMP loop50
+end51:
+	CMP $0, R2
+	BEQ done49
+	WORD $0x4ebf1fe2 // orr v2, v31, v31
+	MOVD R1, R25
+	VLD1.P 4(R25), V2.S[0]
+	CMP $1, R2
+	BEQ lanes52
+	VLD1.P 4(R25), V2.S[1]
+	CMP $2, R2
+	BEQ lanes52
+	VLD1.P 4(R25), V2.S[2]
+lanes52:
+	WORD $0x4ebf1fe3 // orr v3, v31, v31
+	MOVD R6, R25
+	VLD1.P 4(R25), V3.S[0]
+	CMP $1, R2
+	BEQ lanes53
+	VLD1.P 4(R25), V3.S[1]
+	CMP $2, R2
+	BEQ lanes53
+	VLD1.P 4(R25), V3.S[2]
+lanes53:
+	WORD $0x4ebf1fe4 // orr v4, v31, v31
+	MOVD R0, R25
+	VLD1.P 4(R25), V4.S[0]
+	CMP $1, R2
+	BEQ lanes54
+	VLD1.P 4(R25), V4.S[1]
+	CMP $2, R2
+	BEQ lanes54
+	VLD1.P 4(R25), V4.S[2]
+lanes54:
+	ADD R3<<0, R0, R25
+	PRFM (R25), PLDL1KEEP
+	ADD R20<<0, R4, R25
+	PRFM (R25), PLDL1KEEP
+	WORD $0x4ea2d484 // fsub v4, v4, v2
+	WORD $0x6e24dc04 // fmul v4, v0, v4
+	WORD $0x4e21cc83 // fmla v3, v4, v1
+	MOVD R1, R25
+	VST1.P V4.S[0], 4(R25)
+	CMP $1, R2
+	BEQ lanes55
+	VST1.P V4.S[1], 4(R25)
+	CMP $2, R2
+	BEQ lanes55
+	VST1.P V4.S[2], 4(R25)
+lanes55:
+	MOVD R4, R25
+	VST1.P V3.S[0], 4(R25)
+	CMP $1, R2
+	BEQ lanes56
+	VST1.P V3.S[1], 4(R25)
+	CMP $2, R2
+	BEQ lanes56
+	VST1.P V3.S[2], 4(R25)
+lanes56:
+done49:
 	RET
 
 // func updateNEON(s *float32, d *float32, n int, keys int, last *float32) 
@@ -1471,9 +1843,9 @@ TEXT ·updateNEON(SB), NOSPLIT, $0-40
 	LSL $2, R3, R3
 	MOVD last+32(FP), R5
 	ADD $64, R5
-rows25:
+rows57:
 	CMP $8, R2
-	BLT done26
+	BLT done58
 	MOVD R0, R6
 	ADD R3, R6
 	MOVD R6, R7
@@ -1505,7 +1877,7 @@ rows25:
 	FMOVS 28(R1), F7
 	WORD $0x4e0404e7 // dup s[0] v7, v7
 	MOVD R3, R4
-step27:
+step59:
 	FMOVQ 0(R5), F8
 	FMOVQ 0(R0), F9
 	WORD $0x4e28cc09 // fmla v9, v0, v8
@@ -1617,7 +1989,7 @@ step27:
 	ADD $64, R5
 	ADD $-64, R4
 	CMP $0, R4
-	BNE step27
+	BNE step59
 	SUB R3, R5
 	ADD R3, R0
 	ADD R3, R0
@@ -1628,15 +2000,15 @@ step27:
 	ADD R3, R0
 	ADD $32, R1
 	ADD $-8, R2
-	JMP rows25
-done26:
-rows28:
+	JMP rows57
+done58:
+rows60:
 	CMP $1, R2
-	BLT done29
+	BLT done61
 	FMOVS 0(R1), F0
 	WORD $0x4e040400 // dup s[0] v0, v0
 	MOVD R3, R4
-step30:
+step62:
 	FMOVQ 0(R5), F1
 	FMOVQ 0(R0), F2
 	WORD $0x4e21cc02 // fmla v2, v0, v1
@@ -1657,109 +2029,12 @@ step30:
 	ADD $64, R5
 	ADD $-64, R4
 	CMP $0, R4
-	BNE step30
+	BNE step62
 	SUB R3, R5
 	ADD $4, R1
 	ADD $-1, R2
-	JMP rows28
-done29:
-	RET
-
-// func correctNEON(d *float32, r *float32, v *float32, o *float32, n int, vnext int, onext int, beta float32, kq float32) 
-TEXT ·correctNEON(SB), NOSPLIT, $0-64
-	MOVD $constantNEON<>(SB), R25
-	FMOVQ 0(R25), F31
-	MOVD d+0(FP), R0
-	MOVD r+8(FP), R1
-	MOVD v+16(FP), R2
-	MOVD o+24(FP), R3
-	MOVD n+32(FP), R4
-	MOVD vnext+40(FP), R5
-	MOVD onext+48(FP), R6
-	FMOVS beta+56(FP), F0
-	WORD $0x4e040400 // dup s[0] v0, v0
-	FMOVS kq+60(FP), F1
-	WORD $0x4e040421 // dup s[0] v1, v1
-loop32:
-	CMP $4, R4
-	BLT end33
-	FMOVQ 0(R0), F2
-	FMOVQ 0(R1), F3
-	FMOVQ 0(R2), F4
-	ADD R5<<0, R2, R25
-	PRFM (R25), PLDL1KEEP
-	ADD R6<<0, R3, R25
-	PRFM (R25), PLDL1KEEP
-	WORD $0x4ea2d484 // fsub v4, v4, v2
-	WORD $0x6e24dc04 // fmul v4, v0, v4
-	WORD $0x4e21cc83 // fmla v3, v4, v1
-	FMOVQ F4, 0(R0)
-	FMOVQ F3, 0(R3)
-	ADD $16, R0
-	ADD $16, R1
-	ADD $16, R2
-	ADD $16, R3
-	ADD $-4, R4
-	JMP loop32
-end33:
-	CMP $0, R4
-	BEQ done31
-	WORD $0x4ebf1fe2 // orr v2, v31, v31
-	MOVD R0, R25
-	VLD1.P 4(R25), V2.S[0]
-	CMP $1, R4
-	BEQ lanes34
-	VLD1.P 4(R25), V2.S[1]
-	CMP $2, R4
-	BEQ lanes34
-	VLD1.P 4(R25), V2.S[2]
-lanes34:
-	WORD $0x4ebf1fe3 // orr v3, v31, v31
-	MOVD R1, R25
-	VLD1.P 4(R25), V3.S[0]
-	CMP $1, R4
-	BEQ lanes35
-	VLD1.P 4(R25), V3.S[1]
-	CMP $2, R4
-	BEQ lanes35
-	VLD1.P 4(R25), V3.S[2]
-lanes35:
-	WORD $0x4ebf1fe4 // orr v4, v31, v31
-	MOVD R2, R25
-	VLD1.P 4(R25), V4.S[0]
-	CMP $1, R4
-	BEQ lanes36
-	VLD1.P 4(R25), V4.S[1]
-	CMP $2, R4
-	BEQ lanes36
-	VLD1.P 4(R25), V4.S[2]
-lanes36:
-	ADD R5<<0, R2, R25
-	PRFM (R25), PLDL1KEEP
-	ADD R6<<0, R3, R25
-	PRFM (R25), PLDL1KEEP
-	WORD $0x4ea2d484 // fsub v4, v4, v2
-	WORD $0x6e24dc04 // fmul v4, v0, v4
-	WORD $0x4e21cc83 // fmla v3, v4, v1
-	MOVD R0, R25
-	VST1.P V4.S[0], 4(R25)
-	CMP $1, R4
-	BEQ lanes37
-	VST1.P V4.S[1], 4(R25)
-	CMP $2, R4
-	BEQ lanes37
-	VST1.P V4.S[2], 4(R25)
-lanes37:
-	MOVD R3, R25
-	VST1.P V3.S[0], 4(R25)
-	CMP $1, R4
-	BEQ lanes38
-	VST1.P V3.S[1], 4(R25)
-	CMP $2, R4
-	BEQ lanes38
-	VST1.P V3.S[2], 4(R25)
-lanes38:
-done31:
+	JMP rows60
+done61:
 	RET
 
 // func productsNEON(y *float32, q *float32, k *float32, n int) 
@@ -1774,7 +2049,7 @@ TEXT ·productsNEON(SB), NOSPLIT, $0-32
 	WORD $0x6e231c63 // eor v3, v3, v3
 	WORD $0x6e241c84 // eor v4, v4, v4
 	WORD $0x6e251ca5 // eor v5, v5, v5
-loop39:
+loop63:
 	FMOVQ 0(R1), F6
 	FMOVQ 0(R2), F7
 	WORD $0x4e26ccc0 // fmla v0, v6, v6
@@ -1799,7 +2074,7 @@ loop39:
 	ADD $64, R2
 	ADD $-16, R3
 	CMP $0, R3
-	BNE loop39
+	BNE loop63
 	WORD $0x4e21d406 // fadd v6, v0, v1
 	WORD $0x4e1804c7 // dup d[1] v7, v6
 	WORD $0x4e27d4c6 // fadd v6, v6, v7
@@ -1824,12 +2099,12 @@ loop39:
 TEXT ·askNEON(SB), NOSPLIT, $0-16
 	MOVD x+0(FP), R0
 	MOVD n+8(FP), R1
-loop40:
+loop64:
 	PRFM 0(R0), PLDL2KEEP
 	ADD $64, R0
 	ADD $-16, R1
 	CMP $0, R1
-	BGT loop40
+	BGT loop64
 	RET
 
 DATA constantNEON<>+0(SB)/8, $0x0000000000000000

@@ -11,7 +11,7 @@ const (
 	blockTokens = 64       // prepared ahead: small enough for a second-level cache
 	panelBytes  = 24 << 10 // of state that stay in a first-level cache for a block of tokens
 	maxPanel    = 256      // rows
-	askAhead    = 4        // tokens whose q and k are on their way from memory
+	askAhead    = 4        // tokens whose q, k and g are on their way from memory
 )
 
 const line = 16 // float32s in a cache line
@@ -50,11 +50,11 @@ func ScratchLen(K, Dg int) int {
 type worker struct {
 	*Net
 	*Kernels
-	d, r    []float32 // of the rows of a panel
+	d, r    []float32 // of the rows of a panel; r is for the kernels
 	g       []float32 // [blockTokens]
 	records []float32 // [blockTokens recordLen]
 	length  int       // of a record
-	panel   int       // rows
+	panel   int       // rows of one
 	scale   float64
 }
 
@@ -85,21 +85,25 @@ func (w *worker) head(b, h, from, to, t, n int) {
 	v, o := w.V.F[w.V.at(b, t, h):], w.O.F[w.O.at(b, t, h):]
 	for lo := from; lo < to; lo += w.panel {
 		hi := min(lo+w.panel, to)
-		s, d, ahead := state[lo*K:hi*K], w.d[:hi-lo], state[hi*K:]
+		x := panel{s: state[lo*K : hi*K], d: w.d[:hi-lo], vnext: 4 * w.V.T, onext: 4 * w.O.T}
+		ahead := state[hi*K:]
 		ahead = ahead[:min(len(ahead), w.panel*K)] // the next panel comes bit by bit
 		share := (len(ahead)/n + line) &^ (line - 1)
 		for i := range n {
-			next := w.record(i)
+			x.v, x.o = v[i*w.V.T+lo:][:hi-lo], o[i*w.O.T+lo:][:hi-lo]
+			if i+1 == n {
+				x.vnext, x.onext = 0, 0
+			}
 			if i == 0 {
-				w.dots(s, d, v[lo:], o[lo:], next, n > 1)
+				w.dots(&x, w.record(i))
 			} else {
-				w.step(s, d, v[i*w.V.T+lo:], o[i*w.O.T+lo:], w.record(i-1), next, i+1 < n)
+				w.step(&x, w.record(i-1), w.record(i))
 			}
 			share = min(share, len(ahead))
 			w.want(ahead[:share])
 			ahead = ahead[share:]
 		}
-		w.update(s, d, w.record(n-1))
+		w.update(&x, w.record(n-1))
 	}
 }
 
@@ -111,6 +115,7 @@ func (w *worker) prepare(b, h, t, n int) {
 		if ahead := i + askAhead; ahead < n {
 			w.want(w.Q.row(b, t+ahead, key, K))
 			w.want(w.K.row(b, t+ahead, key, K))
+			w.want(w.G.row(b, t+ahead, h, w.Dg))
 		}
 		r := w.record(i)
 		w.normalise(r, w.Q.row(b, t+i, key, K), w.K.row(b, t+i, key, K))

@@ -21,20 +21,20 @@ func main() {
 }
 
 func define(a *simd.Asm) {
-	pass{dots: true}.write(a, "dots", ` sets s = a·s, d = s·k and o = s·q for n rows of s.`)
-	pass{dots: true, channels: true}.write(a, "dotsChannels", ` sets s = a∘s, d = s·k and o = s·q for n rows of s.`)
+	pass{dots: true}.write(a, "dots", ` sets s = a·s, d = beta(v - s·k) and o = s·q + d(k·q) for n rows of s; r is for
+// n numbers. It asks for v and o of the token behind, vnext and onext bytes on.`)
+	pass{dots: true, channels: true}.write(a, "dotsChannels", ` is dots with a decay for every channel, s = a∘s.`)
 	pass{outer: true, dots: true}.write(a, "step", ` is update with last, then dots with next.`)
 	pass{outer: true, dots: true, channels: true}.write(a, "stepChannels", ` is update with last, then dotsChannels with next.`)
 	pass{outer: true}.write(a, "update", ` adds d·k to n rows of s.`)
-	correct(a)
 	products(a)
 	ask(a)
 }
 
-// The parts of a token's record.
+// The parts of a token's record: in bytes, then in rows.
 const (
-	header          = 64 // bytes: the decay of all channels, and what only Go reads
-	key, query, all = 0, 1, 2
+	decayAt, betaAt, kqAt, header = 0, 4, 8, 64
+	key, query, all               = 0, 1, 2
 )
 
 // pass is one reading and writing of the state.
@@ -45,16 +45,12 @@ type pass struct {
 }
 
 func (p pass) write(a *simd.Asm, name, doc string) {
-	params := []string{"s *float32", "d *float32"}
-	if p.dots {
-		params = append(params, "o *float32")
-	}
-	params = append(params, "n int", "keys int")
+	params := []string{"s *float32", "d *float32", "n int", "keys int"}
 	if p.outer {
 		params = append(params, "last *float32")
 	}
 	if p.dots {
-		params = append(params, "next *float32")
+		params = append(params, "next *float32", "r *float32", "v *float32", "o *float32", "vnext int", "onext int")
 	}
 	a.Func(name, doc, params, "", func() {
 		rows := 8
@@ -71,11 +67,12 @@ func (p pass) write(a *simd.Asm, name, doc string) {
 			a.Inc(w.last, header)
 		}
 		if p.dots {
-			w.o = a.Arg("o")
+			w.zero = a.C(0)
+			w.r = a.Arg("r")
 			next := a.Arg("next")
 			if !p.channels {
 				w.decay = a.Pin()
-				a.BroadcastTo(w.decay, simd.Mem{Base: next})
+				a.BroadcastTo(w.decay, simd.Mem{Base: next, Offset: decayAt})
 			}
 			a.Inc(next, header)
 			w.next = a.Rows(next, w.stride, 3)
@@ -84,6 +81,9 @@ func (p pass) write(a *simd.Asm, name, doc string) {
 		}
 		w.rows(rows)
 		w.rows(1)
+		if p.dots {
+			w.correct()
+		}
 	})
 }
 
@@ -91,12 +91,12 @@ func (p pass) write(a *simd.Asm, name, doc string) {
 type writer struct {
 	pass
 	a              *simd.Asm
-	s, d, o, n     simd.G
+	s, d, r, n     simd.G
 	left           simd.G // bytes of a row
 	last, nextBase simd.G
 	stride         simd.Stride
 	next           simd.Rows
-	decay          V
+	decay, zero    V
 }
 
 // rows takes R rows at a time. A row adds up lane by lane, then its lanes in the
@@ -143,7 +143,7 @@ func (w writer) rows(R int) {
 		a.DecBy(w.nextBase, w.stride[0])
 		w.next.Start()
 		w.sum(sk, sq)
-		a.Inc(w.o, 4*R)
+		a.Inc(w.r, 4*R)
 	}
 	for range R - 1 {
 		a.IncBy(w.s, w.stride[0])
@@ -191,7 +191,7 @@ func (w writer) column(s simd.Rows, e int, d, sk, sq []V) {
 	}
 }
 
-// sum leaves the sums of sk in d, those of sq in o.
+// sum leaves the sums of sk in d, those of sq in r.
 func (w writer) sum(sk, sq []V) {
 	a := w.a
 	R := len(sk)
@@ -200,7 +200,7 @@ func (w writer) sum(sk, sq []V) {
 	if R == 1 {
 		alone := func(v V) V { return a.SumLanes(slices.Repeat([][4]V{{v, v, v, v}}, a.Lanes()/4)) }
 		a.StoreFirst(alone(sk[0]), simd.Mem{Base: w.d})
-		a.StoreFirst(alone(sq[0]), simd.Mem{Base: w.o})
+		a.StoreFirst(alone(sq[0]), simd.Mem{Base: w.r})
 		return
 	}
 	var fours [][4]V
@@ -208,7 +208,7 @@ func (w writer) sum(sk, sq []V) {
 	for _, x := range []struct {
 		sums []V
 		base simd.G
-	}{{sk, w.d}, {sq, w.o}} {
+	}{{sk, w.d}, {sq, w.r}} {
 		for i := 0; i < R; i += 4 {
 			fours = append(fours, [4]V(x.sums[i:]))
 			to = append(to, simd.Mem{Base: x.base, Offset: 4 * i})
@@ -222,20 +222,24 @@ func (w writer) sum(sk, sq []V) {
 	}
 }
 
-// correct turns the products of rows into what the token changes and gives.
-func correct(a *simd.Asm) {
-	const doc = ` sets d = beta(v - d) and o = r + d·kq for n rows, and asks for v and o of
-// the next token, which lie vnext and onext bytes on.`
-	params := []string{"d *float32", "r *float32", "v *float32", "o *float32", "n int", "vnext int", "onext int", "beta float32", "kq float32"}
-	a.Func("correct", doc, params, "", func() {
-		d, r, v, o, n, vnext, onext := a.Arg("d"), a.Arg("r"), a.Arg("v"), a.Arg("o"), a.Arg("n"), a.Arg("vnext"), a.Arg("onext")
-		beta, kq := a.ArgF("beta"), a.ArgF("kq")
-		a.Each(n, 1, a.C(0), []simd.G{d, r, v}, []simd.G{d, o}, func(_ int, x []V) []V {
-			a.Prefetch(v, vnext, 1)
-			a.Prefetch(o, onext, 1)
-			e := a.Mul(beta, a.Sub(x[2], x[0]))
-			return []V{e, a.FMA(e, kq, x[1])}
-		})
+// correct turns the sums into d and o.
+func (w writer) correct() {
+	a := w.a
+	if !w.channels {
+		a.Release(w.decay)
+	}
+	d, r, n, v, o, vnext, onext := w.d, w.r, w.n, w.s, w.left, w.stride[0], a.G()
+	beta, kq := a.Pin(), a.Pin()
+	a.BroadcastTo(beta, simd.Mem{Base: w.nextBase, Offset: betaAt - header})
+	a.BroadcastTo(kq, simd.Mem{Base: w.nextBase, Offset: kqAt - header})
+	for i, name := range []string{"d", "r", "n", "v", "o", "vnext", "onext"} {
+		a.ArgTo([]simd.G{d, r, n, v, o, vnext, onext}[i], name)
+	}
+	a.Each(n, 1, w.zero, []simd.G{d, r, v}, []simd.G{d, o}, func(_ int, x []V) []V {
+		a.Prefetch(v, vnext, 1)
+		a.Prefetch(o, onext, 1)
+		e := a.Mul(beta, a.Sub(x[2], x[0]))
+		return []V{e, a.FMA(e, kq, x[1])}
 	})
 }
 

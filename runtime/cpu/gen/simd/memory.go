@@ -40,8 +40,13 @@ func (a *Asm) raw(format string, args ...any) {
 // Arg loads the pointer or int argument of that name.
 func (a *Asm) Arg(name string) G {
 	g := a.G()
-	a.raw("%s %s+%d(FP), %s", a.mov(), name, a.args[name], g.name)
+	a.ArgTo(g, name)
 	return g
+}
+
+// ArgTo loads the pointer or int argument of that name into a register at hand.
+func (a *Asm) ArgTo(g G, name string) {
+	a.raw("%s %s+%d(FP), %s", a.mov(), name, a.args[name], g.name)
 }
 
 // ArgF loads the float32 argument of that name into every lane of a pinned value.
