@@ -62,6 +62,21 @@ func axpyAVX2(y *float32, x *float32, n int, a float32)
 //go:noescape
 func rotateAVX2(u *float32, v *float32, cos *float32, sin *float32, n int)
 
+// mulAddAVX2 sets y = x·w + y.
+//
+//go:noescape
+func mulAddAVX2(y *float32, x *float32, w *float32, n int)
+
+// filter4AVX2 sets y = silu(Σ_p x_p·w_p).
+//
+//go:noescape
+func filter4AVX2(y *float32, x0 *float32, x1 *float32, x2 *float32, x3 *float32, w0 *float32, w1 *float32, w2 *float32, w3 *float32, n int)
+
+// transpose4AVX2 sets y[p][i] = x[i][p] for the first n/16·16 of n quadruples; a row of y is n long.
+//
+//go:noescape
+func transpose4AVX2(y *float32, x *float32, n int)
+
 // dotAVX2 returns Σ x·w.
 //
 //go:noescape
@@ -151,6 +166,21 @@ func axpyAVX512(y *float32, x *float32, n int, a float32)
 //
 //go:noescape
 func rotateAVX512(u *float32, v *float32, cos *float32, sin *float32, n int)
+
+// mulAddAVX512 sets y = x·w + y.
+//
+//go:noescape
+func mulAddAVX512(y *float32, x *float32, w *float32, n int)
+
+// filter4AVX512 sets y = silu(Σ_p x_p·w_p).
+//
+//go:noescape
+func filter4AVX512(y *float32, x0 *float32, x1 *float32, x2 *float32, x3 *float32, w0 *float32, w1 *float32, w2 *float32, w3 *float32, n int)
+
+// transpose4AVX512 sets y[p][i] = x[i][p] for the first n/16·16 of n quadruples; a row of y is n long.
+//
+//go:noescape
+func transpose4AVX512(y *float32, x *float32, n int)
 
 // dotAVX512 returns Σ x·w.
 //

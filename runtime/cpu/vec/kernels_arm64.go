@@ -62,6 +62,21 @@ func axpyNEON(y *float32, x *float32, n int, a float32)
 //go:noescape
 func rotateNEON(u *float32, v *float32, cos *float32, sin *float32, n int)
 
+// mulAddNEON sets y = x·w + y.
+//
+//go:noescape
+func mulAddNEON(y *float32, x *float32, w *float32, n int)
+
+// filter4NEON sets y = silu(Σ_p x_p·w_p).
+//
+//go:noescape
+func filter4NEON(y *float32, x0 *float32, x1 *float32, x2 *float32, x3 *float32, w0 *float32, w1 *float32, w2 *float32, w3 *float32, n int)
+
+// transpose4NEON sets y[p][i] = x[i][p] for the first n/16·16 of n quadruples; a row of y is n long.
+//
+//go:noescape
+func transpose4NEON(y *float32, x *float32, n int)
+
 // dotNEON returns Σ x·w.
 //
 //go:noescape

@@ -1768,6 +1768,417 @@ lanes94:
 done84:
 	RET
 
+// func mulAddNEON(y *float32, x *float32, w *float32, n int) 
+TEXT ·mulAddNEON(SB), NOSPLIT, $0-32
+	MOVD $constantNEON<>(SB), R25
+	FMOVQ 0(R25), F31
+	MOVD y+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD w+16(FP), R2
+	MOVD n+24(FP), R3
+loop96:
+	CMP $16, R3
+	BLT end97
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
+	FMOVQ 0(R2), F2
+	WORD $0x4e22cc20 // fmla v0, v1, v2
+	FMOVQ F0, 0(R0)
+	FMOVQ 16(R0), F3
+	FMOVQ 16(R1), F4
+	FMOVQ 16(R2), F5
+	WORD $0x4e25cc83 // fmla v3, v4, v5
+	FMOVQ F3, 16(R0)
+	FMOVQ 32(R0), F6
+	FMOVQ 32(R1), F7
+	FMOVQ 32(R2), F8
+	WORD $0x4e28cce6 // fmla v6, v7, v8
+	FMOVQ F6, 32(R0)
+	FMOVQ 48(R0), F9
+	FMOVQ 48(R1), F10
+	FMOVQ 48(R2), F11
+	WORD $0x4e2bcd49 // fmla v9, v10, v11
+	FMOVQ F9, 48(R0)
+	ADD $64, R0
+	ADD $64, R1
+	ADD $64, R2
+	ADD $-16, R3
+	JMP loop96
+end97:
+loop98:
+	CMP $4, R3
+	BLT end99
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
+	FMOVQ 0(R2), F2
+	WORD $0x4e22cc20 // fmla v0, v1, v2
+	FMOVQ F0, 0(R0)
+	ADD $16, R0
+	ADD $16, R1
+	ADD $16, R2
+	ADD $-4, R3
+	JMP loop98
+end99:
+	CMP $0, R3
+	BEQ done95
+	WORD $0x4ebf1fe0 // orr v0, v31, v31
+	MOVD R0, R25
+	VLD1.P 4(R25), V0.S[0]
+	CMP $1, R3
+	BEQ lanes100
+	VLD1.P 4(R25), V0.S[1]
+	CMP $2, R3
+	BEQ lanes100
+	VLD1.P 4(R25), V0.S[2]
+lanes100:
+	WORD $0x4ebf1fe1 // orr v1, v31, v31
+	MOVD R1, R25
+	VLD1.P 4(R25), V1.S[0]
+	CMP $1, R3
+	BEQ lanes101
+	VLD1.P 4(R25), V1.S[1]
+	CMP $2, R3
+	BEQ lanes101
+	VLD1.P 4(R25), V1.S[2]
+lanes101:
+	WORD $0x4ebf1fe2 // orr v2, v31, v31
+	MOVD R2, R25
+	VLD1.P 4(R25), V2.S[0]
+	CMP $1, R3
+	BEQ lanes102
+	VLD1.P 4(R25), V2.S[1]
+	CMP $2, R3
+	BEQ lanes102
+	VLD1.P 4(R25), V2.S[2]
+lanes102:
+	WORD $0x4e22cc20 // fmla v0, v1, v2
+	MOVD R0, R25
+	VST1.P V0.S[0], 4(R25)
+	CMP $1, R3
+	BEQ lanes103
+	VST1.P V0.S[1], 4(R25)
+	CMP $2, R3
+	BEQ lanes103
+	VST1.P V0.S[2], 4(R25)
+lanes103:
+done95:
+	RET
+
+// func filter4NEON(y *float32, x0 *float32, x1 *float32, x2 *float32, x3 *float32, w0 *float32, w1 *float32, w2 *float32, w3 *float32, n int) 
+TEXT ·filter4NEON(SB), NOSPLIT, $0-80
+	MOVD $constantNEON<>(SB), R25
+	FMOVQ 0(R25), F31
+	FMOVQ 16(R25), F29
+	FMOVQ 32(R25), F28
+	FMOVQ 48(R25), F27
+	FMOVQ 64(R25), F26
+	FMOVQ 80(R25), F25
+	FMOVQ 96(R25), F24
+	FMOVQ 112(R25), F23
+	FMOVQ 128(R25), F22
+	FMOVQ 144(R25), F21
+	FMOVQ 160(R25), F20
+	FMOVQ 176(R25), F19
+	FMOVQ 192(R25), F30
+	FMOVQ 208(R25), F18
+	MOVD y+0(FP), R0
+	MOVD x0+8(FP), R1
+	MOVD x1+16(FP), R2
+	MOVD x2+24(FP), R3
+	MOVD x3+32(FP), R4
+	MOVD w0+40(FP), R5
+	MOVD w1+48(FP), R6
+	MOVD w2+56(FP), R7
+	MOVD w3+64(FP), R8
+	MOVD n+72(FP), R9
+loop105:
+	CMP $4, R9
+	BLT end106
+	FMOVQ 0(R1), F0
+	FMOVQ 0(R2), F1
+	FMOVQ 0(R3), F2
+	FMOVQ 0(R4), F3
+	FMOVQ 0(R5), F4
+	FMOVQ 0(R6), F5
+	FMOVQ 0(R7), F6
+	FMOVQ 0(R8), F7
+	WORD $0x6e24dc00 // fmul v0, v0, v4
+	WORD $0x4e25cc20 // fmla v0, v1, v5
+	WORD $0x4e26cc40 // fmla v0, v2, v6
+	WORD $0x4e27cc60 // fmla v0, v3, v7
+	WORD $0x4ebe1c08 // orr v8, v0, v30
+	WORD $0x4ea8f788 // fmin v8, v28, v8
+	WORD $0x4e28f7a8 // fmax v8, v29, v8
+	WORD $0x6e3bdd09 // fmul v9, v8, v27
+	WORD $0x4e218929 // frintn v9, v9
+	WORD $0x4ebacd28 // fmls v8, v9, v26
+	WORD $0x4eb9cd28 // fmls v8, v9, v25
+	WORD $0x4eb71eea // orr v10, v23, v23
+	WORD $0x4e28cf0a // fmla v10, v24, v8
+	WORD $0x4eb61ecb // orr v11, v22, v22
+	WORD $0x4e28cd4b // fmla v11, v10, v8
+	WORD $0x4eb51eac // orr v12, v21, v21
+	WORD $0x4e28cd6c // fmla v12, v11, v8
+	WORD $0x4eb41e8d // orr v13, v20, v20
+	WORD $0x4e28cd8d // fmla v13, v12, v8
+	WORD $0x4eb31e6e // orr v14, v19, v19
+	WORD $0x4e28cdae // fmla v14, v13, v8
+	WORD $0x4eb31e6f // orr v15, v19, v19
+	WORD $0x4e28cdcf // fmla v15, v14, v8
+	WORD $0x4e21a929 // fcvtns v9, v9
+	WORD $0x4f3f0530 // sshr #1 v16, v9
+	WORD $0x6eb08529 // sub v9, v9, v16
+	WORD $0x4f375610 // shl #23 v16, v16
+	WORD $0x4eb38610 // add v16, v16, v19
+	WORD $0x6e30ddef // fmul v15, v15, v16
+	WORD $0x4f375529 // shl #23 v9, v9
+	WORD $0x4eb38529 // add v9, v9, v19
+	WORD $0x6e29ddef // fmul v15, v15, v9
+	WORD $0x4f210411 // sshr #31 v17, v0
+	WORD $0x6e731df1 // bsl v17, v15, v19
+	WORD $0x4e33d5ef // fadd v15, v15, v19
+	WORD $0x6e2ffe31 // fdiv v17, v17, v15
+	WORD $0x4e20f640 // fmax v0, v18, v0
+	WORD $0x6e31dc00 // fmul v0, v0, v17
+	FMOVQ F0, 0(R0)
+	ADD $16, R1
+	ADD $16, R2
+	ADD $16, R3
+	ADD $16, R4
+	ADD $16, R5
+	ADD $16, R6
+	ADD $16, R7
+	ADD $16, R8
+	ADD $16, R0
+	ADD $-4, R9
+	JMP loop105
+end106:
+	CMP $0, R9
+	BEQ done104
+	WORD $0x4ebf1fe0 // orr v0, v31, v31
+	MOVD R1, R25
+	VLD1.P 4(R25), V0.S[0]
+	CMP $1, R9
+	BEQ lanes107
+	VLD1.P 4(R25), V0.S[1]
+	CMP $2, R9
+	BEQ lanes107
+	VLD1.P 4(R25), V0.S[2]
+lanes107:
+	WORD $0x4ebf1fe1 // orr v1, v31, v31
+	MOVD R2, R25
+	VLD1.P 4(R25), V1.S[0]
+	CMP $1, R9
+	BEQ lanes108
+	VLD1.P 4(R25), V1.S[1]
+	CMP $2, R9
+	BEQ lanes108
+	VLD1.P 4(R25), V1.S[2]
+lanes108:
+	WORD $0x4ebf1fe2 // orr v2, v31, v31
+	MOVD R3, R25
+	VLD1.P 4(R25), V2.S[0]
+	CMP $1, R9
+	BEQ lanes109
+	VLD1.P 4(R25), V2.S[1]
+	CMP $2, R9
+	BEQ lanes109
+	VLD1.P 4(R25), V2.S[2]
+lanes109:
+	WORD $0x4ebf1fe3 // orr v3, v31, v31
+	MOVD R4, R25
+	VLD1.P 4(R25), V3.S[0]
+	CMP $1, R9
+	BEQ lanes110
+	VLD1.P 4(R25), V3.S[1]
+	CMP $2, R9
+	BEQ lanes110
+	VLD1.P 4(R25), V3.S[2]
+lanes110:
+	WORD $0x4ebf1fe4 // orr v4, v31, v31
+	MOVD R5, R25
+	VLD1.P 4(R25), V4.S[0]
+	CMP $1, R9
+	BEQ lanes111
+	VLD1.P 4(R25), V4.S[1]
+	CMP $2, R9
+	BEQ lanes111
+	VLD1.P 4(R25), V4.S[2]
+lanes111:
+	WORD $0x4ebf1fe5 // orr v5, v31, v31
+	MOVD R6, R25
+	VLD1.P 4(R25), V5.S[0]
+	CMP $1, R9
+	BEQ lanes112
+	VLD1.P 4(R25), V5.S[1]
+	CMP $2, R9
+	BEQ lanes112
+	VLD1.P 4(R25), V5.S[2]
+lanes112:
+	WORD $0x4ebf1fe6 // orr v6, v31, v31
+	MOVD R7, R25
+	VLD1.P 4(R25), V6.S[0]
+	CMP $1, R9
+	BEQ lanes113
+	VLD1.P 4(R25), V6.S[1]
+	CMP $2, R9
+	BEQ lanes113
+	VLD1.P 4(R25), V6.S[2]
+lanes113:
+	WORD $0x4ebf1fe7 // orr v7, v31, v31
+	MOVD R8, R25
+	VLD1.P 4(R25), V7.S[0]
+	CMP $1, R9
+	BEQ lanes114
+	VLD1.P 4(R25), V7.S[1]
+	CMP $2, R9
+	BEQ lanes114
+	VLD1.P 4(R25), V7.S[2]
+lanes114:
+	WORD $0x6e24dc00 // fmul v0, v0, v4
+	WORD $0x4e25cc20 // fmla v0, v1, v5
+	WORD $0x4e26cc40 // fmla v0, v2, v6
+	WORD $0x4e27cc60 // fmla v0, v3, v7
+	WORD $0x4ebe1c08 // orr v8, v0, v30
+	WORD $0x4ea8f788 // fmin v8, v28, v8
+	WORD $0x4e28f7a8 // fmax v8, v29, v8
+	WORD $0x6e3bdd09 // fmul v9, v8, v27
+	WORD $0x4e218929 // frintn v9, v9
+	WORD $0x4ebacd28 // fmls v8, v9, v26
+	WORD $0x4eb9cd28 // fmls v8, v9, v25
+	WORD $0x4eb71eea // orr v10, v23, v23
+	WORD $0x4e28cf0a // fmla v10, v24, v8
+	WORD $0x4eb61ecb // orr v11, v22, v22
+	WORD $0x4e28cd4b // fmla v11, v10, v8
+	WORD $0x4eb51eac // orr v12, v21, v21
+	WORD $0x4e28cd6c // fmla v12, v11, v8
+	WORD $0x4eb41e8d // orr v13, v20, v20
+	WORD $0x4e28cd8d // fmla v13, v12, v8
+	WORD $0x4eb31e6e // orr v14, v19, v19
+	WORD $0x4e28cdae // fmla v14, v13, v8
+	WORD $0x4eb31e6f // orr v15, v19, v19
+	WORD $0x4e28cdcf // fmla v15, v14, v8
+	WORD $0x4e21a929 // fcvtns v9, v9
+	WORD $0x4f3f0530 // sshr #1 v16, v9
+	WORD $0x6eb08529 // sub v9, v9, v16
+	WORD $0x4f375610 // shl #23 v16, v16
+	WORD $0x4eb38610 // add v16, v16, v19
+	WORD $0x6e30ddef // fmul v15, v15, v16
+	WORD $0x4f375529 // shl #23 v9, v9
+	WORD $0x4eb38529 // add v9, v9, v19
+	WORD $0x6e29ddef // fmul v15, v15, v9
+	WORD $0x4f210411 // sshr #31 v17, v0
+	WORD $0x6e731df1 // bsl v17, v15, v19
+	WORD $0x4e33d5ef // fadd v15, v15, v19
+	WORD $0x6e2ffe31 // fdiv v17, v17, v15
+	WORD $0x4e20f640 // fmax v0, v18, v0
+	WORD $0x6e31dc00 // fmul v0, v0, v17
+	MOVD R0, R25
+	VST1.P V0.S[0], 4(R25)
+	CMP $1, R9
+	BEQ lanes115
+	VST1.P V0.S[1], 4(R25)
+	CMP $2, R9
+	BEQ lanes115
+	VST1.P V0.S[2], 4(R25)
+lanes115:
+done104:
+	RET
+
+// func transpose4NEON(y *float32, x *float32, n int) 
+TEXT ·transpose4NEON(SB), NOSPLIT, $0-24
+	MOVD y+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD n+16(FP), R2
+	MOVD R2, R3
+	LSL $2, R3, R3
+	MOVD R0, R4
+	ADD R3, R4
+	MOVD R4, R5
+	ADD R3, R5
+	MOVD R5, R6
+	ADD R3, R6
+loop116:
+	CMP $16, R2
+	BLT done117
+	ADD $0, R1, R25
+	FMOVQ 0(R25), F0
+	FMOVQ 16(R25), F1
+	FMOVQ 32(R25), F2
+	FMOVQ 48(R25), F3
+	WORD $0x4e813804 // zip1 v4, v0, v1
+	WORD $0x4e817800 // zip2 v0, v0, v1
+	WORD $0x4e833845 // zip1 v5, v2, v3
+	WORD $0x4e837842 // zip2 v2, v2, v3
+	WORD $0x4ec53886 // zip1 d v6, v4, v5
+	WORD $0x4ec57884 // zip2 d v4, v4, v5
+	WORD $0x4ec23807 // zip1 d v7, v0, v2
+	WORD $0x4ec27800 // zip2 d v0, v0, v2
+	FMOVQ F6, 0(R0)
+	FMOVQ F4, 0(R4)
+	FMOVQ F7, 0(R5)
+	FMOVQ F0, 0(R6)
+	ADD $64, R1, R25
+	FMOVQ 0(R25), F8
+	FMOVQ 16(R25), F9
+	FMOVQ 32(R25), F10
+	FMOVQ 48(R25), F11
+	WORD $0x4e89390c // zip1 v12, v8, v9
+	WORD $0x4e897908 // zip2 v8, v8, v9
+	WORD $0x4e8b394d // zip1 v13, v10, v11
+	WORD $0x4e8b794a // zip2 v10, v10, v11
+	WORD $0x4ecd398e // zip1 d v14, v12, v13
+	WORD $0x4ecd798c // zip2 d v12, v12, v13
+	WORD $0x4eca390f // zip1 d v15, v8, v10
+	WORD $0x4eca7908 // zip2 d v8, v8, v10
+	FMOVQ F14, 16(R0)
+	FMOVQ F12, 16(R4)
+	FMOVQ F15, 16(R5)
+	FMOVQ F8, 16(R6)
+	ADD $128, R1, R25
+	FMOVQ 0(R25), F16
+	FMOVQ 16(R25), F17
+	FMOVQ 32(R25), F18
+	FMOVQ 48(R25), F19
+	WORD $0x4e913a14 // zip1 v20, v16, v17
+	WORD $0x4e917a10 // zip2 v16, v16, v17
+	WORD $0x4e933a55 // zip1 v21, v18, v19
+	WORD $0x4e937a52 // zip2 v18, v18, v19
+	WORD $0x4ed53a96 // zip1 d v22, v20, v21
+	WORD $0x4ed57a94 // zip2 d v20, v20, v21
+	WORD $0x4ed23a17 // zip1 d v23, v16, v18
+	WORD $0x4ed27a10 // zip2 d v16, v16, v18
+	FMOVQ F22, 32(R0)
+	FMOVQ F20, 32(R4)
+	FMOVQ F23, 32(R5)
+	FMOVQ F16, 32(R6)
+	ADD $192, R1, R25
+	FMOVQ 0(R25), F24
+	FMOVQ 16(R25), F25
+	FMOVQ 32(R25), F26
+	FMOVQ 48(R25), F27
+	WORD $0x4e993b1c // zip1 v28, v24, v25
+	WORD $0x4e997b18 // zip2 v24, v24, v25
+	WORD $0x4e9b3b5d // zip1 v29, v26, v27
+	WORD $0x4e9b7b5a // zip2 v26, v26, v27
+	WORD $0x4edd3b9e // zip1 d v30, v28, v29
+	WORD $0x4edd7b9c // zip2 d v28, v28, v29
+	WORD $0x4eda3b1f // zip1 d v31, v24, v26
+	WORD $0x4eda7b18 // zip2 d v24, v24, v26
+	FMOVQ F30, 48(R0)
+	FMOVQ F28, 48(R4)
+	FMOVQ F31, 48(R5)
+	FMOVQ F24, 48(R6)
+	ADD $64, R0
+	ADD $64, R4
+	ADD $64, R5
+	ADD $64, R6
+	ADD $256, R1
+	ADD $-16, R2
+	JMP loop116
+done117:
+	RET
+
 // func dotNEON(x *float32, w *float32, n int) float32
 TEXT ·dotNEON(SB), NOSPLIT, $0-28
 	MOVD $constantNEON<>(SB), R25
@@ -1779,9 +2190,9 @@ TEXT ·dotNEON(SB), NOSPLIT, $0-28
 	MOVD n+16(FP), R0
 	MOVD x+0(FP), R1
 	MOVD w+8(FP), R2
-loop96:
+loop119:
 	CMP $16, R0
-	BLT end97
+	BLT end120
 	FMOVQ 0(R1), F4
 	FMOVQ 0(R2), F5
 	WORD $0x4e25cc80 // fmla v0, v4, v5
@@ -1797,43 +2208,43 @@ loop96:
 	ADD $64, R1
 	ADD $64, R2
 	ADD $-16, R0
-	JMP loop96
-end97:
-loop98:
+	JMP loop119
+end120:
+loop121:
 	CMP $4, R0
-	BLT end99
+	BLT end122
 	FMOVQ 0(R1), F4
 	FMOVQ 0(R2), F5
 	WORD $0x4e25cc80 // fmla v0, v4, v5
 	ADD $16, R1
 	ADD $16, R2
 	ADD $-4, R0
-	JMP loop98
-end99:
+	JMP loop121
+end122:
 	CMP $0, R0
-	BEQ done95
+	BEQ done118
 	WORD $0x4ebf1fe4 // orr v4, v31, v31
 	MOVD R1, R25
 	VLD1.P 4(R25), V4.S[0]
 	CMP $1, R0
-	BEQ lanes100
+	BEQ lanes123
 	VLD1.P 4(R25), V4.S[1]
 	CMP $2, R0
-	BEQ lanes100
+	BEQ lanes123
 	VLD1.P 4(R25), V4.S[2]
-lanes100:
+lanes123:
 	WORD $0x4ebf1fe5 // orr v5, v31, v31
 	MOVD R2, R25
 	VLD1.P 4(R25), V5.S[0]
 	CMP $1, R0
-	BEQ lanes101
+	BEQ lanes124
 	VLD1.P 4(R25), V5.S[1]
 	CMP $2, R0
-	BEQ lanes101
+	BEQ lanes124
 	VLD1.P 4(R25), V5.S[2]
-lanes101:
+lanes124:
 	WORD $0x4e25cc80 // fmla v0, v4, v5
-done95:
+done118:
 	WORD $0x4e21d400 // fadd v0, v0, v1
 	WORD $0x4e23d442 // fadd v2, v2, v3
 	WORD $0x4e22d400 // fadd v0, v0, v2
@@ -1854,9 +2265,9 @@ TEXT ·sumSquaresNEON(SB), NOSPLIT, $0-20
 	WORD $0x4ebf1fe3 // orr v3, v31, v31
 	MOVD n+8(FP), R0
 	MOVD x+0(FP), R1
-loop103:
+loop126:
 	CMP $16, R0
-	BLT end104
+	BLT end127
 	FMOVQ 0(R1), F4
 	WORD $0x4e24cc80 // fmla v0, v4, v4
 	FMOVQ 16(R1), F5
@@ -1867,31 +2278,31 @@ loop103:
 	WORD $0x4e27cce3 // fmla v3, v7, v7
 	ADD $64, R1
 	ADD $-16, R0
-	JMP loop103
-end104:
-loop105:
+	JMP loop126
+end127:
+loop128:
 	CMP $4, R0
-	BLT end106
+	BLT end129
 	FMOVQ 0(R1), F4
 	WORD $0x4e24cc80 // fmla v0, v4, v4
 	ADD $16, R1
 	ADD $-4, R0
-	JMP loop105
-end106:
+	JMP loop128
+end129:
 	CMP $0, R0
-	BEQ done102
+	BEQ done125
 	WORD $0x4ebf1fe4 // orr v4, v31, v31
 	MOVD R1, R25
 	VLD1.P 4(R25), V4.S[0]
 	CMP $1, R0
-	BEQ lanes107
+	BEQ lanes130
 	VLD1.P 4(R25), V4.S[1]
 	CMP $2, R0
-	BEQ lanes107
+	BEQ lanes130
 	VLD1.P 4(R25), V4.S[2]
-lanes107:
+lanes130:
 	WORD $0x4e24cc80 // fmla v0, v4, v4
-done102:
+done125:
 	WORD $0x4e21d400 // fadd v0, v0, v1
 	WORD $0x4e23d442 // fadd v2, v2, v3
 	WORD $0x4e22d400 // fadd v0, v0, v2
@@ -1912,9 +2323,9 @@ TEXT ·maxNEON(SB), NOSPLIT, $0-20
 	WORD $0x4ebf1fe3 // orr v3, v31, v31
 	MOVD n+8(FP), R0
 	MOVD x+0(FP), R1
-loop109:
+loop132:
 	CMP $16, R0
-	BLT end110
+	BLT end133
 	FMOVQ 0(R1), F4
 	WORD $0x4e20f480 // fmax v0, v4, v0
 	FMOVQ 16(R1), F5
@@ -1925,31 +2336,31 @@ loop109:
 	WORD $0x4e23f4e3 // fmax v3, v7, v3
 	ADD $64, R1
 	ADD $-16, R0
-	JMP loop109
-end110:
-loop111:
+	JMP loop132
+end133:
+loop134:
 	CMP $4, R0
-	BLT end112
+	BLT end135
 	FMOVQ 0(R1), F4
 	WORD $0x4e20f480 // fmax v0, v4, v0
 	ADD $16, R1
 	ADD $-4, R0
-	JMP loop111
-end112:
+	JMP loop134
+end135:
 	CMP $0, R0
-	BEQ done108
+	BEQ done131
 	WORD $0x4ebf1fe4 // orr v4, v31, v31
 	MOVD R1, R25
 	VLD1.P 4(R25), V4.S[0]
 	CMP $1, R0
-	BEQ lanes113
+	BEQ lanes136
 	VLD1.P 4(R25), V4.S[1]
 	CMP $2, R0
-	BEQ lanes113
+	BEQ lanes136
 	VLD1.P 4(R25), V4.S[2]
-lanes113:
+lanes136:
 	WORD $0x4e20f480 // fmax v0, v4, v0
-done108:
+done131:
 	WORD $0x4e20f420 // fmax v0, v1, v0
 	WORD $0x4e22f462 // fmax v2, v3, v2
 	WORD $0x4e20f440 // fmax v0, v2, v0
@@ -1985,9 +2396,9 @@ TEXT ·expSumNEON(SB), NOSPLIT, $0-36
 	MOVD n+16(FP), R0
 	MOVD x+8(FP), R1
 	MOVD y+0(FP), R2
-loop115:
+loop138:
 	CMP $16, R0
-	BLT end116
+	BLT end139
 	FMOVQ 0(R1), F5
 	WORD $0x4ea4d4a5 // fsub v5, v5, v4
 	WORD $0x4ea5f785 // fmin v5, v28, v5
@@ -2115,11 +2526,11 @@ loop115:
 	ADD $64, R1
 	ADD $64, R2
 	ADD $-16, R0
-	JMP loop115
-end116:
-loop117:
+	JMP loop138
+end139:
+loop140:
 	CMP $4, R0
-	BLT end118
+	BLT end141
 	FMOVQ 0(R1), F5
 	WORD $0x4ea4d4a5 // fsub v5, v5, v4
 	WORD $0x4ea5f785 // fmin v5, v28, v5
@@ -2154,20 +2565,20 @@ loop117:
 	ADD $16, R1
 	ADD $16, R2
 	ADD $-4, R0
-	JMP loop117
-end118:
+	JMP loop140
+end141:
 	CMP $0, R0
-	BEQ done114
+	BEQ done137
 	WORD $0x4ebe1fc5 // orr v5, v30, v30
 	MOVD R1, R25
 	VLD1.P 4(R25), V5.S[0]
 	CMP $1, R0
-	BEQ lanes119
+	BEQ lanes142
 	VLD1.P 4(R25), V5.S[1]
 	CMP $2, R0
-	BEQ lanes119
+	BEQ lanes142
 	VLD1.P 4(R25), V5.S[2]
-lanes119:
+lanes142:
 	WORD $0x4ea4d4a5 // fsub v5, v5, v4
 	WORD $0x4ea5f785 // fmin v5, v28, v5
 	WORD $0x4e25f7a5 // fmax v5, v29, v5
@@ -2200,13 +2611,13 @@ lanes119:
 	MOVD R2, R25
 	VST1.P V12.S[0], 4(R25)
 	CMP $1, R0
-	BEQ lanes120
+	BEQ lanes143
 	VST1.P V12.S[1], 4(R25)
 	CMP $2, R0
-	BEQ lanes120
+	BEQ lanes143
 	VST1.P V12.S[2], 4(R25)
-lanes120:
-done114:
+lanes143:
+done137:
 	WORD $0x4e21d400 // fadd v0, v0, v1
 	WORD $0x4e23d442 // fadd v2, v2, v3
 	WORD $0x4e22d400 // fadd v0, v0, v2
@@ -2222,9 +2633,9 @@ TEXT ·fromHalfNEON(SB), NOSPLIT, $0-24
 	MOVD y+0(FP), R0
 	MOVD x+8(FP), R1
 	MOVD n+16(FP), R2
-loop121:
+loop144:
 	CMP $16, R2
-	BLT done122
+	BLT done145
 	FMOVD 0(R1), F0
 	WORD $0x0e217800 // fcvtl v0, v0
 	FMOVQ F0, 0(R0)
@@ -2240,8 +2651,8 @@ loop121:
 	ADD $32, R1
 	ADD $64, R0
 	ADD $-16, R2
-	JMP loop121
-done122:
+	JMP loop144
+done145:
 	RET
 
 // func toHalfNEON(y *uint16, x *float32, n int) 
@@ -2249,9 +2660,9 @@ TEXT ·toHalfNEON(SB), NOSPLIT, $0-24
 	MOVD y+0(FP), R0
 	MOVD x+8(FP), R1
 	MOVD n+16(FP), R2
-loop123:
+loop146:
 	CMP $16, R2
-	BLT done124
+	BLT done147
 	FMOVQ 0(R1), F0
 	WORD $0x0e216800 // fcvtn v0, v0
 	FMOVD F0, 0(R0)
@@ -2267,8 +2678,8 @@ loop123:
 	ADD $64, R1
 	ADD $32, R0
 	ADD $-16, R2
-	JMP loop123
-done124:
+	JMP loop146
+done147:
 	RET
 
 DATA constantNEON<>+0(SB)/8, $0x0000000000000000

@@ -37,6 +37,28 @@ var scalar = &Funcs{
 			ys[i] = a * v * ws[i]
 		}
 	},
+	mulAdd: func(y, x, w *float32, n int) {
+		ys, ws := unsafe.Slice(y, n), unsafe.Slice(w, n)
+		for i, v := range unsafe.Slice(x, n) {
+			ys[i] += v * ws[i]
+		}
+	},
+	filter4: func(y, x0, x1, x2, x3, w0, w1, w2, w3 *float32, n int) {
+		ys := unsafe.Slice(y, n)
+		at := func(p *float32, i int) float32 { return unsafe.Slice(p, n)[i] }
+		for i := range ys {
+			s := at(x0, i)*at(w0, i) + at(x1, i)*at(w1, i) + at(x2, i)*at(w2, i) + at(x3, i)*at(w3, i)
+			ys[i] = float32(silu(float64(s)))
+		}
+	},
+	transpose4: func(y, x *float32, n int) {
+		ys, xs := unsafe.Slice(y, 4*n), unsafe.Slice(x, 4*n)
+		for i := range n {
+			for p := range 4 {
+				ys[p*n+i] = xs[4*i+p]
+			}
+		}
+	},
 	rotate: func(u, v, cos, sin *float32, n int) {
 		us, vs, c, s := unsafe.Slice(u, n), unsafe.Slice(v, n), unsafe.Slice(cos, n), unsafe.Slice(sin, n)
 		for i := range us {

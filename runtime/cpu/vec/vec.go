@@ -22,6 +22,9 @@ type Funcs struct {
 	add, mul, mulSigmoid, mulSilu func(y, x, w *float32, n int)
 	scale, axpy                   func(y, x *float32, n int, a float32)
 	scaleMul                      func(y, x, w *float32, n int, a float32)
+	mulAdd                        func(y, x, w *float32, n int)
+	filter4                       func(y, x0, x1, x2, x3, w0, w1, w2, w3 *float32, n int)
+	transpose4                    func(y, x *float32, n int)
 	rotate                        func(u, v, cos, sin *float32, n int)
 	dot                           func(x, w *float32, n int) float32
 	sumSquares, max               func(x *float32, n int) float32
@@ -73,6 +76,9 @@ func (f *Funcs) ScaleMul(y []float32, a float32, x, w []float32) {
 
 // Axpy adds a·x to y.
 func (f *Funcs) Axpy(y []float32, a float32, x []float32) { f.axpy(p(y), p(x[:len(y)]), len(y), a) }
+
+// MulAdd adds x·w to y.
+func (f *Funcs) MulAdd(y, x, w []float32) { f.mulAdd(p(y), p(x[:len(y)]), p(w[:len(y)]), len(y)) }
 
 // Rotate turns each pair (u, v) by the angle of that cosine and sine:
 // (u cos - v sin, u sin + v cos). Rope's pairs (j, j+dims/2) are the two halves

@@ -3,6 +3,7 @@ package vec_test
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/deltaloom/deltaloom/quant"
@@ -133,6 +134,11 @@ func TestLengths(t *testing.T) {
 			f.Rotate(y, u, x, w)
 		},
 		"exp_sum": func(f *vec.Funcs, y, x, w []float32) { f.ExpSum(y, x, 2) },
+		"mul_add": func(f *vec.Funcs, y, x, w []float32) { f.MulAdd(y, x, w) },
+		"filter4": func(f *vec.Funcs, y, x, w []float32) {
+			taps := slices.Concat(x, w, x, w)
+			f.Filter4(y, [4][]float32{x, w, x, append([]float32{}, y...)}, taps)
+		},
 	}
 	for _, e := range elementwise {
 		functions[e.name] = e.f
@@ -217,6 +223,39 @@ func TestAxpyAndRotate(t *testing.T) {
 		for i, want := range []float32{1, 20, 15.75} {
 			if v[i] != want {
 				t.Errorf("rotate: v[%d] is %v, want %v", i, v[i], want)
+			}
+		}
+	})
+}
+
+func TestFilter4(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 10))
+	each(t, func(t *testing.T, f *vec.Funcs) {
+		for n := range 70 {
+			for k, w := range guard.Slices[float32](t, 4*n) {
+				taps := guard.Slices[float32](t, 4*n)[k]
+				var x [4][]float32
+				for p := range x {
+					x[p] = guard.Slices[float32](t, n)[k]
+					for i := range x[p] {
+						x[p][i], w[4*i+p] = float32(r.NormFloat64()), float32(r.NormFloat64())
+					}
+				}
+				y := make([]float32, n)
+				f.Transpose4(taps, w)
+				f.Filter4(y, x, taps)
+				for i := range y {
+					var s float64
+					for p := range x {
+						if taps[p*n+i] != w[4*i+p] {
+							t.Fatalf("%d quadruples: element %d of %d is %v, want %v", n, p, i, taps[p*n+i], w[4*i+p])
+						}
+						s += float64(x[p][i]) * float64(w[4*i+p])
+					}
+					if want := silu(s); math.Abs(float64(y[i])-want) > 2e-6 {
+						t.Errorf("element %d of %d is %v, want %v", i, n, y[i], want)
+					}
+				}
 			}
 		}
 	})

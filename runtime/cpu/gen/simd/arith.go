@@ -177,6 +177,17 @@ func (a *Asm) FMATo(d, x, y V) {
 	a.x86("VFMADD231PS", d, d, y, x)
 }
 
+// FMALoadTo adds x times what stands at m to the pinned value d.
+func (a *Asm) FMALoadTo(d, x V, m Mem) {
+	if a.Set == NEON {
+		a.FMATo(d, x, a.Load(m))
+		return
+	}
+	a.emit(d, d, []V{x, d}, func(reg func(V) int) string {
+		return fmt.Sprintf("VFMADD231PS %v, %s, %s", m, a.name(reg(x)), a.name(reg(d)))
+	})
+}
+
 // Round returns the nearest integers, ties to even.
 func (a *Asm) Round(x V) V {
 	d := a.newV()

@@ -13,8 +13,8 @@ func (a *Asm) Splat(x V) V {
 	})
 }
 
-// SumLanes adds up the lanes of each value in the order of Fold: lane 4r+e of the
-// result is the sum of x[r][e]. There are Lanes/4 rows.
+// SumLanes adds up the lanes of each value in a fixed order, on x86 that of Fold:
+// lane 4r+e of the result is the sum of x[r][e]. There are Lanes/4 rows.
 func (a *Asm) SumLanes(x [][4]V) V {
 	if a.Set == NEON {
 		pair := func(x, y V) V { return a.neon("faddp", a.newV(), none, x, y) }
@@ -47,4 +47,46 @@ func (a *Asm) StoreFour(v V, i int, m Mem) {
 		}
 		return fmt.Sprintf("VEXTRACTF32X4 $%d, Z%d, %v", i, reg(v), m)
 	})
+}
+
+// LoadFours returns the four elements that stand at m for each lane: lane i of
+// result p is element 4i+p.
+func (a *Asm) LoadFours(m Mem) [4]V {
+	var x [4]V
+	if a.Set == NEON {
+		at := a.scratch()
+		a.raw("ADD $%d, %s, %s", m.Offset, m.Base.name, at)
+		for i := range x {
+			x[i] = a.emit(a.newV(), none, nil, func(reg func(V) int) string {
+				return fmt.Sprintf("FMOVQ %d(%s), F%d", 16*i, at, reg(x[i]))
+			})
+		}
+	} else {
+		for i := range x { // lanes 4j..4j+3 hold the elements of lane 4j+i
+			x[i] = a.newV()
+			a.emit(x[i], none, nil, func(reg func(V) int) string {
+				s := fmt.Sprintf("VMOVUPS %d(%s), X%d", m.Offset+16*i, m.Base.name, reg(x[i]))
+				for j := 1; j < a.Lanes()/4; j++ {
+					op := map[Set]string{AVX2: "VINSERTF128", AVX512: "VINSERTF32X4"}[a.Set]
+					r := a.name(reg(x[i]))
+					s += fmt.Sprintf("\n%s $%d, %d(%s), %s, %s", op, j, m.Offset+16*(4*j+i), m.Base.name, r, r)
+				}
+				return s
+			})
+		}
+	}
+	pair := func(neonOp, x86Op string, x, y V) V {
+		if a.Set == NEON {
+			return a.neon(neonOp, a.newV(), none, x, y)
+		}
+		return a.x86(x86Op, a.newV(), none, y, x)
+	}
+	lo, hi := [2]V{}, [2]V{}
+	for i := range lo {
+		lo[i], hi[i] = pair("zip1", "VUNPCKLPS", x[2*i], x[2*i+1]), pair("zip2", "VUNPCKHPS", x[2*i], x[2*i+1])
+	}
+	return [4]V{
+		pair("zip1 d", "VUNPCKLPD", lo[0], lo[1]), pair("zip2 d", "VUNPCKHPD", lo[0], lo[1]),
+		pair("zip1 d", "VUNPCKLPD", hi[0], hi[1]), pair("zip2 d", "VUNPCKHPD", hi[0], hi[1]),
+	}
 }

@@ -81,6 +81,8 @@ func define(a *simd.Asm) {
 		u, v, cos, sin := x[0], x[1], x[2], x[3]
 		return []V{a.FNMA(v, sin, a.Mul(u, cos)), a.FMA(u, sin, a.Mul(v, cos))}
 	})
+	each("mulAdd", " sets y = x·w + y.", 4, "y", "y x w", "", func(_, x []V) []V { return []V{a.FMA(x[1], x[2], x[0])} })
+	filters(a)
 	reductions(a)
 	halves(a)
 }
