@@ -10,6 +10,7 @@ import (
 	"runtime"
 
 	"github.com/deltaloom/deltaloom/graph"
+	"github.com/deltaloom/deltaloom/ops"
 	"github.com/deltaloom/deltaloom/runtime/cpu/isa"
 	"github.com/deltaloom/deltaloom/runtime/cpu/vec"
 	"github.com/deltaloom/deltaloom/runtime/sched"
@@ -57,16 +58,22 @@ func (b *Backend) Close() error {
 
 // Supports returns nil where there is a kernel for the node.
 func (b *Backend) Supports(n *graph.Node) error {
-	_, err := b.plan(n)
+	_, err := b.plan(n, nil)
 	return err
 }
 
-func (b *Backend) plan(n *graph.Node) (*plan, error) {
+// Strided reports the tables of f32 that rows are looked up in.
+func (b *Backend) Strided(n *graph.Node, operand int) bool {
+	return n.Op() == ops.RowsOp && operand == 0 && n.In(0).Shape().DType == graph.F32
+}
+
+// plan cuts a node into steps; call may be nil.
+func (b *Backend) plan(n *graph.Node, call *sched.Call) (*plan, error) {
 	k, ok := kernels[n.Op()]
 	if !ok {
 		return nil, fmt.Errorf("%s: %w", n.Op().Name, errors.ErrUnsupported)
 	}
-	p := &plan{set: b.set, vec: vec.For(b.set), threads: b.team.workers}
+	p := &plan{set: b.set, vec: vec.For(b.set), threads: b.team.workers, call: call}
 	if err := k(n, p); err != nil {
 		return nil, fmt.Errorf("%s: %w", n.Op().Name, err)
 	}
