@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync"
 
 	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/ops"
@@ -26,6 +27,15 @@ type Options struct {
 type Backend struct {
 	set  isa.Set
 	team *team
+
+	coarse sync.Map // coarseKind -> *error: what Supports said
+}
+
+// coarseKind is all that a kernel looks at in a coarse node: the body has the
+// shapes of its operands.
+type coarseKind struct {
+	op    *graph.Op
+	attrs ops.CoarseAttrs
 }
 
 // New returns a backend with its threads started.
@@ -58,8 +68,19 @@ func (b *Backend) Close() error {
 
 // Supports returns nil where there is a kernel for the node.
 func (b *Backend) Supports(n *graph.Node) error {
-	_, err := b.plan(n, nil)
-	return err
+	attrs, ok := n.Attrs().(ops.CoarseAttrs)
+	if !ok {
+		_, err := b.plan(n, nil)
+		return err
+	}
+	// Comparing bodies takes long, and most layers have the same ones.
+	kind := coarseKind{n.Op(), attrs}
+	said, ok := b.coarse.Load(kind)
+	if !ok {
+		_, err := b.plan(n, nil)
+		said, _ = b.coarse.LoadOrStore(kind, &err)
+	}
+	return *said.(*error)
 }
 
 // Strided reports the tables of f32 that rows are looked up in.
