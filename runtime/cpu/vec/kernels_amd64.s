@@ -720,8 +720,8 @@ done21:
 	VZEROUPPER
 	RET
 
-// func mulAVX2(y *float32, x *float32, w *float32, n int) 
-TEXT ·mulAVX2(SB), NOSPLIT, $0-32
+// func subAVX2(y *float32, x *float32, w *float32, n int) 
+TEXT ·subAVX2(SB), NOSPLIT, $0-32
 	MOVQ y+0(FP), AX
 	MOVQ x+8(FP), BX
 	MOVQ w+16(FP), CX
@@ -729,6 +729,68 @@ TEXT ·mulAVX2(SB), NOSPLIT, $0-32
 loop27:
 	CMPQ DX, $32
 	JLT end28
+	VMOVUPS 0(BX), Y0
+	VMOVUPS 0(CX), Y1
+	VSUBPS Y1, Y0, Y1
+	VMOVUPS Y1, 0(AX)
+	VMOVUPS 32(BX), Y2
+	VMOVUPS 32(CX), Y3
+	VSUBPS Y3, Y2, Y3
+	VMOVUPS Y3, 32(AX)
+	VMOVUPS 64(BX), Y4
+	VMOVUPS 64(CX), Y5
+	VSUBPS Y5, Y4, Y5
+	VMOVUPS Y5, 64(AX)
+	VMOVUPS 96(BX), Y6
+	VMOVUPS 96(CX), Y7
+	VSUBPS Y7, Y6, Y7
+	VMOVUPS Y7, 96(AX)
+	ADDQ $128, BX
+	ADDQ $128, CX
+	ADDQ $128, AX
+	ADDQ $-32, DX
+	JMP loop27
+end28:
+loop29:
+	CMPQ DX, $8
+	JLT end30
+	VMOVUPS 0(BX), Y0
+	VMOVUPS 0(CX), Y1
+	VSUBPS Y1, Y0, Y1
+	VMOVUPS Y1, 0(AX)
+	ADDQ $32, BX
+	ADDQ $32, CX
+	ADDQ $32, AX
+	ADDQ $-8, DX
+	JMP loop29
+end30:
+	CMPQ DX, $0
+	JEQ done26
+	LEAQ tailmask<>+32(SB), R15
+	NEGQ DX
+	VMOVUPS (R15)(DX*4), Y0
+	NEGQ DX
+	VMOVUPS constantAVX2<>+0(SB), Y1
+	VMASKMOVPS (BX), Y0, Y2
+	VBLENDVPS Y0, Y2, Y1, Y2
+	VMOVUPS constantAVX2<>+0(SB), Y3
+	VMASKMOVPS (CX), Y0, Y4
+	VBLENDVPS Y0, Y4, Y3, Y4
+	VSUBPS Y4, Y2, Y4
+	VMASKMOVPS Y4, Y0, (AX)
+done26:
+	VZEROUPPER
+	RET
+
+// func mulAVX2(y *float32, x *float32, w *float32, n int) 
+TEXT ·mulAVX2(SB), NOSPLIT, $0-32
+	MOVQ y+0(FP), AX
+	MOVQ x+8(FP), BX
+	MOVQ w+16(FP), CX
+	MOVQ n+24(FP), DX
+loop32:
+	CMPQ DX, $32
+	JLT end33
 	VMOVUPS 0(BX), Y0
 	VMOVUPS 0(CX), Y1
 	VMULPS Y1, Y0, Y1
@@ -749,11 +811,11 @@ loop27:
 	ADDQ $128, CX
 	ADDQ $128, AX
 	ADDQ $-32, DX
-	JMP loop27
-end28:
-loop29:
+	JMP loop32
+end33:
+loop34:
 	CMPQ DX, $8
-	JLT end30
+	JLT end35
 	VMOVUPS 0(BX), Y0
 	VMOVUPS 0(CX), Y1
 	VMULPS Y1, Y0, Y1
@@ -762,10 +824,10 @@ loop29:
 	ADDQ $32, CX
 	ADDQ $32, AX
 	ADDQ $-8, DX
-	JMP loop29
-end30:
+	JMP loop34
+end35:
 	CMPQ DX, $0
-	JEQ done26
+	JEQ done31
 	LEAQ tailmask<>+32(SB), R15
 	NEGQ DX
 	VMOVUPS (R15)(DX*4), Y0
@@ -778,7 +840,193 @@ end30:
 	VBLENDVPS Y0, Y4, Y3, Y4
 	VMULPS Y4, Y2, Y4
 	VMASKMOVPS Y4, Y0, (AX)
-done26:
+done31:
+	VZEROUPPER
+	RET
+
+// func divAVX2(y *float32, x *float32, w *float32, n int) 
+TEXT ·divAVX2(SB), NOSPLIT, $0-32
+	MOVQ y+0(FP), AX
+	MOVQ x+8(FP), BX
+	MOVQ w+16(FP), CX
+	MOVQ n+24(FP), DX
+loop37:
+	CMPQ DX, $32
+	JLT end38
+	VMOVUPS 0(BX), Y0
+	VMOVUPS 0(CX), Y1
+	VDIVPS Y1, Y0, Y1
+	VMOVUPS Y1, 0(AX)
+	VMOVUPS 32(BX), Y2
+	VMOVUPS 32(CX), Y3
+	VDIVPS Y3, Y2, Y3
+	VMOVUPS Y3, 32(AX)
+	VMOVUPS 64(BX), Y4
+	VMOVUPS 64(CX), Y5
+	VDIVPS Y5, Y4, Y5
+	VMOVUPS Y5, 64(AX)
+	VMOVUPS 96(BX), Y6
+	VMOVUPS 96(CX), Y7
+	VDIVPS Y7, Y6, Y7
+	VMOVUPS Y7, 96(AX)
+	ADDQ $128, BX
+	ADDQ $128, CX
+	ADDQ $128, AX
+	ADDQ $-32, DX
+	JMP loop37
+end38:
+loop39:
+	CMPQ DX, $8
+	JLT end40
+	VMOVUPS 0(BX), Y0
+	VMOVUPS 0(CX), Y1
+	VDIVPS Y1, Y0, Y1
+	VMOVUPS Y1, 0(AX)
+	ADDQ $32, BX
+	ADDQ $32, CX
+	ADDQ $32, AX
+	ADDQ $-8, DX
+	JMP loop39
+end40:
+	CMPQ DX, $0
+	JEQ done36
+	LEAQ tailmask<>+32(SB), R15
+	NEGQ DX
+	VMOVUPS (R15)(DX*4), Y0
+	NEGQ DX
+	VMOVUPS constantAVX2<>+0(SB), Y1
+	VMASKMOVPS (BX), Y0, Y2
+	VBLENDVPS Y0, Y2, Y1, Y2
+	VMOVUPS constantAVX2<>+0(SB), Y3
+	VMASKMOVPS (CX), Y0, Y4
+	VBLENDVPS Y0, Y4, Y3, Y4
+	VDIVPS Y4, Y2, Y4
+	VMASKMOVPS Y4, Y0, (AX)
+done36:
+	VZEROUPPER
+	RET
+
+// func largerAVX2(y *float32, x *float32, w *float32, n int) 
+TEXT ·largerAVX2(SB), NOSPLIT, $0-32
+	MOVQ y+0(FP), AX
+	MOVQ x+8(FP), BX
+	MOVQ w+16(FP), CX
+	MOVQ n+24(FP), DX
+loop42:
+	CMPQ DX, $16
+	JLT end43
+	VMOVUPS 0(BX), Y0
+	VMOVUPS 0(CX), Y1
+	VMAXPS Y1, Y0, Y2
+	VMAXPS Y0, Y1, Y0
+	VORPS Y0, Y2, Y0
+	VMOVUPS Y0, 0(AX)
+	VMOVUPS 32(BX), Y3
+	VMOVUPS 32(CX), Y4
+	VMAXPS Y4, Y3, Y5
+	VMAXPS Y3, Y4, Y3
+	VORPS Y3, Y5, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ $64, BX
+	ADDQ $64, CX
+	ADDQ $64, AX
+	ADDQ $-16, DX
+	JMP loop42
+end43:
+loop44:
+	CMPQ DX, $8
+	JLT end45
+	VMOVUPS 0(BX), Y0
+	VMOVUPS 0(CX), Y1
+	VMAXPS Y1, Y0, Y2
+	VMAXPS Y0, Y1, Y0
+	VORPS Y0, Y2, Y0
+	VMOVUPS Y0, 0(AX)
+	ADDQ $32, BX
+	ADDQ $32, CX
+	ADDQ $32, AX
+	ADDQ $-8, DX
+	JMP loop44
+end45:
+	CMPQ DX, $0
+	JEQ done41
+	LEAQ tailmask<>+32(SB), R15
+	NEGQ DX
+	VMOVUPS (R15)(DX*4), Y0
+	NEGQ DX
+	VMOVUPS constantAVX2<>+0(SB), Y1
+	VMASKMOVPS (BX), Y0, Y2
+	VBLENDVPS Y0, Y2, Y1, Y2
+	VMOVUPS constantAVX2<>+0(SB), Y3
+	VMASKMOVPS (CX), Y0, Y4
+	VBLENDVPS Y0, Y4, Y3, Y4
+	VMAXPS Y4, Y2, Y5
+	VMAXPS Y2, Y4, Y2
+	VORPS Y2, Y5, Y2
+	VMASKMOVPS Y2, Y0, (AX)
+done41:
+	VZEROUPPER
+	RET
+
+// func smallerAVX2(y *float32, x *float32, w *float32, n int) 
+TEXT ·smallerAVX2(SB), NOSPLIT, $0-32
+	MOVQ y+0(FP), AX
+	MOVQ x+8(FP), BX
+	MOVQ w+16(FP), CX
+	MOVQ n+24(FP), DX
+loop47:
+	CMPQ DX, $16
+	JLT end48
+	VMOVUPS 0(BX), Y0
+	VMOVUPS 0(CX), Y1
+	VMINPS Y1, Y0, Y2
+	VMINPS Y0, Y1, Y0
+	VORPS Y0, Y2, Y0
+	VMOVUPS Y0, 0(AX)
+	VMOVUPS 32(BX), Y3
+	VMOVUPS 32(CX), Y4
+	VMINPS Y4, Y3, Y5
+	VMINPS Y3, Y4, Y3
+	VORPS Y3, Y5, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ $64, BX
+	ADDQ $64, CX
+	ADDQ $64, AX
+	ADDQ $-16, DX
+	JMP loop47
+end48:
+loop49:
+	CMPQ DX, $8
+	JLT end50
+	VMOVUPS 0(BX), Y0
+	VMOVUPS 0(CX), Y1
+	VMINPS Y1, Y0, Y2
+	VMINPS Y0, Y1, Y0
+	VORPS Y0, Y2, Y0
+	VMOVUPS Y0, 0(AX)
+	ADDQ $32, BX
+	ADDQ $32, CX
+	ADDQ $32, AX
+	ADDQ $-8, DX
+	JMP loop49
+end50:
+	CMPQ DX, $0
+	JEQ done46
+	LEAQ tailmask<>+32(SB), R15
+	NEGQ DX
+	VMOVUPS (R15)(DX*4), Y0
+	NEGQ DX
+	VMOVUPS constantAVX2<>+0(SB), Y1
+	VMASKMOVPS (BX), Y0, Y2
+	VBLENDVPS Y0, Y2, Y1, Y2
+	VMOVUPS constantAVX2<>+0(SB), Y3
+	VMASKMOVPS (CX), Y0, Y4
+	VBLENDVPS Y0, Y4, Y3, Y4
+	VMINPS Y4, Y2, Y5
+	VMINPS Y2, Y4, Y2
+	VORPS Y2, Y5, Y2
+	VMASKMOVPS Y2, Y0, (AX)
+done46:
 	VZEROUPPER
 	RET
 
@@ -788,9 +1036,9 @@ TEXT ·mulSigmoidAVX2(SB), NOSPLIT, $0-32
 	MOVQ x+8(FP), BX
 	MOVQ w+16(FP), CX
 	MOVQ n+24(FP), DX
-loop32:
+loop52:
 	CMPQ DX, $16
-	JLT end33
+	JLT end53
 	VMOVUPS 0(BX), Y0
 	VMOVUPS 0(CX), Y1
 	VORPS constantAVX2<>+384(SB), Y1, Y2
@@ -861,11 +1109,11 @@ loop32:
 	ADDQ $64, CX
 	ADDQ $64, AX
 	ADDQ $-16, DX
-	JMP loop32
-end33:
-loop34:
+	JMP loop52
+end53:
+loop54:
 	CMPQ DX, $8
-	JLT end35
+	JLT end55
 	VMOVUPS 0(BX), Y0
 	VMOVUPS 0(CX), Y1
 	VORPS constantAVX2<>+384(SB), Y1, Y2
@@ -903,10 +1151,10 @@ loop34:
 	ADDQ $32, CX
 	ADDQ $32, AX
 	ADDQ $-8, DX
-	JMP loop34
-end35:
+	JMP loop54
+end55:
 	CMPQ DX, $0
-	JEQ done31
+	JEQ done51
 	LEAQ tailmask<>+32(SB), R15
 	NEGQ DX
 	VMOVUPS (R15)(DX*4), Y0
@@ -948,7 +1196,7 @@ end35:
 	VDIVPS Y8, Y4, Y8
 	VMULPS Y8, Y2, Y8
 	VMASKMOVPS Y8, Y0, (AX)
-done31:
+done51:
 	VZEROUPPER
 	RET
 
@@ -958,9 +1206,9 @@ TEXT ·mulSiluAVX2(SB), NOSPLIT, $0-32
 	MOVQ x+8(FP), BX
 	MOVQ w+16(FP), CX
 	MOVQ n+24(FP), DX
-loop37:
+loop57:
 	CMPQ DX, $16
-	JLT end38
+	JLT end58
 	VMOVUPS 0(BX), Y0
 	VMOVUPS 0(CX), Y1
 	VORPS constantAVX2<>+384(SB), Y1, Y2
@@ -1037,11 +1285,11 @@ loop37:
 	ADDQ $64, CX
 	ADDQ $64, AX
 	ADDQ $-16, DX
-	JMP loop37
-end38:
-loop39:
+	JMP loop57
+end58:
+loop59:
 	CMPQ DX, $8
-	JLT end40
+	JLT end60
 	VMOVUPS 0(BX), Y0
 	VMOVUPS 0(CX), Y1
 	VORPS constantAVX2<>+384(SB), Y1, Y2
@@ -1082,10 +1330,10 @@ loop39:
 	ADDQ $32, CX
 	ADDQ $32, AX
 	ADDQ $-8, DX
-	JMP loop39
-end40:
+	JMP loop59
+end60:
 	CMPQ DX, $0
-	JEQ done36
+	JEQ done56
 	LEAQ tailmask<>+32(SB), R15
 	NEGQ DX
 	VMOVUPS (R15)(DX*4), Y0
@@ -1130,7 +1378,7 @@ end40:
 	VMULPS Y8, Y4, Y8
 	VMULPS Y8, Y2, Y8
 	VMASKMOVPS Y8, Y0, (AX)
-done36:
+done56:
 	VZEROUPPER
 	RET
 
@@ -1140,9 +1388,9 @@ TEXT ·scaleAVX2(SB), NOSPLIT, $0-28
 	MOVQ x+8(FP), BX
 	MOVQ n+16(FP), CX
 	VBROADCASTSS a+24(FP), Y0
-loop42:
+loop62:
 	CMPQ CX, $32
-	JLT end43
+	JLT end63
 	VMOVUPS 0(BX), Y1
 	VMULPS Y0, Y1, Y1
 	VMOVUPS Y1, 0(AX)
@@ -1158,21 +1406,21 @@ loop42:
 	ADDQ $128, BX
 	ADDQ $128, AX
 	ADDQ $-32, CX
-	JMP loop42
-end43:
-loop44:
+	JMP loop62
+end63:
+loop64:
 	CMPQ CX, $8
-	JLT end45
+	JLT end65
 	VMOVUPS 0(BX), Y1
 	VMULPS Y0, Y1, Y1
 	VMOVUPS Y1, 0(AX)
 	ADDQ $32, BX
 	ADDQ $32, AX
 	ADDQ $-8, CX
-	JMP loop44
-end45:
+	JMP loop64
+end65:
 	CMPQ CX, $0
-	JEQ done41
+	JEQ done61
 	LEAQ tailmask<>+32(SB), R15
 	NEGQ CX
 	VMOVUPS (R15)(CX*4), Y1
@@ -1182,7 +1430,170 @@ end45:
 	VBLENDVPS Y1, Y3, Y2, Y3
 	VMULPS Y0, Y3, Y3
 	VMASKMOVPS Y3, Y1, (AX)
-done41:
+done61:
+	VZEROUPPER
+	RET
+
+// func shiftAVX2(y *float32, x *float32, n int, a float32) 
+TEXT ·shiftAVX2(SB), NOSPLIT, $0-28
+	MOVQ y+0(FP), AX
+	MOVQ x+8(FP), BX
+	MOVQ n+16(FP), CX
+	VBROADCASTSS a+24(FP), Y0
+loop67:
+	CMPQ CX, $32
+	JLT end68
+	VMOVUPS 0(BX), Y1
+	VADDPS Y0, Y1, Y1
+	VMOVUPS Y1, 0(AX)
+	VMOVUPS 32(BX), Y2
+	VADDPS Y0, Y2, Y2
+	VMOVUPS Y2, 32(AX)
+	VMOVUPS 64(BX), Y3
+	VADDPS Y0, Y3, Y3
+	VMOVUPS Y3, 64(AX)
+	VMOVUPS 96(BX), Y4
+	VADDPS Y0, Y4, Y4
+	VMOVUPS Y4, 96(AX)
+	ADDQ $128, BX
+	ADDQ $128, AX
+	ADDQ $-32, CX
+	JMP loop67
+end68:
+loop69:
+	CMPQ CX, $8
+	JLT end70
+	VMOVUPS 0(BX), Y1
+	VADDPS Y0, Y1, Y1
+	VMOVUPS Y1, 0(AX)
+	ADDQ $32, BX
+	ADDQ $32, AX
+	ADDQ $-8, CX
+	JMP loop69
+end70:
+	CMPQ CX, $0
+	JEQ done66
+	LEAQ tailmask<>+32(SB), R15
+	NEGQ CX
+	VMOVUPS (R15)(CX*4), Y1
+	NEGQ CX
+	VMOVUPS constantAVX2<>+0(SB), Y2
+	VMASKMOVPS (BX), Y1, Y3
+	VBLENDVPS Y1, Y3, Y2, Y3
+	VADDPS Y0, Y3, Y3
+	VMASKMOVPS Y3, Y1, (AX)
+done66:
+	VZEROUPPER
+	RET
+
+// func overAVX2(y *float32, x *float32, n int, a float32) 
+TEXT ·overAVX2(SB), NOSPLIT, $0-28
+	MOVQ y+0(FP), AX
+	MOVQ x+8(FP), BX
+	MOVQ n+16(FP), CX
+	VBROADCASTSS a+24(FP), Y0
+loop72:
+	CMPQ CX, $32
+	JLT end73
+	VMOVUPS 0(BX), Y1
+	VDIVPS Y0, Y1, Y1
+	VMOVUPS Y1, 0(AX)
+	VMOVUPS 32(BX), Y2
+	VDIVPS Y0, Y2, Y2
+	VMOVUPS Y2, 32(AX)
+	VMOVUPS 64(BX), Y3
+	VDIVPS Y0, Y3, Y3
+	VMOVUPS Y3, 64(AX)
+	VMOVUPS 96(BX), Y4
+	VDIVPS Y0, Y4, Y4
+	VMOVUPS Y4, 96(AX)
+	ADDQ $128, BX
+	ADDQ $128, AX
+	ADDQ $-32, CX
+	JMP loop72
+end73:
+loop74:
+	CMPQ CX, $8
+	JLT end75
+	VMOVUPS 0(BX), Y1
+	VDIVPS Y0, Y1, Y1
+	VMOVUPS Y1, 0(AX)
+	ADDQ $32, BX
+	ADDQ $32, AX
+	ADDQ $-8, CX
+	JMP loop74
+end75:
+	CMPQ CX, $0
+	JEQ done71
+	LEAQ tailmask<>+32(SB), R15
+	NEGQ CX
+	VMOVUPS (R15)(CX*4), Y1
+	NEGQ CX
+	VMOVUPS constantAVX2<>+0(SB), Y2
+	VMASKMOVPS (BX), Y1, Y3
+	VBLENDVPS Y1, Y3, Y2, Y3
+	VDIVPS Y0, Y3, Y3
+	VMASKMOVPS Y3, Y1, (AX)
+done71:
+	VZEROUPPER
+	RET
+
+// func clampAVX2(y *float32, x *float32, n int, lo float32, hi float32) 
+TEXT ·clampAVX2(SB), NOSPLIT, $0-32
+	MOVQ y+0(FP), AX
+	MOVQ x+8(FP), BX
+	MOVQ n+16(FP), CX
+	VBROADCASTSS lo+24(FP), Y0
+	VBROADCASTSS hi+28(FP), Y1
+loop77:
+	CMPQ CX, $32
+	JLT end78
+	VMOVUPS 0(BX), Y2
+	VMAXPS Y2, Y0, Y2
+	VMINPS Y2, Y1, Y2
+	VMOVUPS Y2, 0(AX)
+	VMOVUPS 32(BX), Y3
+	VMAXPS Y3, Y0, Y3
+	VMINPS Y3, Y1, Y3
+	VMOVUPS Y3, 32(AX)
+	VMOVUPS 64(BX), Y4
+	VMAXPS Y4, Y0, Y4
+	VMINPS Y4, Y1, Y4
+	VMOVUPS Y4, 64(AX)
+	VMOVUPS 96(BX), Y5
+	VMAXPS Y5, Y0, Y5
+	VMINPS Y5, Y1, Y5
+	VMOVUPS Y5, 96(AX)
+	ADDQ $128, BX
+	ADDQ $128, AX
+	ADDQ $-32, CX
+	JMP loop77
+end78:
+loop79:
+	CMPQ CX, $8
+	JLT end80
+	VMOVUPS 0(BX), Y2
+	VMAXPS Y2, Y0, Y2
+	VMINPS Y2, Y1, Y2
+	VMOVUPS Y2, 0(AX)
+	ADDQ $32, BX
+	ADDQ $32, AX
+	ADDQ $-8, CX
+	JMP loop79
+end80:
+	CMPQ CX, $0
+	JEQ done76
+	LEAQ tailmask<>+32(SB), R15
+	NEGQ CX
+	VMOVUPS (R15)(CX*4), Y2
+	NEGQ CX
+	VMOVUPS constantAVX2<>+0(SB), Y3
+	VMASKMOVPS (BX), Y2, Y4
+	VBLENDVPS Y2, Y4, Y3, Y4
+	VMAXPS Y4, Y0, Y4
+	VMINPS Y4, Y1, Y4
+	VMASKMOVPS Y4, Y2, (AX)
+done76:
 	VZEROUPPER
 	RET
 
@@ -1193,9 +1604,9 @@ TEXT ·scaleMulAVX2(SB), NOSPLIT, $0-36
 	MOVQ w+16(FP), CX
 	MOVQ n+24(FP), DX
 	VBROADCASTSS a+32(FP), Y0
-loop47:
+loop82:
 	CMPQ DX, $32
-	JLT end48
+	JLT end83
 	VMOVUPS 0(BX), Y1
 	VMOVUPS 0(CX), Y2
 	VMULPS Y0, Y1, Y1
@@ -1220,11 +1631,11 @@ loop47:
 	ADDQ $128, CX
 	ADDQ $128, AX
 	ADDQ $-32, DX
-	JMP loop47
-end48:
-loop49:
+	JMP loop82
+end83:
+loop84:
 	CMPQ DX, $8
-	JLT end50
+	JLT end85
 	VMOVUPS 0(BX), Y1
 	VMOVUPS 0(CX), Y2
 	VMULPS Y0, Y1, Y1
@@ -1234,10 +1645,10 @@ loop49:
 	ADDQ $32, CX
 	ADDQ $32, AX
 	ADDQ $-8, DX
-	JMP loop49
-end50:
+	JMP loop84
+end85:
 	CMPQ DX, $0
-	JEQ done46
+	JEQ done81
 	LEAQ tailmask<>+32(SB), R15
 	NEGQ DX
 	VMOVUPS (R15)(DX*4), Y1
@@ -1251,7 +1662,7 @@ end50:
 	VMULPS Y0, Y3, Y3
 	VMULPS Y5, Y3, Y5
 	VMASKMOVPS Y5, Y1, (AX)
-done46:
+done81:
 	VZEROUPPER
 	RET
 
@@ -1261,9 +1672,9 @@ TEXT ·axpyAVX2(SB), NOSPLIT, $0-28
 	MOVQ x+8(FP), BX
 	MOVQ n+16(FP), CX
 	VBROADCASTSS a+24(FP), Y0
-loop52:
+loop87:
 	CMPQ CX, $32
-	JLT end53
+	JLT end88
 	VMOVUPS 0(AX), Y1
 	VMOVUPS 0(BX), Y2
 	VFMADD231PS Y0, Y2, Y1
@@ -1283,11 +1694,11 @@ loop52:
 	ADDQ $128, AX
 	ADDQ $128, BX
 	ADDQ $-32, CX
-	JMP loop52
-end53:
-loop54:
+	JMP loop87
+end88:
+loop89:
 	CMPQ CX, $8
-	JLT end55
+	JLT end90
 	VMOVUPS 0(AX), Y1
 	VMOVUPS 0(BX), Y2
 	VFMADD231PS Y0, Y2, Y1
@@ -1295,10 +1706,10 @@ loop54:
 	ADDQ $32, AX
 	ADDQ $32, BX
 	ADDQ $-8, CX
-	JMP loop54
-end55:
+	JMP loop89
+end90:
 	CMPQ CX, $0
-	JEQ done51
+	JEQ done86
 	LEAQ tailmask<>+32(SB), R15
 	NEGQ CX
 	VMOVUPS (R15)(CX*4), Y1
@@ -1311,7 +1722,7 @@ end55:
 	VBLENDVPS Y1, Y5, Y4, Y5
 	VFMADD231PS Y0, Y5, Y3
 	VMASKMOVPS Y3, Y1, (AX)
-done51:
+done86:
 	VZEROUPPER
 	RET
 
@@ -1322,9 +1733,9 @@ TEXT ·rotateAVX2(SB), NOSPLIT, $0-40
 	MOVQ cos+16(FP), CX
 	MOVQ sin+24(FP), DX
 	MOVQ n+32(FP), SI
-loop57:
+loop92:
 	CMPQ SI, $16
-	JLT end58
+	JLT end93
 	VMOVUPS 0(AX), Y0
 	VMOVUPS 0(BX), Y1
 	VMOVUPS 0(CX), Y2
@@ -1350,11 +1761,11 @@ loop57:
 	ADDQ $64, CX
 	ADDQ $64, DX
 	ADDQ $-16, SI
-	JMP loop57
-end58:
-loop59:
+	JMP loop92
+end93:
+loop94:
 	CMPQ SI, $8
-	JLT end60
+	JLT end95
 	VMOVUPS 0(AX), Y0
 	VMOVUPS 0(BX), Y1
 	VMOVUPS 0(CX), Y2
@@ -1370,10 +1781,10 @@ loop59:
 	ADDQ $32, CX
 	ADDQ $32, DX
 	ADDQ $-8, SI
-	JMP loop59
-end60:
+	JMP loop94
+end95:
 	CMPQ SI, $0
-	JEQ done56
+	JEQ done91
 	LEAQ tailmask<>+32(SB), R15
 	NEGQ SI
 	VMOVUPS (R15)(SI*4), Y0
@@ -1396,7 +1807,7 @@ end60:
 	VFMADD231PS Y8, Y2, Y6
 	VMASKMOVPS Y9, Y0, (AX)
 	VMASKMOVPS Y6, Y0, (BX)
-done56:
+done91:
 	VZEROUPPER
 	RET
 
@@ -1406,9 +1817,9 @@ TEXT ·mulAddAVX2(SB), NOSPLIT, $0-32
 	MOVQ x+8(FP), BX
 	MOVQ w+16(FP), CX
 	MOVQ n+24(FP), DX
-loop62:
+loop97:
 	CMPQ DX, $32
-	JLT end63
+	JLT end98
 	VMOVUPS 0(AX), Y0
 	VMOVUPS 0(BX), Y1
 	VMOVUPS 0(CX), Y2
@@ -1433,11 +1844,11 @@ loop62:
 	ADDQ $128, BX
 	ADDQ $128, CX
 	ADDQ $-32, DX
-	JMP loop62
-end63:
-loop64:
+	JMP loop97
+end98:
+loop99:
 	CMPQ DX, $8
-	JLT end65
+	JLT end100
 	VMOVUPS 0(AX), Y0
 	VMOVUPS 0(BX), Y1
 	VMOVUPS 0(CX), Y2
@@ -1447,10 +1858,10 @@ loop64:
 	ADDQ $32, BX
 	ADDQ $32, CX
 	ADDQ $-8, DX
-	JMP loop64
-end65:
+	JMP loop99
+end100:
 	CMPQ DX, $0
-	JEQ done61
+	JEQ done96
 	LEAQ tailmask<>+32(SB), R15
 	NEGQ DX
 	VMOVUPS (R15)(DX*4), Y0
@@ -1466,7 +1877,7 @@ end65:
 	VBLENDVPS Y0, Y6, Y5, Y6
 	VFMADD231PS Y6, Y4, Y2
 	VMASKMOVPS Y2, Y0, (AX)
-done61:
+done96:
 	VZEROUPPER
 	RET
 
@@ -1482,9 +1893,9 @@ TEXT ·filter4AVX2(SB), NOSPLIT, $0-80
 	MOVQ w2+56(FP), R9
 	MOVQ w3+64(FP), R10
 	MOVQ n+72(FP), R11
-loop67:
+loop102:
 	CMPQ R11, $8
-	JLT end68
+	JLT end103
 	VMOVUPS 0(BX), Y0
 	VMOVUPS 0(CX), Y1
 	VMOVUPS 0(DX), Y2
@@ -1540,10 +1951,10 @@ loop67:
 	ADDQ $32, R10
 	ADDQ $32, AX
 	ADDQ $-8, R11
-	JMP loop67
-end68:
+	JMP loop102
+end103:
 	CMPQ R11, $0
-	JEQ done66
+	JEQ done101
 	LEAQ tailmask<>+32(SB), R15
 	NEGQ R11
 	VMOVUPS (R15)(R11*4), Y0
@@ -1609,7 +2020,7 @@ end68:
 	VMAXPS Y10, Y2, Y10
 	VMULPS Y9, Y10, Y9
 	VMASKMOVPS Y9, Y0, (AX)
-done66:
+done101:
 	VZEROUPPER
 	RET
 
@@ -1623,9 +2034,9 @@ TEXT ·transpose4AVX2(SB), NOSPLIT, $0-24
 	MOVQ DX, SI
 	ADDQ DX, SI
 	ADDQ DX, SI
-loop69:
+loop104:
 	CMPQ CX, $16
-	JLT done70
+	JLT done105
 	VMOVUPS 0(BX), X0
 	VINSERTF128 $1, 64(BX), Y0, Y0
 	VMOVUPS 16(BX), X1
@@ -1669,8 +2080,8 @@ loop69:
 	ADDQ $64, AX
 	ADDQ $256, BX
 	ADDQ $-16, CX
-	JMP loop69
-done70:
+	JMP loop104
+done105:
 	VZEROUPPER
 	RET
 
@@ -1683,9 +2094,9 @@ TEXT ·dotAVX2(SB), NOSPLIT, $0-28
 	MOVQ n+16(FP), AX
 	MOVQ x+0(FP), BX
 	MOVQ w+8(FP), CX
-loop72:
+loop107:
 	CMPQ AX, $32
-	JLT end73
+	JLT end108
 	VMOVUPS 0(BX), Y4
 	VMOVUPS 0(CX), Y5
 	VFMADD231PS Y5, Y4, Y0
@@ -1701,21 +2112,21 @@ loop72:
 	ADDQ $128, BX
 	ADDQ $128, CX
 	ADDQ $-32, AX
-	JMP loop72
-end73:
-loop74:
+	JMP loop107
+end108:
+loop109:
 	CMPQ AX, $8
-	JLT end75
+	JLT end110
 	VMOVUPS 0(BX), Y4
 	VMOVUPS 0(CX), Y5
 	VFMADD231PS Y5, Y4, Y0
 	ADDQ $32, BX
 	ADDQ $32, CX
 	ADDQ $-8, AX
-	JMP loop74
-end75:
+	JMP loop109
+end110:
 	CMPQ AX, $0
-	JEQ done71
+	JEQ done106
 	LEAQ tailmask<>+32(SB), R15
 	NEGQ AX
 	VMOVUPS (R15)(AX*4), Y4
@@ -1727,7 +2138,7 @@ end75:
 	VMASKMOVPS (CX), Y4, Y8
 	VBLENDVPS Y4, Y8, Y7, Y8
 	VFMADD231PS Y8, Y6, Y0
-done71:
+done106:
 	VADDPS Y1, Y0, Y0
 	VADDPS Y3, Y2, Y2
 	VADDPS Y2, Y0, Y0
@@ -1749,9 +2160,9 @@ TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-20
 	VMOVUPS constantAVX2<>+0(SB), Y3
 	MOVQ n+8(FP), AX
 	MOVQ x+0(FP), BX
-loop77:
+loop112:
 	CMPQ AX, $32
-	JLT end78
+	JLT end113
 	VMOVUPS 0(BX), Y4
 	VFMADD231PS Y4, Y4, Y0
 	VMOVUPS 32(BX), Y5
@@ -1762,19 +2173,19 @@ loop77:
 	VFMADD231PS Y7, Y7, Y3
 	ADDQ $128, BX
 	ADDQ $-32, AX
-	JMP loop77
-end78:
-loop79:
+	JMP loop112
+end113:
+loop114:
 	CMPQ AX, $8
-	JLT end80
+	JLT end115
 	VMOVUPS 0(BX), Y4
 	VFMADD231PS Y4, Y4, Y0
 	ADDQ $32, BX
 	ADDQ $-8, AX
-	JMP loop79
-end80:
+	JMP loop114
+end115:
 	CMPQ AX, $0
-	JEQ done76
+	JEQ done111
 	LEAQ tailmask<>+32(SB), R15
 	NEGQ AX
 	VMOVUPS (R15)(AX*4), Y4
@@ -1783,7 +2194,7 @@ end80:
 	VMASKMOVPS (BX), Y4, Y6
 	VBLENDVPS Y4, Y6, Y5, Y6
 	VFMADD231PS Y6, Y6, Y0
-done76:
+done111:
 	VADDPS Y1, Y0, Y0
 	VADDPS Y3, Y2, Y2
 	VADDPS Y2, Y0, Y0
@@ -1805,9 +2216,9 @@ TEXT ·maxAVX2(SB), NOSPLIT, $0-20
 	VMOVUPS constantAVX2<>+608(SB), Y3
 	MOVQ n+8(FP), AX
 	MOVQ x+0(FP), BX
-loop82:
+loop117:
 	CMPQ AX, $32
-	JLT end83
+	JLT end118
 	VMOVUPS 0(BX), Y4
 	VMAXPS Y0, Y4, Y0
 	VMOVUPS 32(BX), Y5
@@ -1818,19 +2229,19 @@ loop82:
 	VMAXPS Y3, Y7, Y3
 	ADDQ $128, BX
 	ADDQ $-32, AX
-	JMP loop82
-end83:
-loop84:
+	JMP loop117
+end118:
+loop119:
 	CMPQ AX, $8
-	JLT end85
+	JLT end120
 	VMOVUPS 0(BX), Y4
 	VMAXPS Y0, Y4, Y0
 	ADDQ $32, BX
 	ADDQ $-8, AX
-	JMP loop84
-end85:
+	JMP loop119
+end120:
 	CMPQ AX, $0
-	JEQ done81
+	JEQ done116
 	LEAQ tailmask<>+32(SB), R15
 	NEGQ AX
 	VMOVUPS (R15)(AX*4), Y4
@@ -1839,7 +2250,7 @@ end85:
 	VMASKMOVPS (BX), Y4, Y6
 	VBLENDVPS Y4, Y6, Y5, Y6
 	VMAXPS Y0, Y6, Y0
-done81:
+done116:
 	VMAXPS Y0, Y1, Y0
 	VMAXPS Y2, Y3, Y2
 	VMAXPS Y0, Y2, Y0
@@ -1863,9 +2274,9 @@ TEXT ·expSumAVX2(SB), NOSPLIT, $0-36
 	MOVQ n+16(FP), AX
 	MOVQ x+8(FP), BX
 	MOVQ y+0(FP), CX
-loop87:
+loop122:
 	CMPQ AX, $32
-	JLT end88
+	JLT end123
 	VMOVUPS 0(BX), Y5
 	VSUBPS Y4, Y5, Y5
 	VMOVUPS constantAVX2<>+64(SB), Y6
@@ -1981,11 +2392,11 @@ loop87:
 	ADDQ $128, BX
 	ADDQ $128, CX
 	ADDQ $-32, AX
-	JMP loop87
-end88:
-loop89:
+	JMP loop122
+end123:
+loop124:
 	CMPQ AX, $8
-	JLT end90
+	JLT end125
 	VMOVUPS 0(BX), Y5
 	VSUBPS Y4, Y5, Y5
 	VMOVUPS constantAVX2<>+64(SB), Y6
@@ -2017,10 +2428,10 @@ loop89:
 	ADDQ $32, BX
 	ADDQ $32, CX
 	ADDQ $-8, AX
-	JMP loop89
-end90:
+	JMP loop124
+end125:
 	CMPQ AX, $0
-	JEQ done86
+	JEQ done121
 	LEAQ tailmask<>+32(SB), R15
 	NEGQ AX
 	VMOVUPS (R15)(AX*4), Y5
@@ -2055,7 +2466,7 @@ end90:
 	VMULPS Y10, Y12, Y10
 	VADDPS Y10, Y0, Y0
 	VMASKMOVPS Y10, Y5, (CX)
-done86:
+done121:
 	VADDPS Y1, Y0, Y0
 	VADDPS Y3, Y2, Y2
 	VADDPS Y2, Y0, Y0
@@ -2074,9 +2485,9 @@ TEXT ·fromHalfAVX2(SB), NOSPLIT, $0-24
 	MOVQ y+0(FP), AX
 	MOVQ x+8(FP), BX
 	MOVQ n+16(FP), CX
-loop91:
+loop126:
 	CMPQ CX, $16
-	JLT done92
+	JLT done127
 	VCVTPH2PS 0(BX), Y0
 	VMOVUPS Y0, 0(AX)
 	VCVTPH2PS 16(BX), Y1
@@ -2084,8 +2495,8 @@ loop91:
 	ADDQ $32, BX
 	ADDQ $64, AX
 	ADDQ $-16, CX
-	JMP loop91
-done92:
+	JMP loop126
+done127:
 	VZEROUPPER
 	RET
 
@@ -2094,9 +2505,9 @@ TEXT ·toHalfAVX2(SB), NOSPLIT, $0-24
 	MOVQ y+0(FP), AX
 	MOVQ x+8(FP), BX
 	MOVQ n+16(FP), CX
-loop93:
+loop128:
 	CMPQ CX, $16
-	JLT done94
+	JLT done129
 	VMOVUPS 0(BX), Y0
 	VCVTPS2PH $0, Y0, 0(AX)
 	VMOVUPS 32(BX), Y1
@@ -2104,8 +2515,8 @@ loop93:
 	ADDQ $64, BX
 	ADDQ $32, AX
 	ADDQ $-16, CX
-	JMP loop93
-done94:
+	JMP loop128
+done129:
 	VZEROUPPER
 	RET
 
@@ -2788,8 +3199,8 @@ done21:
 	VZEROUPPER
 	RET
 
-// func mulAVX512(y *float32, x *float32, w *float32, n int) 
-TEXT ·mulAVX512(SB), NOSPLIT, $0-32
+// func subAVX512(y *float32, x *float32, w *float32, n int) 
+TEXT ·subAVX512(SB), NOSPLIT, $0-32
 	MOVQ y+0(FP), AX
 	MOVQ x+8(FP), BX
 	MOVQ w+16(FP), CX
@@ -2797,6 +3208,65 @@ TEXT ·mulAVX512(SB), NOSPLIT, $0-32
 loop27:
 	CMPQ DX, $64
 	JLT end28
+	VMOVUPS 0(BX), Z0
+	VMOVUPS 0(CX), Z1
+	VSUBPS Z1, Z0, Z1
+	VMOVUPS Z1, 0(AX)
+	VMOVUPS 64(BX), Z2
+	VMOVUPS 64(CX), Z3
+	VSUBPS Z3, Z2, Z3
+	VMOVUPS Z3, 64(AX)
+	VMOVUPS 128(BX), Z4
+	VMOVUPS 128(CX), Z5
+	VSUBPS Z5, Z4, Z5
+	VMOVUPS Z5, 128(AX)
+	VMOVUPS 192(BX), Z6
+	VMOVUPS 192(CX), Z7
+	VSUBPS Z7, Z6, Z7
+	VMOVUPS Z7, 192(AX)
+	ADDQ $256, BX
+	ADDQ $256, CX
+	ADDQ $256, AX
+	ADDQ $-64, DX
+	JMP loop27
+end28:
+loop29:
+	CMPQ DX, $16
+	JLT end30
+	VMOVUPS 0(BX), Z0
+	VMOVUPS 0(CX), Z1
+	VSUBPS Z1, Z0, Z1
+	VMOVUPS Z1, 0(AX)
+	ADDQ $64, BX
+	ADDQ $64, CX
+	ADDQ $64, AX
+	ADDQ $-16, DX
+	JMP loop29
+end30:
+	CMPQ DX, $0
+	JEQ done26
+	MOVL $-1, R15
+	BZHIL DX, R15, R15
+	KMOVW R15, K1
+	VMOVUPS constantAVX512<>+0(SB), Z0
+	VMOVUPS (BX), K1, Z0
+	VMOVUPS constantAVX512<>+0(SB), Z1
+	VMOVUPS (CX), K1, Z1
+	VSUBPS Z1, Z0, Z1
+	VMOVUPS Z1, K1, (AX)
+done26:
+	VZEROUPPER
+	RET
+
+// func mulAVX512(y *float32, x *float32, w *float32, n int) 
+TEXT ·mulAVX512(SB), NOSPLIT, $0-32
+	MOVQ y+0(FP), AX
+	MOVQ x+8(FP), BX
+	MOVQ w+16(FP), CX
+	MOVQ n+24(FP), DX
+loop32:
+	CMPQ DX, $64
+	JLT end33
 	VMOVUPS 0(BX), Z0
 	VMOVUPS 0(CX), Z1
 	VMULPS Z1, Z0, Z1
@@ -2817,11 +3287,11 @@ loop27:
 	ADDQ $256, CX
 	ADDQ $256, AX
 	ADDQ $-64, DX
-	JMP loop27
-end28:
-loop29:
+	JMP loop32
+end33:
+loop34:
 	CMPQ DX, $16
-	JLT end30
+	JLT end35
 	VMOVUPS 0(BX), Z0
 	VMOVUPS 0(CX), Z1
 	VMULPS Z1, Z0, Z1
@@ -2830,10 +3300,10 @@ loop29:
 	ADDQ $64, CX
 	ADDQ $64, AX
 	ADDQ $-16, DX
-	JMP loop29
-end30:
+	JMP loop34
+end35:
 	CMPQ DX, $0
-	JEQ done26
+	JEQ done31
 	MOVL $-1, R15
 	BZHIL DX, R15, R15
 	KMOVW R15, K1
@@ -2843,7 +3313,184 @@ end30:
 	VMOVUPS (CX), K1, Z1
 	VMULPS Z1, Z0, Z1
 	VMOVUPS Z1, K1, (AX)
-done26:
+done31:
+	VZEROUPPER
+	RET
+
+// func divAVX512(y *float32, x *float32, w *float32, n int) 
+TEXT ·divAVX512(SB), NOSPLIT, $0-32
+	MOVQ y+0(FP), AX
+	MOVQ x+8(FP), BX
+	MOVQ w+16(FP), CX
+	MOVQ n+24(FP), DX
+loop37:
+	CMPQ DX, $64
+	JLT end38
+	VMOVUPS 0(BX), Z0
+	VMOVUPS 0(CX), Z1
+	VDIVPS Z1, Z0, Z1
+	VMOVUPS Z1, 0(AX)
+	VMOVUPS 64(BX), Z2
+	VMOVUPS 64(CX), Z3
+	VDIVPS Z3, Z2, Z3
+	VMOVUPS Z3, 64(AX)
+	VMOVUPS 128(BX), Z4
+	VMOVUPS 128(CX), Z5
+	VDIVPS Z5, Z4, Z5
+	VMOVUPS Z5, 128(AX)
+	VMOVUPS 192(BX), Z6
+	VMOVUPS 192(CX), Z7
+	VDIVPS Z7, Z6, Z7
+	VMOVUPS Z7, 192(AX)
+	ADDQ $256, BX
+	ADDQ $256, CX
+	ADDQ $256, AX
+	ADDQ $-64, DX
+	JMP loop37
+end38:
+loop39:
+	CMPQ DX, $16
+	JLT end40
+	VMOVUPS 0(BX), Z0
+	VMOVUPS 0(CX), Z1
+	VDIVPS Z1, Z0, Z1
+	VMOVUPS Z1, 0(AX)
+	ADDQ $64, BX
+	ADDQ $64, CX
+	ADDQ $64, AX
+	ADDQ $-16, DX
+	JMP loop39
+end40:
+	CMPQ DX, $0
+	JEQ done36
+	MOVL $-1, R15
+	BZHIL DX, R15, R15
+	KMOVW R15, K1
+	VMOVUPS constantAVX512<>+0(SB), Z0
+	VMOVUPS (BX), K1, Z0
+	VMOVUPS constantAVX512<>+0(SB), Z1
+	VMOVUPS (CX), K1, Z1
+	VDIVPS Z1, Z0, Z1
+	VMOVUPS Z1, K1, (AX)
+done36:
+	VZEROUPPER
+	RET
+
+// func largerAVX512(y *float32, x *float32, w *float32, n int) 
+TEXT ·largerAVX512(SB), NOSPLIT, $0-32
+	MOVQ y+0(FP), AX
+	MOVQ x+8(FP), BX
+	MOVQ w+16(FP), CX
+	MOVQ n+24(FP), DX
+loop42:
+	CMPQ DX, $32
+	JLT end43
+	VMOVUPS 0(BX), Z0
+	VMOVUPS 0(CX), Z1
+	VMAXPS Z1, Z0, Z2
+	VMAXPS Z0, Z1, Z0
+	VORPS Z0, Z2, Z0
+	VMOVUPS Z0, 0(AX)
+	VMOVUPS 64(BX), Z3
+	VMOVUPS 64(CX), Z4
+	VMAXPS Z4, Z3, Z5
+	VMAXPS Z3, Z4, Z3
+	VORPS Z3, Z5, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ $128, BX
+	ADDQ $128, CX
+	ADDQ $128, AX
+	ADDQ $-32, DX
+	JMP loop42
+end43:
+loop44:
+	CMPQ DX, $16
+	JLT end45
+	VMOVUPS 0(BX), Z0
+	VMOVUPS 0(CX), Z1
+	VMAXPS Z1, Z0, Z2
+	VMAXPS Z0, Z1, Z0
+	VORPS Z0, Z2, Z0
+	VMOVUPS Z0, 0(AX)
+	ADDQ $64, BX
+	ADDQ $64, CX
+	ADDQ $64, AX
+	ADDQ $-16, DX
+	JMP loop44
+end45:
+	CMPQ DX, $0
+	JEQ done41
+	MOVL $-1, R15
+	BZHIL DX, R15, R15
+	KMOVW R15, K1
+	VMOVUPS constantAVX512<>+0(SB), Z0
+	VMOVUPS (BX), K1, Z0
+	VMOVUPS constantAVX512<>+0(SB), Z1
+	VMOVUPS (CX), K1, Z1
+	VMAXPS Z1, Z0, Z2
+	VMAXPS Z0, Z1, Z0
+	VORPS Z0, Z2, Z0
+	VMOVUPS Z0, K1, (AX)
+done41:
+	VZEROUPPER
+	RET
+
+// func smallerAVX512(y *float32, x *float32, w *float32, n int) 
+TEXT ·smallerAVX512(SB), NOSPLIT, $0-32
+	MOVQ y+0(FP), AX
+	MOVQ x+8(FP), BX
+	MOVQ w+16(FP), CX
+	MOVQ n+24(FP), DX
+loop47:
+	CMPQ DX, $32
+	JLT end48
+	VMOVUPS 0(BX), Z0
+	VMOVUPS 0(CX), Z1
+	VMINPS Z1, Z0, Z2
+	VMINPS Z0, Z1, Z0
+	VORPS Z0, Z2, Z0
+	VMOVUPS Z0, 0(AX)
+	VMOVUPS 64(BX), Z3
+	VMOVUPS 64(CX), Z4
+	VMINPS Z4, Z3, Z5
+	VMINPS Z3, Z4, Z3
+	VORPS Z3, Z5, Z3
+	VMOVUPS Z3, 64(AX)
+	ADDQ $128, BX
+	ADDQ $128, CX
+	ADDQ $128, AX
+	ADDQ $-32, DX
+	JMP loop47
+end48:
+loop49:
+	CMPQ DX, $16
+	JLT end50
+	VMOVUPS 0(BX), Z0
+	VMOVUPS 0(CX), Z1
+	VMINPS Z1, Z0, Z2
+	VMINPS Z0, Z1, Z0
+	VORPS Z0, Z2, Z0
+	VMOVUPS Z0, 0(AX)
+	ADDQ $64, BX
+	ADDQ $64, CX
+	ADDQ $64, AX
+	ADDQ $-16, DX
+	JMP loop49
+end50:
+	CMPQ DX, $0
+	JEQ done46
+	MOVL $-1, R15
+	BZHIL DX, R15, R15
+	KMOVW R15, K1
+	VMOVUPS constantAVX512<>+0(SB), Z0
+	VMOVUPS (BX), K1, Z0
+	VMOVUPS constantAVX512<>+0(SB), Z1
+	VMOVUPS (CX), K1, Z1
+	VMINPS Z1, Z0, Z2
+	VMINPS Z0, Z1, Z0
+	VORPS Z0, Z2, Z0
+	VMOVUPS Z0, K1, (AX)
+done46:
 	VZEROUPPER
 	RET
 
@@ -2853,9 +3500,9 @@ TEXT ·mulSigmoidAVX512(SB), NOSPLIT, $0-32
 	MOVQ x+8(FP), BX
 	MOVQ w+16(FP), CX
 	MOVQ n+24(FP), DX
-loop32:
+loop52:
 	CMPQ DX, $32
-	JLT end33
+	JLT end53
 	VMOVUPS 0(BX), Z0
 	VMOVUPS 0(CX), Z1
 	VORPS constantAVX512<>+768(SB), Z1, Z2
@@ -2912,11 +3559,11 @@ loop32:
 	ADDQ $128, CX
 	ADDQ $128, AX
 	ADDQ $-32, DX
-	JMP loop32
-end33:
-loop34:
+	JMP loop52
+end53:
+loop54:
 	CMPQ DX, $16
-	JLT end35
+	JLT end55
 	VMOVUPS 0(BX), Z0
 	VMOVUPS 0(CX), Z1
 	VORPS constantAVX512<>+768(SB), Z1, Z2
@@ -2947,10 +3594,10 @@ loop34:
 	ADDQ $64, CX
 	ADDQ $64, AX
 	ADDQ $-16, DX
-	JMP loop34
-end35:
+	JMP loop54
+end55:
 	CMPQ DX, $0
-	JEQ done31
+	JEQ done51
 	MOVL $-1, R15
 	BZHIL DX, R15, R15
 	KMOVW R15, K1
@@ -2982,7 +3629,7 @@ end35:
 	VDIVPS Z5, Z1, Z5
 	VMULPS Z5, Z0, Z5
 	VMOVUPS Z5, K1, (AX)
-done31:
+done51:
 	VZEROUPPER
 	RET
 
@@ -2992,9 +3639,9 @@ TEXT ·mulSiluAVX512(SB), NOSPLIT, $0-32
 	MOVQ x+8(FP), BX
 	MOVQ w+16(FP), CX
 	MOVQ n+24(FP), DX
-loop37:
+loop57:
 	CMPQ DX, $32
-	JLT end38
+	JLT end58
 	VMOVUPS 0(BX), Z0
 	VMOVUPS 0(CX), Z1
 	VORPS constantAVX512<>+768(SB), Z1, Z2
@@ -3057,11 +3704,11 @@ loop37:
 	ADDQ $128, CX
 	ADDQ $128, AX
 	ADDQ $-32, DX
-	JMP loop37
-end38:
-loop39:
+	JMP loop57
+end58:
+loop59:
 	CMPQ DX, $16
-	JLT end40
+	JLT end60
 	VMOVUPS 0(BX), Z0
 	VMOVUPS 0(CX), Z1
 	VORPS constantAVX512<>+768(SB), Z1, Z2
@@ -3095,10 +3742,10 @@ loop39:
 	ADDQ $64, CX
 	ADDQ $64, AX
 	ADDQ $-16, DX
-	JMP loop39
-end40:
+	JMP loop59
+end60:
 	CMPQ DX, $0
-	JEQ done36
+	JEQ done56
 	MOVL $-1, R15
 	BZHIL DX, R15, R15
 	KMOVW R15, K1
@@ -3133,7 +3780,7 @@ end40:
 	VMULPS Z5, Z1, Z5
 	VMULPS Z5, Z0, Z5
 	VMOVUPS Z5, K1, (AX)
-done36:
+done56:
 	VZEROUPPER
 	RET
 
@@ -3143,9 +3790,9 @@ TEXT ·scaleAVX512(SB), NOSPLIT, $0-28
 	MOVQ x+8(FP), BX
 	MOVQ n+16(FP), CX
 	VBROADCASTSS a+24(FP), Z0
-loop42:
+loop62:
 	CMPQ CX, $64
-	JLT end43
+	JLT end63
 	VMOVUPS 0(BX), Z1
 	VMULPS Z0, Z1, Z1
 	VMOVUPS Z1, 0(AX)
@@ -3161,21 +3808,21 @@ loop42:
 	ADDQ $256, BX
 	ADDQ $256, AX
 	ADDQ $-64, CX
-	JMP loop42
-end43:
-loop44:
+	JMP loop62
+end63:
+loop64:
 	CMPQ CX, $16
-	JLT end45
+	JLT end65
 	VMOVUPS 0(BX), Z1
 	VMULPS Z0, Z1, Z1
 	VMOVUPS Z1, 0(AX)
 	ADDQ $64, BX
 	ADDQ $64, AX
 	ADDQ $-16, CX
-	JMP loop44
-end45:
+	JMP loop64
+end65:
 	CMPQ CX, $0
-	JEQ done41
+	JEQ done61
 	MOVL $-1, R15
 	BZHIL CX, R15, R15
 	KMOVW R15, K1
@@ -3183,7 +3830,164 @@ end45:
 	VMOVUPS (BX), K1, Z1
 	VMULPS Z0, Z1, Z1
 	VMOVUPS Z1, K1, (AX)
-done41:
+done61:
+	VZEROUPPER
+	RET
+
+// func shiftAVX512(y *float32, x *float32, n int, a float32) 
+TEXT ·shiftAVX512(SB), NOSPLIT, $0-28
+	MOVQ y+0(FP), AX
+	MOVQ x+8(FP), BX
+	MOVQ n+16(FP), CX
+	VBROADCASTSS a+24(FP), Z0
+loop67:
+	CMPQ CX, $64
+	JLT end68
+	VMOVUPS 0(BX), Z1
+	VADDPS Z0, Z1, Z1
+	VMOVUPS Z1, 0(AX)
+	VMOVUPS 64(BX), Z2
+	VADDPS Z0, Z2, Z2
+	VMOVUPS Z2, 64(AX)
+	VMOVUPS 128(BX), Z3
+	VADDPS Z0, Z3, Z3
+	VMOVUPS Z3, 128(AX)
+	VMOVUPS 192(BX), Z4
+	VADDPS Z0, Z4, Z4
+	VMOVUPS Z4, 192(AX)
+	ADDQ $256, BX
+	ADDQ $256, AX
+	ADDQ $-64, CX
+	JMP loop67
+end68:
+loop69:
+	CMPQ CX, $16
+	JLT end70
+	VMOVUPS 0(BX), Z1
+	VADDPS Z0, Z1, Z1
+	VMOVUPS Z1, 0(AX)
+	ADDQ $64, BX
+	ADDQ $64, AX
+	ADDQ $-16, CX
+	JMP loop69
+end70:
+	CMPQ CX, $0
+	JEQ done66
+	MOVL $-1, R15
+	BZHIL CX, R15, R15
+	KMOVW R15, K1
+	VMOVUPS constantAVX512<>+0(SB), Z1
+	VMOVUPS (BX), K1, Z1
+	VADDPS Z0, Z1, Z1
+	VMOVUPS Z1, K1, (AX)
+done66:
+	VZEROUPPER
+	RET
+
+// func overAVX512(y *float32, x *float32, n int, a float32) 
+TEXT ·overAVX512(SB), NOSPLIT, $0-28
+	MOVQ y+0(FP), AX
+	MOVQ x+8(FP), BX
+	MOVQ n+16(FP), CX
+	VBROADCASTSS a+24(FP), Z0
+loop72:
+	CMPQ CX, $64
+	JLT end73
+	VMOVUPS 0(BX), Z1
+	VDIVPS Z0, Z1, Z1
+	VMOVUPS Z1, 0(AX)
+	VMOVUPS 64(BX), Z2
+	VDIVPS Z0, Z2, Z2
+	VMOVUPS Z2, 64(AX)
+	VMOVUPS 128(BX), Z3
+	VDIVPS Z0, Z3, Z3
+	VMOVUPS Z3, 128(AX)
+	VMOVUPS 192(BX), Z4
+	VDIVPS Z0, Z4, Z4
+	VMOVUPS Z4, 192(AX)
+	ADDQ $256, BX
+	ADDQ $256, AX
+	ADDQ $-64, CX
+	JMP loop72
+end73:
+loop74:
+	CMPQ CX, $16
+	JLT end75
+	VMOVUPS 0(BX), Z1
+	VDIVPS Z0, Z1, Z1
+	VMOVUPS Z1, 0(AX)
+	ADDQ $64, BX
+	ADDQ $64, AX
+	ADDQ $-16, CX
+	JMP loop74
+end75:
+	CMPQ CX, $0
+	JEQ done71
+	MOVL $-1, R15
+	BZHIL CX, R15, R15
+	KMOVW R15, K1
+	VMOVUPS constantAVX512<>+0(SB), Z1
+	VMOVUPS (BX), K1, Z1
+	VDIVPS Z0, Z1, Z1
+	VMOVUPS Z1, K1, (AX)
+done71:
+	VZEROUPPER
+	RET
+
+// func clampAVX512(y *float32, x *float32, n int, lo float32, hi float32) 
+TEXT ·clampAVX512(SB), NOSPLIT, $0-32
+	MOVQ y+0(FP), AX
+	MOVQ x+8(FP), BX
+	MOVQ n+16(FP), CX
+	VBROADCASTSS lo+24(FP), Z0
+	VBROADCASTSS hi+28(FP), Z1
+loop77:
+	CMPQ CX, $64
+	JLT end78
+	VMOVUPS 0(BX), Z2
+	VMAXPS Z2, Z0, Z2
+	VMINPS Z2, Z1, Z2
+	VMOVUPS Z2, 0(AX)
+	VMOVUPS 64(BX), Z3
+	VMAXPS Z3, Z0, Z3
+	VMINPS Z3, Z1, Z3
+	VMOVUPS Z3, 64(AX)
+	VMOVUPS 128(BX), Z4
+	VMAXPS Z4, Z0, Z4
+	VMINPS Z4, Z1, Z4
+	VMOVUPS Z4, 128(AX)
+	VMOVUPS 192(BX), Z5
+	VMAXPS Z5, Z0, Z5
+	VMINPS Z5, Z1, Z5
+	VMOVUPS Z5, 192(AX)
+	ADDQ $256, BX
+	ADDQ $256, AX
+	ADDQ $-64, CX
+	JMP loop77
+end78:
+loop79:
+	CMPQ CX, $16
+	JLT end80
+	VMOVUPS 0(BX), Z2
+	VMAXPS Z2, Z0, Z2
+	VMINPS Z2, Z1, Z2
+	VMOVUPS Z2, 0(AX)
+	ADDQ $64, BX
+	ADDQ $64, AX
+	ADDQ $-16, CX
+	JMP loop79
+end80:
+	CMPQ CX, $0
+	JEQ done76
+	MOVL $-1, R15
+	BZHIL CX, R15, R15
+	KMOVW R15, K1
+	VMOVUPS constantAVX512<>+0(SB), Z2
+	VMOVUPS (BX), K1, Z2
+	VMAXPS Z2, Z0, Z2
+	VMINPS Z2, Z1, Z2
+	VMOVUPS Z2, K1, (AX)
+done76:
 	VZEROUPPER
 	RET
 
@@ -3194,9 +3998,9 @@ TEXT ·scaleMulAVX512(SB), NOSPLIT, $0-36
 	MOVQ w+16(FP), CX
 	MOVQ n+24(FP), DX
 	VBROADCASTSS a+32(FP), Z0
-loop47:
+loop82:
 	CMPQ DX, $64
-	JLT end48
+	JLT end83
 	VMOVUPS 0(BX), Z1
 	VMOVUPS 0(CX), Z2
 	VMULPS Z0, Z1, Z1
@@ -3221,11 +4025,11 @@ loop47:
 	ADDQ $256, CX
 	ADDQ $256, AX
 	ADDQ $-64, DX
-	JMP loop47
-end48:
-loop49:
+	JMP loop82
+end83:
+loop84:
 	CMPQ DX, $16
-	JLT end50
+	JLT end85
 	VMOVUPS 0(BX), Z1
 	VMOVUPS 0(CX), Z2
 	VMULPS Z0, Z1, Z1
@@ -3235,10 +4039,10 @@ loop49:
 	ADDQ $64, CX
 	ADDQ $64, AX
 	ADDQ $-16, DX
-	JMP loop49
-end50:
+	JMP loop84
+end85:
 	CMPQ DX, $0
-	JEQ done46
+	JEQ done81
 	MOVL $-1, R15
 	BZHIL DX, R15, R15
 	KMOVW R15, K1
@@ -3249,7 +4053,7 @@ end50:
 	VMULPS Z0, Z1, Z1
 	VMULPS Z2, Z1, Z2
 	VMOVUPS Z2, K1, (AX)
-done46:
+done81:
 	VZEROUPPER
 	RET
 
@@ -3259,9 +4063,9 @@ TEXT ·axpyAVX512(SB), NOSPLIT, $0-28
 	MOVQ x+8(FP), BX
 	MOVQ n+16(FP), CX
 	VBROADCASTSS a+24(FP), Z0
-loop52:
+loop87:
 	CMPQ CX, $64
-	JLT end53
+	JLT end88
 	VMOVUPS 0(AX), Z1
 	VMOVUPS 0(BX), Z2
 	VFMADD231PS Z0, Z2, Z1
@@ -3281,11 +4085,11 @@ loop52:
 	ADDQ $256, AX
 	ADDQ $256, BX
 	ADDQ $-64, CX
-	JMP loop52
-end53:
-loop54:
+	JMP loop87
+end88:
+loop89:
 	CMPQ CX, $16
-	JLT end55
+	JLT end90
 	VMOVUPS 0(AX), Z1
 	VMOVUPS 0(BX), Z2
 	VFMADD231PS Z0, Z2, Z1
@@ -3293,10 +4097,10 @@ loop54:
 	ADDQ $64, AX
 	ADDQ $64, BX
 	ADDQ $-16, CX
-	JMP loop54
-end55:
+	JMP loop89
+end90:
 	CMPQ CX, $0
-	JEQ done51
+	JEQ done86
 	MOVL $-1, R15
 	BZHIL CX, R15, R15
 	KMOVW R15, K1
@@ -3306,7 +4110,7 @@ end55:
 	VMOVUPS (BX), K1, Z2
 	VFMADD231PS Z0, Z2, Z1
 	VMOVUPS Z1, K1, (AX)
-done51:
+done86:
 	VZEROUPPER
 	RET
 
@@ -3317,9 +4121,9 @@ TEXT ·rotateAVX512(SB), NOSPLIT, $0-40
 	MOVQ cos+16(FP), CX
 	MOVQ sin+24(FP), DX
 	MOVQ n+32(FP), SI
-loop57:
+loop92:
 	CMPQ SI, $32
-	JLT end58
+	JLT end93
 	VMOVUPS 0(AX), Z0
 	VMOVUPS 0(BX), Z1
 	VMOVUPS 0(CX), Z2
@@ -3345,11 +4149,11 @@ loop57:
 	ADDQ $128, CX
 	ADDQ $128, DX
 	ADDQ $-32, SI
-	JMP loop57
-end58:
-loop59:
+	JMP loop92
+end93:
+loop94:
 	CMPQ SI, $16
-	JLT end60
+	JLT end95
 	VMOVUPS 0(AX), Z0
 	VMOVUPS 0(BX), Z1
 	VMOVUPS 0(CX), Z2
@@ -3365,10 +4169,10 @@ loop59:
 	ADDQ $64, CX
 	ADDQ $64, DX
 	ADDQ $-16, SI
-	JMP loop59
-end60:
+	JMP loop94
+end95:
 	CMPQ SI, $0
-	JEQ done56
+	JEQ done91
 	MOVL $-1, R15
 	BZHIL SI, R15, R15
 	KMOVW R15, K1
@@ -3386,7 +4190,7 @@ end60:
 	VFMADD231PS Z3, Z0, Z2
 	VMOVUPS Z4, K1, (AX)
 	VMOVUPS Z2, K1, (BX)
-done56:
+done91:
 	VZEROUPPER
 	RET
 
@@ -3396,9 +4200,9 @@ TEXT ·mulAddAVX512(SB), NOSPLIT, $0-32
 	MOVQ x+8(FP), BX
 	MOVQ w+16(FP), CX
 	MOVQ n+24(FP), DX
-loop62:
+loop97:
 	CMPQ DX, $64
-	JLT end63
+	JLT end98
 	VMOVUPS 0(AX), Z0
 	VMOVUPS 0(BX), Z1
 	VMOVUPS 0(CX), Z2
@@ -3423,11 +4227,11 @@ loop62:
 	ADDQ $256, BX
 	ADDQ $256, CX
 	ADDQ $-64, DX
-	JMP loop62
-end63:
-loop64:
+	JMP loop97
+end98:
+loop99:
 	CMPQ DX, $16
-	JLT end65
+	JLT end100
 	VMOVUPS 0(AX), Z0
 	VMOVUPS 0(BX), Z1
 	VMOVUPS 0(CX), Z2
@@ -3437,10 +4241,10 @@ loop64:
 	ADDQ $64, BX
 	ADDQ $64, CX
 	ADDQ $-16, DX
-	JMP loop64
-end65:
+	JMP loop99
+end100:
 	CMPQ DX, $0
-	JEQ done61
+	JEQ done96
 	MOVL $-1, R15
 	BZHIL DX, R15, R15
 	KMOVW R15, K1
@@ -3452,7 +4256,7 @@ end65:
 	VMOVUPS (CX), K1, Z2
 	VFMADD231PS Z2, Z1, Z0
 	VMOVUPS Z0, K1, (AX)
-done61:
+done96:
 	VZEROUPPER
 	RET
 
@@ -3468,9 +4272,9 @@ TEXT ·filter4AVX512(SB), NOSPLIT, $0-80
 	MOVQ w2+56(FP), R9
 	MOVQ w3+64(FP), R10
 	MOVQ n+72(FP), R11
-loop67:
+loop102:
 	CMPQ R11, $16
-	JLT end68
+	JLT end103
 	VMOVUPS 0(BX), Z0
 	VMOVUPS 0(CX), Z1
 	VMOVUPS 0(DX), Z2
@@ -3519,10 +4323,10 @@ loop67:
 	ADDQ $64, R10
 	ADDQ $64, AX
 	ADDQ $-16, R11
-	JMP loop67
-end68:
+	JMP loop102
+end103:
 	CMPQ R11, $0
-	JEQ done66
+	JEQ done101
 	MOVL $-1, R15
 	BZHIL R11, R15, R15
 	KMOVW R15, K1
@@ -3572,7 +4376,7 @@ end68:
 	VMAXPS Z4, Z14, Z4
 	VMULPS Z11, Z4, Z11
 	VMOVUPS Z11, K1, (AX)
-done66:
+done101:
 	VZEROUPPER
 	RET
 
@@ -3586,9 +4390,9 @@ TEXT ·transpose4AVX512(SB), NOSPLIT, $0-24
 	MOVQ DX, SI
 	ADDQ DX, SI
 	ADDQ DX, SI
-loop69:
+loop104:
 	CMPQ CX, $16
-	JLT done70
+	JLT done105
 	VMOVUPS 0(BX), X0
 	VINSERTF32X4 $1, 64(BX), Z0, Z0
 	VINSERTF32X4 $2, 128(BX), Z0, Z0
@@ -3620,8 +4424,8 @@ loop69:
 	ADDQ $64, AX
 	ADDQ $256, BX
 	ADDQ $-16, CX
-	JMP loop69
-done70:
+	JMP loop104
+done105:
 	VZEROUPPER
 	RET
 
@@ -3634,9 +4438,9 @@ TEXT ·dotAVX512(SB), NOSPLIT, $0-28
 	MOVQ n+16(FP), AX
 	MOVQ x+0(FP), BX
 	MOVQ w+8(FP), CX
-loop72:
+loop107:
 	CMPQ AX, $64
-	JLT end73
+	JLT end108
 	VMOVUPS 0(BX), Z4
 	VMOVUPS 0(CX), Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -3652,21 +4456,21 @@ loop72:
 	ADDQ $256, BX
 	ADDQ $256, CX
 	ADDQ $-64, AX
-	JMP loop72
-end73:
-loop74:
+	JMP loop107
+end108:
+loop109:
 	CMPQ AX, $16
-	JLT end75
+	JLT end110
 	VMOVUPS 0(BX), Z4
 	VMOVUPS 0(CX), Z5
 	VFMADD231PS Z5, Z4, Z0
 	ADDQ $64, BX
 	ADDQ $64, CX
 	ADDQ $-16, AX
-	JMP loop74
-end75:
+	JMP loop109
+end110:
 	CMPQ AX, $0
-	JEQ done71
+	JEQ done106
 	MOVL $-1, R15
 	BZHIL AX, R15, R15
 	KMOVW R15, K1
@@ -3675,7 +4479,7 @@ end75:
 	VMOVUPS constantAVX512<>+0(SB), Z5
 	VMOVUPS (CX), K1, Z5
 	VFMADD231PS Z5, Z4, Z0
-done71:
+done106:
 	VADDPS Z1, Z0, Z0
 	VADDPS Z3, Z2, Z2
 	VADDPS Z2, Z0, Z0
@@ -3699,9 +4503,9 @@ TEXT ·sumSquaresAVX512(SB), NOSPLIT, $0-20
 	VMOVUPS constantAVX512<>+0(SB), Z3
 	MOVQ n+8(FP), AX
 	MOVQ x+0(FP), BX
-loop77:
+loop112:
 	CMPQ AX, $64
-	JLT end78
+	JLT end113
 	VMOVUPS 0(BX), Z4
 	VFMADD231PS Z4, Z4, Z0
 	VMOVUPS 64(BX), Z5
@@ -3712,26 +4516,26 @@ loop77:
 	VFMADD231PS Z7, Z7, Z3
 	ADDQ $256, BX
 	ADDQ $-64, AX
-	JMP loop77
-end78:
-loop79:
+	JMP loop112
+end113:
+loop114:
 	CMPQ AX, $16
-	JLT end80
+	JLT end115
 	VMOVUPS 0(BX), Z4
 	VFMADD231PS Z4, Z4, Z0
 	ADDQ $64, BX
 	ADDQ $-16, AX
-	JMP loop79
-end80:
+	JMP loop114
+end115:
 	CMPQ AX, $0
-	JEQ done76
+	JEQ done111
 	MOVL $-1, R15
 	BZHIL AX, R15, R15
 	KMOVW R15, K1
 	VMOVUPS constantAVX512<>+0(SB), Z4
 	VMOVUPS (BX), K1, Z4
 	VFMADD231PS Z4, Z4, Z0
-done76:
+done111:
 	VADDPS Z1, Z0, Z0
 	VADDPS Z3, Z2, Z2
 	VADDPS Z2, Z0, Z0
@@ -3755,9 +4559,9 @@ TEXT ·maxAVX512(SB), NOSPLIT, $0-20
 	VMOVUPS constantAVX512<>+1216(SB), Z3
 	MOVQ n+8(FP), AX
 	MOVQ x+0(FP), BX
-loop82:
+loop117:
 	CMPQ AX, $64
-	JLT end83
+	JLT end118
 	VMOVUPS 0(BX), Z4
 	VMAXPS Z0, Z4, Z0
 	VMOVUPS 64(BX), Z5
@@ -3768,26 +4572,26 @@ loop82:
 	VMAXPS Z3, Z7, Z3
 	ADDQ $256, BX
 	ADDQ $-64, AX
-	JMP loop82
-end83:
-loop84:
+	JMP loop117
+end118:
+loop119:
 	CMPQ AX, $16
-	JLT end85
+	JLT end120
 	VMOVUPS 0(BX), Z4
 	VMAXPS Z0, Z4, Z0
 	ADDQ $64, BX
 	ADDQ $-16, AX
-	JMP loop84
-end85:
+	JMP loop119
+end120:
 	CMPQ AX, $0
-	JEQ done81
+	JEQ done116
 	MOVL $-1, R15
 	BZHIL AX, R15, R15
 	KMOVW R15, K1
 	VMOVUPS constantAVX512<>+1216(SB), Z4
 	VMOVUPS (BX), K1, Z4
 	VMAXPS Z0, Z4, Z0
-done81:
+done116:
 	VMAXPS Z0, Z1, Z0
 	VMAXPS Z2, Z3, Z2
 	VMAXPS Z0, Z2, Z0
@@ -3813,9 +4617,9 @@ TEXT ·expSumAVX512(SB), NOSPLIT, $0-36
 	MOVQ n+16(FP), AX
 	MOVQ x+8(FP), BX
 	MOVQ y+0(FP), CX
-loop87:
+loop122:
 	CMPQ AX, $64
-	JLT end88
+	JLT end123
 	VMOVUPS 0(BX), Z5
 	VSUBPS Z4, Z5, Z5
 	VMOVUPS constantAVX512<>+128(SB), Z6
@@ -3899,11 +4703,11 @@ loop87:
 	ADDQ $256, BX
 	ADDQ $256, CX
 	ADDQ $-64, AX
-	JMP loop87
-end88:
-loop89:
+	JMP loop122
+end123:
+loop124:
 	CMPQ AX, $16
-	JLT end90
+	JLT end125
 	VMOVUPS 0(BX), Z5
 	VSUBPS Z4, Z5, Z5
 	VMOVUPS constantAVX512<>+128(SB), Z6
@@ -3927,10 +4731,10 @@ loop89:
 	ADDQ $64, BX
 	ADDQ $64, CX
 	ADDQ $-16, AX
-	JMP loop89
-end90:
+	JMP loop124
+end125:
 	CMPQ AX, $0
-	JEQ done86
+	JEQ done121
 	MOVL $-1, R15
 	BZHIL AX, R15, R15
 	KMOVW R15, K1
@@ -3955,7 +4759,7 @@ end90:
 	VSCALEFPS Z8, Z9, Z8
 	VADDPS Z8, Z0, Z0
 	VMOVUPS Z8, K1, (CX)
-done86:
+done121:
 	VADDPS Z1, Z0, Z0
 	VADDPS Z3, Z2, Z2
 	VADDPS Z2, Z0, Z0
@@ -3976,16 +4780,16 @@ TEXT ·fromHalfAVX512(SB), NOSPLIT, $0-24
 	MOVQ y+0(FP), AX
 	MOVQ x+8(FP), BX
 	MOVQ n+16(FP), CX
-loop91:
+loop126:
 	CMPQ CX, $16
-	JLT done92
+	JLT done127
 	VCVTPH2PS 0(BX), Z0
 	VMOVUPS Z0, 0(AX)
 	ADDQ $32, BX
 	ADDQ $64, AX
 	ADDQ $-16, CX
-	JMP loop91
-done92:
+	JMP loop126
+done127:
 	VZEROUPPER
 	RET
 
@@ -3994,16 +4798,16 @@ TEXT ·toHalfAVX512(SB), NOSPLIT, $0-24
 	MOVQ y+0(FP), AX
 	MOVQ x+8(FP), BX
 	MOVQ n+16(FP), CX
-loop93:
+loop128:
 	CMPQ CX, $16
-	JLT done94
+	JLT done129
 	VMOVUPS 0(BX), Z0
 	VCVTPS2PH $0, Z0, 0(AX)
 	ADDQ $64, BX
 	ADDQ $32, AX
 	ADDQ $-16, CX
-	JMP loop93
-done94:
+	JMP loop128
+done129:
 	VZEROUPPER
 	RET
 
