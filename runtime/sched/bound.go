@@ -46,7 +46,10 @@ func (b *Bound) Run(ctx context.Context) error {
 	s := b.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if b.p == nil {
+	switch {
+	case s.closed:
+		return errClosed
+	case b.p == nil:
 		return errUnbound
 	}
 	for i := range s.arenas { // another plan may have moved them
