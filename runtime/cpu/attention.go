@@ -109,11 +109,18 @@ func (p *plan) attend(c attn.Call, bind func(f *frame, c *attn.Call)) {
 	bound := func(f *frame) (*attn.Call, bool) {
 		c := &calls[f.Worker]
 		bind(f, c)
-		if err := c.Check(); err != nil {
+		err := c.Check()
+		if err != nil {
 			f.fail(err)
-			return nil, false
 		}
-		return c, true
+		return c, err == nil
+	}
+	// A plan that is kept must not keep a session's memory.
+	unbind := func(bound *attn.Call) {
+		q := bound.Q
+		clear(q)
+		*bound = c
+		bound.Q = q
 	}
 	U, N := c.Units(), c.Chunks()
 	scratch := p.own(4 * c.Scratch())
@@ -121,6 +128,7 @@ func (p *plan) attend(c attn.Call, bind func(f *frame, c *attn.Call)) {
 	if U >= 2*p.threads || N < 2 {
 		p.step(U, work/float64(U), func(f *frame, lo, hi int) {
 			c, ok := bound(f)
+			defer unbind(c)
 			for i := lo; ok && i < hi; i++ {
 				u := i / 2 // the last ones read the most: take turns with the first
 				if i%2 == 1 {
@@ -135,12 +143,14 @@ func (p *plan) attend(c attn.Call, bind func(f *frame, c *attn.Call)) {
 	parts := p.share(4 * size * U * N)
 	p.step(U*N, work/float64(U*N), func(f *frame, lo, hi int) {
 		c, ok := bound(f)
+		defer unbind(c)
 		for i := lo; ok && i < hi; i++ {
 			kernels.Part(c, i/N, i%N, f.ownFloats(scratch), f.sharedFloats(parts)[i*size:][:size])
 		}
 	})
 	p.step(U, float64(size*N), func(f *frame, lo, hi int) {
 		c, ok := bound(f)
+		defer unbind(c)
 		for u := lo; ok && u < hi; u++ {
 			kernels.Combine(c, u, f.sharedFloats(parts)[u*N*size:][:N*size])
 		}

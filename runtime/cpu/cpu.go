@@ -60,6 +60,9 @@ func (*Backend) OnHost()      {}
 func (b *Backend) Threads() int { return b.team.workers }
 func (b *Backend) ISA() isa.Set { return b.set }
 
+// Scratch returns the bytes of memory that kernels use beside a plan's arena.
+func (b *Backend) Scratch() int64 { return b.team.scratch.bytes() }
+
 // Close ends the threads. No run may be under way.
 func (b *Backend) Close() error {
 	b.team.close()
@@ -102,7 +105,7 @@ func (b *Backend) plan(n *graph.Node, call *sched.Call) (*plan, error) {
 }
 
 // Alloc returns Host memory.
-func (*Backend) Alloc(bytes int64) (sched.Buffer, error) { return sched.NewHost(bytes) }
+func (*Backend) Alloc(bytes int64) (sched.Buffer, error) { return sched.AllocHost(bytes) }
 
 // Copy moves Host memory.
 func (*Backend) Copy(dst, src sched.Span) error { return sched.CopyHost(dst, src) }

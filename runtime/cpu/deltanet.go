@@ -29,13 +29,21 @@ type net struct {
 func (p *plan) deltaRule(d net, bind func(f *frame, n *delta.Net) bool) {
 	scratch := p.own(4 * delta.ScratchLen(d.Dk, d.Dg))
 	kernels := delta.For(p.set)
+	unbound := delta.Net{B: d.B, T: d.T, Hk: d.Hk, Hv: d.Hv, Dk: d.Dk, Dv: d.Dv, Dg: d.Dg, Attrs: d.attrs}
 	nets := make([]delta.Net, p.threads)
 	for i := range nets {
-		nets[i] = delta.Net{B: d.B, T: d.T, Hk: d.Hk, Hv: d.Hv, Dk: d.Dk, Dv: d.Dv, Dg: d.Dg, Attrs: d.attrs, State: make([][]float32, d.B)}
+		nets[i] = unbound
+		nets[i].State = make([][]float32, d.B)
 	}
 	rows := d.B * d.Hv * d.Dv
 	p.step(ceil(rows, rowGroup), float64(rowGroup*d.Dk*d.T), func(f *frame, lo, hi int) {
 		n := &nets[f.Worker]
+		defer func() { // a plan that is kept must not keep a session's memory
+			states := n.State
+			clear(states)
+			*n = unbound
+			n.State = states
+		}()
 		if !bind(f, n) {
 			return
 		}

@@ -20,7 +20,6 @@ type executable struct {
 
 	mu     sync.Mutex
 	memory [][]byte // by storage
-	shared []byte
 	frames []*frame // by worker
 	work   func(worker int)
 	ctx    context.Context
@@ -92,9 +91,9 @@ func (b *Backend) Compile(part *sched.Partition) (sched.Executable, error) {
 	}
 	e.steps = joined(e.steps)
 	e.barriers = setBarriers(e.steps)
-	e.shared = alignedBytes(shared)
+	b.team.scratch.reserve(b.team.workers, shared, local)
 	for w := range b.team.workers {
-		e.frames = append(e.frames, &frame{Worker: w, vec: vec.For(b.set), exec: e, shared: e.shared, local: alignedBytes(local)})
+		e.frames = append(e.frames, &frame{Worker: w, vec: vec.For(b.set), exec: e})
 	}
 	e.work = e.runWorker
 	return e, nil
@@ -112,11 +111,16 @@ func (e *executable) Run(ctx context.Context, b sched.Bindings) error {
 	e.ctx = ctx
 	e.failed.Store(nil)
 	e.memory = memoryOf(b, e.memory)
+	e.team.scratch.lend(e.frames)
 	for _, f := range e.frames {
 		f.bind, f.memory = b, e.memory
 	}
 	e.team.run(e.work)
 	e.ctx = nil
+	clear(e.memory) // a plan that is kept must not keep a session's memory
+	for _, f := range e.frames {
+		f.bind, f.shared, f.local = nil, nil, nil
+	}
 	if f := e.failed.Load(); f != nil {
 		return fmt.Errorf("%s: cpu: %w", graph.Label(f.node), f.err)
 	}
@@ -219,13 +223,4 @@ func floats(b []byte) []float32 {
 		return nil
 	}
 	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/4)
-}
-
-// alignedBytes returns n bytes at an address that vectors like.
-func alignedBytes(n int) []byte {
-	h, err := sched.NewHost(int64(n))
-	if err != nil {
-		panic(err) // the sizes of a graph's values have been checked
-	}
-	return h.Bytes()
 }
