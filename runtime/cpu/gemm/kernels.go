@@ -2,6 +2,8 @@ package gemm
 
 import "unsafe"
 
+//go:generate go run -C ../gen ./gemm/neon ../gemm
+
 // tile is the argument of a kernel: it computes y for a few rows of W and a few
 // rows of activations. Steps are in bytes.
 type tile struct {
