@@ -45,6 +45,7 @@ func main() {
 		}
 		unpack256(f)
 	}
+	sums16x256()
 	quantize()
 	panels()
 	panels256()
