@@ -173,3 +173,12 @@ func floats(b []byte) []float32 {
 	}
 	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/4)
 }
+
+// alignedBytes returns n bytes at an address that vectors like.
+func alignedBytes(n int) []byte {
+	h, err := sched.NewHost(int64(n))
+	if err != nil {
+		panic(err) // the sizes of a graph's values have been checked
+	}
+	return h.Bytes()
+}

@@ -1,10 +1,6 @@
 package cpu
 
-import (
-	"sync"
-
-	"github.com/deltaloom/deltaloom/runtime/sched"
-)
+import "sync"
 
 // scratch is the memory in which the steps of a node leave something for each
 // other, and that of each worker. Programs take turns, so all share it: it is as
@@ -47,14 +43,10 @@ func (s *scratch) bytes() (n int64) {
 	return n
 }
 
-// atLeast returns b where it has n bytes, otherwise memory that vectors like.
+// atLeast returns b where it has n bytes, otherwise new memory.
 func atLeast(b []byte, n int) []byte {
 	if len(b) >= n {
 		return b
 	}
-	h, err := sched.NewHost(int64(n))
-	if err != nil {
-		panic(err) // the sizes of a graph's values have been checked
-	}
-	return h.Bytes()
+	return alignedBytes(n)
 }
