@@ -18,6 +18,8 @@ type executable struct {
 	calls    []sched.Call
 	steps    []boundStep
 	barriers int
+	shared   int // bytes of scratch memory that steps share, and of each worker
+	local    int
 
 	mu     sync.Mutex
 	frames []*frame // by worker
@@ -42,7 +44,6 @@ type failure struct {
 // Compile plans every call.
 func (b *Backend) Compile(part *sched.Partition) (sched.Executable, error) {
 	e := &executable{team: b.team, calls: part.Calls}
-	shared, local := 0, 0
 	for i := range e.calls {
 		c := &e.calls[i]
 		p, err := b.plan(c.Node)
@@ -52,7 +53,7 @@ func (b *Backend) Compile(part *sched.Partition) (sched.Executable, error) {
 		for _, s := range p.steps {
 			e.steps = append(e.steps, boundStep{step: s, call: c})
 		}
-		shared, local = max(shared, p.shared), max(local, p.local)
+		e.shared, e.local = max(e.shared, p.shared), max(e.local, p.local)
 	}
 	// Two steps of one worker follow each other without anybody waiting.
 	for i := range e.steps {
@@ -61,7 +62,7 @@ func (b *Backend) Compile(part *sched.Partition) (sched.Executable, error) {
 			e.barriers++
 		}
 	}
-	b.team.scratch.reserve(b.team.workers, shared, local)
+	b.team.scratch.reserve(b.team.workers, e.shared, e.local)
 	for w := range b.team.workers {
 		e.frames = append(e.frames, &frame{Worker: w, vec: vec.For(b.set), exec: e})
 	}
@@ -80,7 +81,7 @@ func (e *executable) Run(ctx context.Context, b sched.Bindings) error {
 	defer e.mu.Unlock()
 	e.ctx = ctx
 	e.failed.Store(nil)
-	e.team.scratch.lend(e.frames)
+	e.team.scratch.lend(e.frames, e.shared, e.local)
 	for _, f := range e.frames {
 		f.bind = b
 	}

@@ -24,12 +24,12 @@ func (s *scratch) reserve(workers, shared, local int) {
 	}
 }
 
-// lend gives a program its memory.
-func (s *scratch) lend(frames []*frame) {
+// lend gives a program the bytes that it has reserved.
+func (s *scratch) lend(frames []*frame, shared, local int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, f := range frames {
-		f.shared, f.local = s.shared, s.local[i]
+		f.shared, f.local = s.shared[:shared:shared], s.local[i][:local:local]
 	}
 }
 
