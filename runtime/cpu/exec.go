@@ -17,6 +17,8 @@ type executable struct {
 	team     *team
 	steps    []boundStep
 	barriers int
+	shared   int // bytes of scratch memory that steps share, and of each worker
+	local    int
 
 	mu     sync.Mutex
 	memory [][]byte // by storage
@@ -76,7 +78,6 @@ type failure struct {
 // Compile plans every call.
 func (b *Backend) Compile(part *sched.Partition) (sched.Executable, error) {
 	e := &executable{team: b.team}
-	shared, local := 0, 0
 	for i := range part.Calls {
 		c := &call{Call: &part.Calls[i]}
 		c.in, c.out = placesOf(c.In), placesOf(c.Out)
@@ -87,11 +88,11 @@ func (b *Backend) Compile(part *sched.Partition) (sched.Executable, error) {
 		for _, s := range p.steps {
 			e.steps = append(e.steps, boundStep{step: s, calls: []*call{c}, shares: p.shared > 0})
 		}
-		shared, local = max(shared, p.shared), max(local, p.local)
+		e.shared, e.local = max(e.shared, p.shared), max(e.local, p.local)
 	}
 	e.steps = joined(e.steps)
 	e.barriers = setBarriers(e.steps)
-	b.team.scratch.reserve(b.team.workers, shared, local)
+	b.team.scratch.reserve(b.team.workers, e.shared, e.local)
 	for w := range b.team.workers {
 		e.frames = append(e.frames, &frame{Worker: w, vec: vec.For(b.set), exec: e})
 	}
@@ -110,8 +111,8 @@ func (e *executable) Run(ctx context.Context, b sched.Bindings) error {
 	defer e.mu.Unlock()
 	e.ctx = ctx
 	e.failed.Store(nil)
+	e.team.scratch.lend(e.frames, e.shared, e.local)
 	e.memory = memoryOf(b, e.memory)
-	e.team.scratch.lend(e.frames)
 	for _, f := range e.frames {
 		f.bind, f.memory = b, e.memory
 	}
@@ -119,7 +120,7 @@ func (e *executable) Run(ctx context.Context, b sched.Bindings) error {
 	e.ctx = nil
 	clear(e.memory) // a plan that is kept must not keep a session's memory
 	for _, f := range e.frames {
-		f.bind, f.shared, f.local = nil, nil, nil
+		f.bind, f.memory, f.shared, f.local = nil, nil, nil, nil
 	}
 	if f := e.failed.Load(); f != nil {
 		return fmt.Errorf("%s: cpu: %w", graph.Label(f.node), f.err)
@@ -223,4 +224,13 @@ func floats(b []byte) []float32 {
 		return nil
 	}
 	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/4)
+}
+
+// alignedBytes returns n bytes at an address that vectors like.
+func alignedBytes(n int) []byte {
+	h, err := sched.NewHost(int64(n))
+	if err != nil {
+		panic(err) // the sizes of a graph's values have been checked
+	}
+	return h.Bytes()
 }

@@ -113,15 +113,13 @@ func (x *wrecked) Run(ctx context.Context, b sched.Bindings) error {
 	e, r := x.e, x.w.r
 	e.ctx = ctx
 	e.failed.Store(nil)
-	have := &e.team.scratch
-	sharedLen, localLen := len(have.shared), len(have.local[0])
-	shared, local := atLeast(nil, sharedLen+guard), atLeast(nil, localLen+guard)
+	shared, local := alignedBytes(e.shared+guard), alignedBytes(e.local+guard)
 	fill(shared)
 	fill(local)
 	var frames []*frame
 	for _, f := range e.frames {
 		g := *f
-		g.bind, g.memory, g.shared, g.local = b, memoryOf(b, nil), shared[:sharedLen], local[:localLen]
+		g.bind, g.memory, g.shared, g.local = b, memoryOf(b, nil), shared[:e.shared], local[:e.local]
 		frames = append(frames, &g)
 	}
 	for begin, end := 0, 0; begin < len(e.steps); begin = end {
@@ -131,7 +129,7 @@ func (x *wrecked) Run(ctx context.Context, b sched.Bindings) error {
 		first := phase[0].calls[0]
 		fresh := begin == 0 || !slices.Contains(e.steps[begin-1].calls, first)
 		if fresh {
-			fill(shared[:sharedLen])
+			fill(shared[:e.shared])
 		}
 		if free := x.w.free[x.part]; free != nil && fresh {
 			for _, s := range free[slices.IndexFunc(x.part.Calls, func(c sched.Call) bool { return c.Node == first.Node })] {
@@ -177,7 +175,7 @@ func (x *wrecked) Run(ctx context.Context, b sched.Bindings) error {
 				return fmt.Errorf("after %s: storage %d was written to where there is no result", graph.Label(first.Node), i)
 			}
 		}
-		for _, m := range [][]byte{shared[sharedLen:], local[len(frames[0].local):]} {
+		for _, m := range [][]byte{shared[e.shared:], local[e.local:]} {
 			if slices.ContainsFunc(m, func(c byte) bool { return c != 0xff }) {
 				return fmt.Errorf("%s: written behind scratch memory", graph.Label(first.Node))
 			}

@@ -1,10 +1,6 @@
 package cpu
 
-import (
-	"sync"
-
-	"github.com/deltaloom/deltaloom/runtime/sched"
-)
+import "sync"
 
 // scratch is the memory in which the steps of a node leave something for each
 // other, and that of each worker. Programs take turns, so all share it: it is as
@@ -28,12 +24,12 @@ func (s *scratch) reserve(workers, shared, local int) {
 	}
 }
 
-// lend gives a program its memory.
-func (s *scratch) lend(frames []*frame) {
+// lend gives a program the bytes that it has reserved.
+func (s *scratch) lend(frames []*frame, shared, local int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, f := range frames {
-		f.shared, f.local = s.shared, s.local[i]
+		f.shared, f.local = s.shared[:shared:shared], s.local[i][:local:local]
 	}
 }
 
@@ -47,14 +43,10 @@ func (s *scratch) bytes() (n int64) {
 	return n
 }
 
-// atLeast returns b where it has n bytes, otherwise memory that vectors like.
+// atLeast returns b where it has n bytes, otherwise new memory.
 func atLeast(b []byte, n int) []byte {
 	if len(b) >= n {
 		return b
 	}
-	h, err := sched.NewHost(int64(n))
-	if err != nil {
-		panic(err) // the sizes of a graph's values have been checked
-	}
-	return h.Bytes()
+	return alignedBytes(n)
 }
