@@ -105,8 +105,9 @@ func (k *Kernels) Run(n *Net, scratch []float32, lo, hi int) {
 	for t := 0; t < n.T; t += blockTokens {
 		for row := lo; row < hi; {
 			head, from := row/n.Dv, row%n.Dv
-			to := min(n.Dv, from+hi-row)
-			w.head(head/n.Hv, head%n.Hv, from, to, t, min(blockTokens, n.T-t))
+			end := from + hi - row
+			to := min(n.Dv, end)
+			w.head(head/n.Hv, head%n.Hv, from, to, end, t, min(blockTokens, n.T-t))
 			row += to - from
 		}
 	}

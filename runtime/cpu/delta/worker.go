@@ -77,11 +77,13 @@ func newWorker(n *Net, k *Kernels, scratch []float32) worker {
 
 func (w *worker) record(i int) record { return w.records[i*w.length:][:w.length] }
 
-// head takes rows from to to of a head through n tokens from t on.
-func (w *worker) head(b, h, from, to, t, n int) {
+// head takes rows from to to of a head through n tokens from t on. Rows up to end
+// come next, those of other heads.
+func (w *worker) head(b, h, from, to, end, t, n int) {
 	w.prepare(b, h, t, n)
 	K := w.Dk
 	state := w.State[b][h*w.Dv*K:]
+	state = state[:min(len(state), end*K)]
 	v, o := w.V.F[w.V.at(b, t, h):], w.O.F[w.O.at(b, t, h):]
 	for lo := from; lo < to; lo += w.panel {
 		hi := min(lo+w.panel, to)

@@ -25,11 +25,14 @@ func (a *Asm) SumLanes(x [][4]V) V {
 		return a.Add(a.x86(lo, a.newV(), none, w, v), a.x86(hi, a.newV(), none, w, v))
 	}
 	var y [4]V
-	for e := range y {
-		if a.Set == AVX2 {
-			y[e] = meet("VPERM2F128 $0x20,", "VPERM2F128 $0x31,", x[0][e], x[1][e])
-			continue
+	if a.Set == AVX2 { // a blend leaves the ports for shuffles and multiply-adds alone
+		for e := range y {
+			y[e] = meet("VBLENDPS $0xf0,", "VPERM2F128 $0x21,", x[0][e], x[1][e])
 		}
+		const lo, hi = "VBLENDPS $0xcc,", "VSHUFPS $0x4e,"
+		return meet("VSHUFPS $0x88,", "VSHUFPS $0xdd,", meet(lo, hi, y[0], y[1]), meet(lo, hi, y[2], y[3]))
+	}
+	for e := range y {
 		const lo, hi = "VSHUFF64X2 $0x44,", "VSHUFF64X2 $0xee,"
 		y[e] = meet("VSHUFF64X2 $0x88,", "VSHUFF64X2 $0xdd,", meet(lo, hi, x[0][e], x[1][e]), meet(lo, hi, x[2][e], x[3][e]))
 	}
@@ -39,10 +42,12 @@ func (a *Asm) SumLanes(x [][4]V) V {
 // StoreFour writes lanes 4i..4i+3 of v at m.
 func (a *Asm) StoreFour(v V, i int, m Mem) {
 	a.emit(none, none, []V{v}, func(reg func(V) int) string {
-		switch a.Set {
-		case NEON:
+		switch {
+		case a.Set == NEON:
 			return fmt.Sprintf("FMOVQ F%d, %v", reg(v), m)
-		case AVX2:
+		case i == 0:
+			return fmt.Sprintf("VMOVUPS X%d, %v", reg(v), m)
+		case a.Set == AVX2:
 			return fmt.Sprintf("VEXTRACTF128 $%d, Y%d, %v", i, reg(v), m)
 		}
 		return fmt.Sprintf("VEXTRACTF32X4 $%d, Z%d, %v", i, reg(v), m)
