@@ -1795,7 +1795,7 @@ done76:
 	VZEROUPPER
 	RET
 
-// func fromHalfAVX2(y *float32, x *uint16, n int) 
+// func fromHalfAVX2(y *float32, x *byte, n int) 
 TEXT ·fromHalfAVX2(SB), NOSPLIT, $0-24
 	MOVQ y+0(FP), AX
 	MOVQ x+8(FP), BX
@@ -1815,7 +1815,7 @@ done82:
 	VZEROUPPER
 	RET
 
-// func toHalfAVX2(y *uint16, x *float32, n int) 
+// func toHalfAVX2(y *byte, x *float32, n int) 
 TEXT ·toHalfAVX2(SB), NOSPLIT, $0-24
 	MOVQ y+0(FP), AX
 	MOVQ x+8(FP), BX
@@ -3462,7 +3462,7 @@ done76:
 	VZEROUPPER
 	RET
 
-// func fromHalfAVX512(y *float32, x *uint16, n int) 
+// func fromHalfAVX512(y *float32, x *byte, n int) 
 TEXT ·fromHalfAVX512(SB), NOSPLIT, $0-24
 	MOVQ y+0(FP), AX
 	MOVQ x+8(FP), BX
@@ -3480,7 +3480,7 @@ done82:
 	VZEROUPPER
 	RET
 
-// func toHalfAVX512(y *uint16, x *float32, n int) 
+// func toHalfAVX512(y *byte, x *float32, n int) 
 TEXT ·toHalfAVX512(SB), NOSPLIT, $0-24
 	MOVQ y+0(FP), AX
 	MOVQ x+8(FP), BX
