@@ -71,7 +71,7 @@ func Attention(KV int, in ...graph.Value) []graph.Value {
 	}
 	kNext, vNext := write(kPool, k), write(vPool, v)
 	read := func(pool graph.Value) graph.Value { // [B G 1 KV D]
-		x := Slice(Rows(pool, slots), 1, 0, KV)
+		x := Rows(Slice(pool, 1, 0, KV), slots)
 		return Permute(Reshape(x, B, KV, G, 1, D), 0, 2, 3, 1, 4)
 	}
 	q = Permute(Reshape(q, B, T, G, H/G, D), 0, 2, 3, 1, 4)                            // [B G r T D]

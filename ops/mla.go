@@ -33,7 +33,7 @@ func LatentAttention(KV int, in ...graph.Value) []graph.Value {
 	P, C, D := pool.Shape().Dim(0), pool.Shape().Dim(1), pool.Shape().Dim(3)
 	key := Concat(2, Mul(RMSNorm(Slice(kv, 2, 0, R), 1e-6), norm), Slice(kv, 2, R, D-R)) // [B T D]
 	next := Reshape(ScatterRows(Reshape(pool, P*C, 1, D), rows, Reshape(key, B, T, 1, D)), P, C, 1, D)
-	keys := Reshape(Slice(Rows(next, slots), 1, 0, KV), B, 1, KV, D)                            // [B 1 KV D]
+	keys := Reshape(Rows(Slice(next, 1, 0, KV), slots), B, 1, KV, D)                            // [B 1 KV D]
 	query := Permute(Concat(3, Permute(q, 0, 2, 1, 3), qp), 0, 2, 1, 3)                         // [B H T D]
 	scores := Add(Scale(MatMul(query, keys), 0.125), Reshape(CausalMask(pos, KV), B, 1, T, KV)) // [B H T KV]
 	o := MatMul(Softmax(scores), Transpose(Slice(keys, 3, 0, R)))                               // [B H T R]

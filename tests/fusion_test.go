@@ -93,6 +93,37 @@ func TestFusionTable(t *testing.T) {
 	}
 }
 
+// Fusion finds as much where attention reads a part of the cache, of some slots.
+func TestPartOfCache(t *testing.T) {
+	all, err := everything()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range all {
+		if x.Tokens > 1 {
+			continue
+		}
+		c, err := models.ByName(x.Model)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := models.Build(c, models.Step{Slots: 3, Context: 2 * prefill, KV: prefill})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, report, err := fuse.Run(g, fuse.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if had, have := x.report.Before.Compute, report.Before.Compute; have != had {
+			t.Errorf("%s: %d compute nodes, with the whole cache %d", x.Model, have, had)
+		}
+		if had, have := x.report.After.Compute, report.After.Compute; have != had {
+			t.Errorf("%s, fused: %d compute nodes, with the whole cache %d", x.Model, have, had)
+		}
+	}
+}
+
 // fresh holds a generated file to what is generated now, or writes it.
 func fresh(t *testing.T, path string, want []byte) {
 	t.Helper()

@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync"
 
 	"github.com/deltaloom/deltaloom/graph"
+	"github.com/deltaloom/deltaloom/ops"
 	"github.com/deltaloom/deltaloom/runtime/cpu/isa"
 	"github.com/deltaloom/deltaloom/runtime/cpu/vec"
 	"github.com/deltaloom/deltaloom/runtime/sched"
@@ -25,6 +27,15 @@ type Options struct {
 type Backend struct {
 	set  isa.Set
 	team *team
+
+	coarse sync.Map // coarseKind -> *error: what Supports said
+}
+
+// coarseKind is all that a kernel looks at in a coarse node: the body has the
+// shapes of its operands.
+type coarseKind struct {
+	op    *graph.Op
+	attrs ops.CoarseAttrs
 }
 
 // New returns a backend with its threads started.
@@ -57,16 +68,33 @@ func (b *Backend) Close() error {
 
 // Supports returns nil where there is a kernel for the node.
 func (b *Backend) Supports(n *graph.Node) error {
-	_, err := b.plan(n)
-	return err
+	attrs, ok := n.Attrs().(ops.CoarseAttrs)
+	if !ok {
+		_, err := b.plan(n, nil)
+		return err
+	}
+	// Comparing bodies takes long, and most layers have the same ones.
+	kind := coarseKind{n.Op(), attrs}
+	said, ok := b.coarse.Load(kind)
+	if !ok {
+		_, err := b.plan(n, nil)
+		said, _ = b.coarse.LoadOrStore(kind, &err)
+	}
+	return *said.(*error)
 }
 
-func (b *Backend) plan(n *graph.Node) (*plan, error) {
+// Strided reports the tables of f32 that rows are looked up in.
+func (b *Backend) Strided(n *graph.Node, operand int) bool {
+	return n.Op() == ops.RowsOp && operand == 0 && n.In(0).Shape().DType == graph.F32
+}
+
+// plan cuts a node into steps; call may be nil.
+func (b *Backend) plan(n *graph.Node, call *sched.Call) (*plan, error) {
 	k, ok := kernels[n.Op()]
 	if !ok {
 		return nil, fmt.Errorf("%s: %w", n.Op().Name, errors.ErrUnsupported)
 	}
-	p := &plan{set: b.set, vec: vec.For(b.set), threads: b.team.workers}
+	p := &plan{set: b.set, vec: vec.For(b.set), threads: b.team.workers, call: call}
 	if err := k(n, p); err != nil {
 		return nil, fmt.Errorf("%s: %w", n.Op().Name, err)
 	}

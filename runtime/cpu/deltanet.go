@@ -52,15 +52,16 @@ func dense(x []float32, T, H, D int) delta.Tensor {
 }
 
 // copyTo adds the step that makes result hold what operand holds, for ops that
-// then write to some of it. A plan that has both in one place pays nothing.
+// then write to some of it; none where both lie in one place.
 func (p *plan) copyTo(result, operand int, n *graph.Node) {
+	if p.inPlace(result, operand) {
+		return
+	}
 	s := n.In(operand).Shape()
 	rows := s.Dim(0)
 	size := int(s.Bytes()) / rows
 	p.step(rows, 1, func(f *frame, lo, hi int) {
-		if x, y := f.bytes(operand), f.outBytes(result); &x[0] != &y[0] {
-			copy(y[lo*size:hi*size], x[lo*size:])
-		}
+		copy(f.outBytes(result)[lo*size:hi*size], f.bytes(operand)[lo*size:])
 	})
 }
 

@@ -27,10 +27,30 @@ func softplusAVX2(y *float32, x *float32, n int)
 //go:noescape
 func addAVX2(y *float32, x *float32, w *float32, n int)
 
+// subAVX2 sets y = x - w.
+//
+//go:noescape
+func subAVX2(y *float32, x *float32, w *float32, n int)
+
 // mulAVX2 sets y = x·w.
 //
 //go:noescape
 func mulAVX2(y *float32, x *float32, w *float32, n int)
+
+// divAVX2 sets y = x/w.
+//
+//go:noescape
+func divAVX2(y *float32, x *float32, w *float32, n int)
+
+// largerAVX2 sets y = max(x, w).
+//
+//go:noescape
+func largerAVX2(y *float32, x *float32, w *float32, n int)
+
+// smallerAVX2 sets y = min(x, w).
+//
+//go:noescape
+func smallerAVX2(y *float32, x *float32, w *float32, n int)
 
 // mulSigmoidAVX2 sets y = x·sigmoid(w).
 //
@@ -46,6 +66,21 @@ func mulSiluAVX2(y *float32, x *float32, w *float32, n int)
 //
 //go:noescape
 func scaleAVX2(y *float32, x *float32, n int, a float32)
+
+// shiftAVX2 sets y = x + a.
+//
+//go:noescape
+func shiftAVX2(y *float32, x *float32, n int, a float32)
+
+// overAVX2 sets y = x/a.
+//
+//go:noescape
+func overAVX2(y *float32, x *float32, n int, a float32)
+
+// clampAVX2 sets y = min(max(x, lo), hi).
+//
+//go:noescape
+func clampAVX2(y *float32, x *float32, n int, lo float32, hi float32)
 
 // scaleMulAVX2 sets y = a·x·w.
 //
@@ -117,10 +152,30 @@ func softplusAVX512(y *float32, x *float32, n int)
 //go:noescape
 func addAVX512(y *float32, x *float32, w *float32, n int)
 
+// subAVX512 sets y = x - w.
+//
+//go:noescape
+func subAVX512(y *float32, x *float32, w *float32, n int)
+
 // mulAVX512 sets y = x·w.
 //
 //go:noescape
 func mulAVX512(y *float32, x *float32, w *float32, n int)
+
+// divAVX512 sets y = x/w.
+//
+//go:noescape
+func divAVX512(y *float32, x *float32, w *float32, n int)
+
+// largerAVX512 sets y = max(x, w).
+//
+//go:noescape
+func largerAVX512(y *float32, x *float32, w *float32, n int)
+
+// smallerAVX512 sets y = min(x, w).
+//
+//go:noescape
+func smallerAVX512(y *float32, x *float32, w *float32, n int)
 
 // mulSigmoidAVX512 sets y = x·sigmoid(w).
 //
@@ -136,6 +191,21 @@ func mulSiluAVX512(y *float32, x *float32, w *float32, n int)
 //
 //go:noescape
 func scaleAVX512(y *float32, x *float32, n int, a float32)
+
+// shiftAVX512 sets y = x + a.
+//
+//go:noescape
+func shiftAVX512(y *float32, x *float32, n int, a float32)
+
+// overAVX512 sets y = x/a.
+//
+//go:noescape
+func overAVX512(y *float32, x *float32, n int, a float32)
+
+// clampAVX512 sets y = min(max(x, lo), hi).
+//
+//go:noescape
+func clampAVX512(y *float32, x *float32, n int, lo float32, hi float32)
 
 // scaleMulAVX512 sets y = a·x·w.
 //

@@ -27,10 +27,30 @@ func softplusNEON(y *float32, x *float32, n int)
 //go:noescape
 func addNEON(y *float32, x *float32, w *float32, n int)
 
+// subNEON sets y = x - w.
+//
+//go:noescape
+func subNEON(y *float32, x *float32, w *float32, n int)
+
 // mulNEON sets y = x·w.
 //
 //go:noescape
 func mulNEON(y *float32, x *float32, w *float32, n int)
+
+// divNEON sets y = x/w.
+//
+//go:noescape
+func divNEON(y *float32, x *float32, w *float32, n int)
+
+// largerNEON sets y = max(x, w).
+//
+//go:noescape
+func largerNEON(y *float32, x *float32, w *float32, n int)
+
+// smallerNEON sets y = min(x, w).
+//
+//go:noescape
+func smallerNEON(y *float32, x *float32, w *float32, n int)
 
 // mulSigmoidNEON sets y = x·sigmoid(w).
 //
@@ -46,6 +66,21 @@ func mulSiluNEON(y *float32, x *float32, w *float32, n int)
 //
 //go:noescape
 func scaleNEON(y *float32, x *float32, n int, a float32)
+
+// shiftNEON sets y = x + a.
+//
+//go:noescape
+func shiftNEON(y *float32, x *float32, n int, a float32)
+
+// overNEON sets y = x/a.
+//
+//go:noescape
+func overNEON(y *float32, x *float32, n int, a float32)
+
+// clampNEON sets y = min(max(x, lo), hi).
+//
+//go:noescape
+func clampNEON(y *float32, x *float32, n int, lo float32, hi float32)
 
 // scaleMulNEON sets y = a·x·w.
 //

@@ -892,8 +892,8 @@ lanes36:
 done29:
 	RET
 
-// func mulNEON(y *float32, x *float32, w *float32, n int) 
-TEXT ·mulNEON(SB), NOSPLIT, $0-32
+// func subNEON(y *float32, x *float32, w *float32, n int) 
+TEXT ·subNEON(SB), NOSPLIT, $0-32
 	MOVD $constantNEON<>(SB), R25
 	FMOVQ 0(R25), F31
 	MOVD y+0(FP), R0
@@ -905,19 +905,19 @@ loop38:
 	BLT end39
 	FMOVQ 0(R1), F0
 	FMOVQ 0(R2), F1
-	WORD $0x6e21dc00 // fmul v0, v0, v1
+	WORD $0x4ea1d400 // fsub v0, v0, v1
 	FMOVQ F0, 0(R0)
 	FMOVQ 16(R1), F2
 	FMOVQ 16(R2), F3
-	WORD $0x6e23dc42 // fmul v2, v2, v3
+	WORD $0x4ea3d442 // fsub v2, v2, v3
 	FMOVQ F2, 16(R0)
 	FMOVQ 32(R1), F4
 	FMOVQ 32(R2), F5
-	WORD $0x6e25dc84 // fmul v4, v4, v5
+	WORD $0x4ea5d484 // fsub v4, v4, v5
 	FMOVQ F4, 32(R0)
 	FMOVQ 48(R1), F6
 	FMOVQ 48(R2), F7
-	WORD $0x6e27dcc6 // fmul v6, v6, v7
+	WORD $0x4ea7d4c6 // fsub v6, v6, v7
 	FMOVQ F6, 48(R0)
 	ADD $64, R1
 	ADD $64, R2
@@ -930,7 +930,7 @@ loop40:
 	BLT end41
 	FMOVQ 0(R1), F0
 	FMOVQ 0(R2), F1
-	WORD $0x6e21dc00 // fmul v0, v0, v1
+	WORD $0x4ea1d400 // fsub v0, v0, v1
 	FMOVQ F0, 0(R0)
 	ADD $16, R1
 	ADD $16, R2
@@ -960,7 +960,7 @@ lanes42:
 	BEQ lanes43
 	VLD1.P 4(R25), V1.S[2]
 lanes43:
-	WORD $0x6e21dc00 // fmul v0, v0, v1
+	WORD $0x4ea1d400 // fsub v0, v0, v1
 	MOVD R0, R25
 	VST1.P V0.S[0], 4(R25)
 	CMP $1, R3
@@ -971,6 +971,330 @@ lanes43:
 	VST1.P V0.S[2], 4(R25)
 lanes44:
 done37:
+	RET
+
+// func mulNEON(y *float32, x *float32, w *float32, n int) 
+TEXT ·mulNEON(SB), NOSPLIT, $0-32
+	MOVD $constantNEON<>(SB), R25
+	FMOVQ 0(R25), F31
+	MOVD y+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD w+16(FP), R2
+	MOVD n+24(FP), R3
+loop46:
+	CMP $16, R3
+	BLT end47
+	FMOVQ 0(R1), F0
+	FMOVQ 0(R2), F1
+	WORD $0x6e21dc00 // fmul v0, v0, v1
+	FMOVQ F0, 0(R0)
+	FMOVQ 16(R1), F2
+	FMOVQ 16(R2), F3
+	WORD $0x6e23dc42 // fmul v2, v2, v3
+	FMOVQ F2, 16(R0)
+	FMOVQ 32(R1), F4
+	FMOVQ 32(R2), F5
+	WORD $0x6e25dc84 // fmul v4, v4, v5
+	FMOVQ F4, 32(R0)
+	FMOVQ 48(R1), F6
+	FMOVQ 48(R2), F7
+	WORD $0x6e27dcc6 // fmul v6, v6, v7
+	FMOVQ F6, 48(R0)
+	ADD $64, R1
+	ADD $64, R2
+	ADD $64, R0
+	ADD $-16, R3
+	JMP loop46
+end47:
+loop48:
+	CMP $4, R3
+	BLT end49
+	FMOVQ 0(R1), F0
+	FMOVQ 0(R2), F1
+	WORD $0x6e21dc00 // fmul v0, v0, v1
+	FMOVQ F0, 0(R0)
+	ADD $16, R1
+	ADD $16, R2
+	ADD $16, R0
+	ADD $-4, R3
+	JMP loop48
+end49:
+	CMP $0, R3
+	BEQ done45
+	WORD $0x4ebf1fe0 // orr v0, v31, v31
+	MOVD R1, R25
+	VLD1.P 4(R25), V0.S[0]
+	CMP $1, R3
+	BEQ lanes50
+	VLD1.P 4(R25), V0.S[1]
+	CMP $2, R3
+	BEQ lanes50
+	VLD1.P 4(R25), V0.S[2]
+lanes50:
+	WORD $0x4ebf1fe1 // orr v1, v31, v31
+	MOVD R2, R25
+	VLD1.P 4(R25), V1.S[0]
+	CMP $1, R3
+	BEQ lanes51
+	VLD1.P 4(R25), V1.S[1]
+	CMP $2, R3
+	BEQ lanes51
+	VLD1.P 4(R25), V1.S[2]
+lanes51:
+	WORD $0x6e21dc00 // fmul v0, v0, v1
+	MOVD R0, R25
+	VST1.P V0.S[0], 4(R25)
+	CMP $1, R3
+	BEQ lanes52
+	VST1.P V0.S[1], 4(R25)
+	CMP $2, R3
+	BEQ lanes52
+	VST1.P V0.S[2], 4(R25)
+lanes52:
+done45:
+	RET
+
+// func divNEON(y *float32, x *float32, w *float32, n int) 
+TEXT ·divNEON(SB), NOSPLIT, $0-32
+	MOVD $constantNEON<>(SB), R25
+	FMOVQ 0(R25), F31
+	MOVD y+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD w+16(FP), R2
+	MOVD n+24(FP), R3
+loop54:
+	CMP $16, R3
+	BLT end55
+	FMOVQ 0(R1), F0
+	FMOVQ 0(R2), F1
+	WORD $0x6e21fc00 // fdiv v0, v0, v1
+	FMOVQ F0, 0(R0)
+	FMOVQ 16(R1), F2
+	FMOVQ 16(R2), F3
+	WORD $0x6e23fc42 // fdiv v2, v2, v3
+	FMOVQ F2, 16(R0)
+	FMOVQ 32(R1), F4
+	FMOVQ 32(R2), F5
+	WORD $0x6e25fc84 // fdiv v4, v4, v5
+	FMOVQ F4, 32(R0)
+	FMOVQ 48(R1), F6
+	FMOVQ 48(R2), F7
+	WORD $0x6e27fcc6 // fdiv v6, v6, v7
+	FMOVQ F6, 48(R0)
+	ADD $64, R1
+	ADD $64, R2
+	ADD $64, R0
+	ADD $-16, R3
+	JMP loop54
+end55:
+loop56:
+	CMP $4, R3
+	BLT end57
+	FMOVQ 0(R1), F0
+	FMOVQ 0(R2), F1
+	WORD $0x6e21fc00 // fdiv v0, v0, v1
+	FMOVQ F0, 0(R0)
+	ADD $16, R1
+	ADD $16, R2
+	ADD $16, R0
+	ADD $-4, R3
+	JMP loop56
+end57:
+	CMP $0, R3
+	BEQ done53
+	WORD $0x4ebf1fe0 // orr v0, v31, v31
+	MOVD R1, R25
+	VLD1.P 4(R25), V0.S[0]
+	CMP $1, R3
+	BEQ lanes58
+	VLD1.P 4(R25), V0.S[1]
+	CMP $2, R3
+	BEQ lanes58
+	VLD1.P 4(R25), V0.S[2]
+lanes58:
+	WORD $0x4ebf1fe1 // orr v1, v31, v31
+	MOVD R2, R25
+	VLD1.P 4(R25), V1.S[0]
+	CMP $1, R3
+	BEQ lanes59
+	VLD1.P 4(R25), V1.S[1]
+	CMP $2, R3
+	BEQ lanes59
+	VLD1.P 4(R25), V1.S[2]
+lanes59:
+	WORD $0x6e21fc00 // fdiv v0, v0, v1
+	MOVD R0, R25
+	VST1.P V0.S[0], 4(R25)
+	CMP $1, R3
+	BEQ lanes60
+	VST1.P V0.S[1], 4(R25)
+	CMP $2, R3
+	BEQ lanes60
+	VST1.P V0.S[2], 4(R25)
+lanes60:
+done53:
+	RET
+
+// func largerNEON(y *float32, x *float32, w *float32, n int) 
+TEXT ·largerNEON(SB), NOSPLIT, $0-32
+	MOVD $constantNEON<>(SB), R25
+	FMOVQ 0(R25), F31
+	MOVD y+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD w+16(FP), R2
+	MOVD n+24(FP), R3
+loop62:
+	CMP $8, R3
+	BLT end63
+	FMOVQ 0(R1), F0
+	FMOVQ 0(R2), F1
+	WORD $0x4e21f402 // fmax v2, v0, v1
+	WORD $0x4e20f421 // fmax v1, v1, v0
+	WORD $0x4ea11c42 // orr v2, v2, v1
+	FMOVQ F2, 0(R0)
+	FMOVQ 16(R1), F3
+	FMOVQ 16(R2), F4
+	WORD $0x4e24f465 // fmax v5, v3, v4
+	WORD $0x4e23f484 // fmax v4, v4, v3
+	WORD $0x4ea41ca5 // orr v5, v5, v4
+	FMOVQ F5, 16(R0)
+	ADD $32, R1
+	ADD $32, R2
+	ADD $32, R0
+	ADD $-8, R3
+	JMP loop62
+end63:
+loop64:
+	CMP $4, R3
+	BLT end65
+	FMOVQ 0(R1), F0
+	FMOVQ 0(R2), F1
+	WORD $0x4e21f402 // fmax v2, v0, v1
+	WORD $0x4e20f421 // fmax v1, v1, v0
+	WORD $0x4ea11c42 // orr v2, v2, v1
+	FMOVQ F2, 0(R0)
+	ADD $16, R1
+	ADD $16, R2
+	ADD $16, R0
+	ADD $-4, R3
+	JMP loop64
+end65:
+	CMP $0, R3
+	BEQ done61
+	WORD $0x4ebf1fe0 // orr v0, v31, v31
+	MOVD R1, R25
+	VLD1.P 4(R25), V0.S[0]
+	CMP $1, R3
+	BEQ lanes66
+	VLD1.P 4(R25), V0.S[1]
+	CMP $2, R3
+	BEQ lanes66
+	VLD1.P 4(R25), V0.S[2]
+lanes66:
+	WORD $0x4ebf1fe1 // orr v1, v31, v31
+	MOVD R2, R25
+	VLD1.P 4(R25), V1.S[0]
+	CMP $1, R3
+	BEQ lanes67
+	VLD1.P 4(R25), V1.S[1]
+	CMP $2, R3
+	BEQ lanes67
+	VLD1.P 4(R25), V1.S[2]
+lanes67:
+	WORD $0x4e21f402 // fmax v2, v0, v1
+	WORD $0x4e20f421 // fmax v1, v1, v0
+	WORD $0x4ea11c42 // orr v2, v2, v1
+	MOVD R0, R25
+	VST1.P V2.S[0], 4(R25)
+	CMP $1, R3
+	BEQ lanes68
+	VST1.P V2.S[1], 4(R25)
+	CMP $2, R3
+	BEQ lanes68
+	VST1.P V2.S[2], 4(R25)
+lanes68:
+done61:
+	RET
+
+// func smallerNEON(y *float32, x *float32, w *float32, n int) 
+TEXT ·smallerNEON(SB), NOSPLIT, $0-32
+	MOVD $constantNEON<>(SB), R25
+	FMOVQ 0(R25), F31
+	MOVD y+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD w+16(FP), R2
+	MOVD n+24(FP), R3
+loop70:
+	CMP $8, R3
+	BLT end71
+	FMOVQ 0(R1), F0
+	FMOVQ 0(R2), F1
+	WORD $0x4ea1f402 // fmin v2, v0, v1
+	WORD $0x4ea0f421 // fmin v1, v1, v0
+	WORD $0x4ea11c42 // orr v2, v2, v1
+	FMOVQ F2, 0(R0)
+	FMOVQ 16(R1), F3
+	FMOVQ 16(R2), F4
+	WORD $0x4ea4f465 // fmin v5, v3, v4
+	WORD $0x4ea3f484 // fmin v4, v4, v3
+	WORD $0x4ea41ca5 // orr v5, v5, v4
+	FMOVQ F5, 16(R0)
+	ADD $32, R1
+	ADD $32, R2
+	ADD $32, R0
+	ADD $-8, R3
+	JMP loop70
+end71:
+loop72:
+	CMP $4, R3
+	BLT end73
+	FMOVQ 0(R1), F0
+	FMOVQ 0(R2), F1
+	WORD $0x4ea1f402 // fmin v2, v0, v1
+	WORD $0x4ea0f421 // fmin v1, v1, v0
+	WORD $0x4ea11c42 // orr v2, v2, v1
+	FMOVQ F2, 0(R0)
+	ADD $16, R1
+	ADD $16, R2
+	ADD $16, R0
+	ADD $-4, R3
+	JMP loop72
+end73:
+	CMP $0, R3
+	BEQ done69
+	WORD $0x4ebf1fe0 // orr v0, v31, v31
+	MOVD R1, R25
+	VLD1.P 4(R25), V0.S[0]
+	CMP $1, R3
+	BEQ lanes74
+	VLD1.P 4(R25), V0.S[1]
+	CMP $2, R3
+	BEQ lanes74
+	VLD1.P 4(R25), V0.S[2]
+lanes74:
+	WORD $0x4ebf1fe1 // orr v1, v31, v31
+	MOVD R2, R25
+	VLD1.P 4(R25), V1.S[0]
+	CMP $1, R3
+	BEQ lanes75
+	VLD1.P 4(R25), V1.S[1]
+	CMP $2, R3
+	BEQ lanes75
+	VLD1.P 4(R25), V1.S[2]
+lanes75:
+	WORD $0x4ea1f402 // fmin v2, v0, v1
+	WORD $0x4ea0f421 // fmin v1, v1, v0
+	WORD $0x4ea11c42 // orr v2, v2, v1
+	MOVD R0, R25
+	VST1.P V2.S[0], 4(R25)
+	CMP $1, R3
+	BEQ lanes76
+	VST1.P V2.S[1], 4(R25)
+	CMP $2, R3
+	BEQ lanes76
+	VST1.P V2.S[2], 4(R25)
+lanes76:
+done69:
 	RET
 
 // func mulSigmoidNEON(y *float32, x *float32, w *float32, n int) 
@@ -993,9 +1317,9 @@ TEXT ·mulSigmoidNEON(SB), NOSPLIT, $0-32
 	MOVD x+8(FP), R1
 	MOVD w+16(FP), R2
 	MOVD n+24(FP), R3
-loop46:
+loop78:
 	CMP $8, R3
-	BLT end47
+	BLT end79
 	FMOVQ 0(R1), F0
 	FMOVQ 0(R2), F1
 	WORD $0x4ebe1c22 // orr v2, v1, v30
@@ -1072,11 +1396,11 @@ loop46:
 	ADD $32, R2
 	ADD $32, R0
 	ADD $-8, R3
-	JMP loop46
-end47:
-loop48:
+	JMP loop78
+end79:
+loop80:
 	CMP $4, R3
-	BLT end49
+	BLT end81
 	FMOVQ 0(R1), F0
 	FMOVQ 0(R2), F1
 	WORD $0x4ebe1c22 // orr v2, v1, v30
@@ -1117,30 +1441,30 @@ loop48:
 	ADD $16, R2
 	ADD $16, R0
 	ADD $-4, R3
-	JMP loop48
-end49:
+	JMP loop80
+end81:
 	CMP $0, R3
-	BEQ done45
+	BEQ done77
 	WORD $0x4ebf1fe0 // orr v0, v31, v31
 	MOVD R1, R25
 	VLD1.P 4(R25), V0.S[0]
 	CMP $1, R3
-	BEQ lanes50
+	BEQ lanes82
 	VLD1.P 4(R25), V0.S[1]
 	CMP $2, R3
-	BEQ lanes50
+	BEQ lanes82
 	VLD1.P 4(R25), V0.S[2]
-lanes50:
+lanes82:
 	WORD $0x4ebf1fe1 // orr v1, v31, v31
 	MOVD R2, R25
 	VLD1.P 4(R25), V1.S[0]
 	CMP $1, R3
-	BEQ lanes51
+	BEQ lanes83
 	VLD1.P 4(R25), V1.S[1]
 	CMP $2, R3
-	BEQ lanes51
+	BEQ lanes83
 	VLD1.P 4(R25), V1.S[2]
-lanes51:
+lanes83:
 	WORD $0x4ebe1c22 // orr v2, v1, v30
 	WORD $0x4ea2f782 // fmin v2, v28, v2
 	WORD $0x4e22f7a2 // fmax v2, v29, v2
@@ -1177,13 +1501,13 @@ lanes51:
 	MOVD R0, R25
 	VST1.P V0.S[0], 4(R25)
 	CMP $1, R3
-	BEQ lanes52
+	BEQ lanes84
 	VST1.P V0.S[1], 4(R25)
 	CMP $2, R3
-	BEQ lanes52
+	BEQ lanes84
 	VST1.P V0.S[2], 4(R25)
-lanes52:
-done45:
+lanes84:
+done77:
 	RET
 
 // func mulSiluNEON(y *float32, x *float32, w *float32, n int) 
@@ -1207,9 +1531,9 @@ TEXT ·mulSiluNEON(SB), NOSPLIT, $0-32
 	MOVD x+8(FP), R1
 	MOVD w+16(FP), R2
 	MOVD n+24(FP), R3
-loop54:
+loop86:
 	CMP $8, R3
-	BLT end55
+	BLT end87
 	FMOVQ 0(R1), F0
 	FMOVQ 0(R2), F1
 	WORD $0x4ebe1c22 // orr v2, v1, v30
@@ -1290,11 +1614,11 @@ loop54:
 	ADD $32, R2
 	ADD $32, R0
 	ADD $-8, R3
-	JMP loop54
-end55:
-loop56:
+	JMP loop86
+end87:
+loop88:
 	CMP $4, R3
-	BLT end57
+	BLT end89
 	FMOVQ 0(R1), F0
 	FMOVQ 0(R2), F1
 	WORD $0x4ebe1c22 // orr v2, v1, v30
@@ -1337,30 +1661,30 @@ loop56:
 	ADD $16, R2
 	ADD $16, R0
 	ADD $-4, R3
-	JMP loop56
-end57:
+	JMP loop88
+end89:
 	CMP $0, R3
-	BEQ done53
+	BEQ done85
 	WORD $0x4ebf1fe0 // orr v0, v31, v31
 	MOVD R1, R25
 	VLD1.P 4(R25), V0.S[0]
 	CMP $1, R3
-	BEQ lanes58
+	BEQ lanes90
 	VLD1.P 4(R25), V0.S[1]
 	CMP $2, R3
-	BEQ lanes58
+	BEQ lanes90
 	VLD1.P 4(R25), V0.S[2]
-lanes58:
+lanes90:
 	WORD $0x4ebf1fe1 // orr v1, v31, v31
 	MOVD R2, R25
 	VLD1.P 4(R25), V1.S[0]
 	CMP $1, R3
-	BEQ lanes59
+	BEQ lanes91
 	VLD1.P 4(R25), V1.S[1]
 	CMP $2, R3
-	BEQ lanes59
+	BEQ lanes91
 	VLD1.P 4(R25), V1.S[2]
-lanes59:
+lanes91:
 	WORD $0x4ebe1c22 // orr v2, v1, v30
 	WORD $0x4ea2f782 // fmin v2, v28, v2
 	WORD $0x4e22f7a2 // fmax v2, v29, v2
@@ -1399,13 +1723,13 @@ lanes59:
 	MOVD R0, R25
 	VST1.P V0.S[0], 4(R25)
 	CMP $1, R3
-	BEQ lanes60
+	BEQ lanes92
 	VST1.P V0.S[1], 4(R25)
 	CMP $2, R3
-	BEQ lanes60
+	BEQ lanes92
 	VST1.P V0.S[2], 4(R25)
-lanes60:
-done53:
+lanes92:
+done85:
 	RET
 
 // func scaleNEON(y *float32, x *float32, n int, a float32) 
@@ -1417,9 +1741,9 @@ TEXT ·scaleNEON(SB), NOSPLIT, $0-28
 	MOVD n+16(FP), R2
 	FMOVS a+24(FP), F0
 	WORD $0x4e040400 // dup s[0] v0, v0
-loop62:
+loop94:
 	CMP $16, R2
-	BLT end63
+	BLT end95
 	FMOVQ 0(R1), F1
 	WORD $0x6e20dc21 // fmul v1, v1, v0
 	FMOVQ F1, 0(R0)
@@ -1435,42 +1759,245 @@ loop62:
 	ADD $64, R1
 	ADD $64, R0
 	ADD $-16, R2
-	JMP loop62
-end63:
-loop64:
+	JMP loop94
+end95:
+loop96:
 	CMP $4, R2
-	BLT end65
+	BLT end97
 	FMOVQ 0(R1), F1
 	WORD $0x6e20dc21 // fmul v1, v1, v0
 	FMOVQ F1, 0(R0)
 	ADD $16, R1
 	ADD $16, R0
 	ADD $-4, R2
-	JMP loop64
-end65:
+	JMP loop96
+end97:
 	CMP $0, R2
-	BEQ done61
+	BEQ done93
 	WORD $0x4ebf1fe1 // orr v1, v31, v31
 	MOVD R1, R25
 	VLD1.P 4(R25), V1.S[0]
 	CMP $1, R2
-	BEQ lanes66
+	BEQ lanes98
 	VLD1.P 4(R25), V1.S[1]
 	CMP $2, R2
-	BEQ lanes66
+	BEQ lanes98
 	VLD1.P 4(R25), V1.S[2]
-lanes66:
+lanes98:
 	WORD $0x6e20dc21 // fmul v1, v1, v0
 	MOVD R0, R25
 	VST1.P V1.S[0], 4(R25)
 	CMP $1, R2
-	BEQ lanes67
+	BEQ lanes99
 	VST1.P V1.S[1], 4(R25)
 	CMP $2, R2
-	BEQ lanes67
+	BEQ lanes99
 	VST1.P V1.S[2], 4(R25)
-lanes67:
-done61:
+lanes99:
+done93:
+	RET
+
+// func shiftNEON(y *float32, x *float32, n int, a float32) 
+TEXT ·shiftNEON(SB), NOSPLIT, $0-28
+	MOVD $constantNEON<>(SB), R25
+	FMOVQ 0(R25), F31
+	MOVD y+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD n+16(FP), R2
+	FMOVS a+24(FP), F0
+	WORD $0x4e040400 // dup s[0] v0, v0
+loop101:
+	CMP $16, R2
+	BLT end102
+	FMOVQ 0(R1), F1
+	WORD $0x4e20d421 // fadd v1, v1, v0
+	FMOVQ F1, 0(R0)
+	FMOVQ 16(R1), F2
+	WORD $0x4e20d442 // fadd v2, v2, v0
+	FMOVQ F2, 16(R0)
+	FMOVQ 32(R1), F3
+	WORD $0x4e20d463 // fadd v3, v3, v0
+	FMOVQ F3, 32(R0)
+	FMOVQ 48(R1), F4
+	WORD $0x4e20d484 // fadd v4, v4, v0
+	FMOVQ F4, 48(R0)
+	ADD $64, R1
+	ADD $64, R0
+	ADD $-16, R2
+	JMP loop101
+end102:
+loop103:
+	CMP $4, R2
+	BLT end104
+	FMOVQ 0(R1), F1
+	WORD $0x4e20d421 // fadd v1, v1, v0
+	FMOVQ F1, 0(R0)
+	ADD $16, R1
+	ADD $16, R0
+	ADD $-4, R2
+	JMP loop103
+end104:
+	CMP $0, R2
+	BEQ done100
+	WORD $0x4ebf1fe1 // orr v1, v31, v31
+	MOVD R1, R25
+	VLD1.P 4(R25), V1.S[0]
+	CMP $1, R2
+	BEQ lanes105
+	VLD1.P 4(R25), V1.S[1]
+	CMP $2, R2
+	BEQ lanes105
+	VLD1.P 4(R25), V1.S[2]
+lanes105:
+	WORD $0x4e20d421 // fadd v1, v1, v0
+	MOVD R0, R25
+	VST1.P V1.S[0], 4(R25)
+	CMP $1, R2
+	BEQ lanes106
+	VST1.P V1.S[1], 4(R25)
+	CMP $2, R2
+	BEQ lanes106
+	VST1.P V1.S[2], 4(R25)
+lanes106:
+done100:
+	RET
+
+// func overNEON(y *float32, x *float32, n int, a float32) 
+TEXT ·overNEON(SB), NOSPLIT, $0-28
+	MOVD $constantNEON<>(SB), R25
+	FMOVQ 0(R25), F31
+	MOVD y+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD n+16(FP), R2
+	FMOVS a+24(FP), F0
+	WORD $0x4e040400 // dup s[0] v0, v0
+loop108:
+	CMP $16, R2
+	BLT end109
+	FMOVQ 0(R1), F1
+	WORD $0x6e20fc21 // fdiv v1, v1, v0
+	FMOVQ F1, 0(R0)
+	FMOVQ 16(R1), F2
+	WORD $0x6e20fc42 // fdiv v2, v2, v0
+	FMOVQ F2, 16(R0)
+	FMOVQ 32(R1), F3
+	WORD $0x6e20fc63 // fdiv v3, v3, v0
+	FMOVQ F3, 32(R0)
+	FMOVQ 48(R1), F4
+	WORD $0x6e20fc84 // fdiv v4, v4, v0
+	FMOVQ F4, 48(R0)
+	ADD $64, R1
+	ADD $64, R0
+	ADD $-16, R2
+	JMP loop108
+end109:
+loop110:
+	CMP $4, R2
+	BLT end111
+	FMOVQ 0(R1), F1
+	WORD $0x6e20fc21 // fdiv v1, v1, v0
+	FMOVQ F1, 0(R0)
+	ADD $16, R1
+	ADD $16, R0
+	ADD $-4, R2
+	JMP loop110
+end111:
+	CMP $0, R2
+	BEQ done107
+	WORD $0x4ebf1fe1 // orr v1, v31, v31
+	MOVD R1, R25
+	VLD1.P 4(R25), V1.S[0]
+	CMP $1, R2
+	BEQ lanes112
+	VLD1.P 4(R25), V1.S[1]
+	CMP $2, R2
+	BEQ lanes112
+	VLD1.P 4(R25), V1.S[2]
+lanes112:
+	WORD $0x6e20fc21 // fdiv v1, v1, v0
+	MOVD R0, R25
+	VST1.P V1.S[0], 4(R25)
+	CMP $1, R2
+	BEQ lanes113
+	VST1.P V1.S[1], 4(R25)
+	CMP $2, R2
+	BEQ lanes113
+	VST1.P V1.S[2], 4(R25)
+lanes113:
+done107:
+	RET
+
+// func clampNEON(y *float32, x *float32, n int, lo float32, hi float32) 
+TEXT ·clampNEON(SB), NOSPLIT, $0-32
+	MOVD $constantNEON<>(SB), R25
+	FMOVQ 0(R25), F31
+	MOVD y+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD n+16(FP), R2
+	FMOVS lo+24(FP), F0
+	WORD $0x4e040400 // dup s[0] v0, v0
+	FMOVS hi+28(FP), F1
+	WORD $0x4e040421 // dup s[0] v1, v1
+loop115:
+	CMP $16, R2
+	BLT end116
+	FMOVQ 0(R1), F2
+	WORD $0x4e22f402 // fmax v2, v0, v2
+	WORD $0x4ea2f422 // fmin v2, v1, v2
+	FMOVQ F2, 0(R0)
+	FMOVQ 16(R1), F3
+	WORD $0x4e23f403 // fmax v3, v0, v3
+	WORD $0x4ea3f423 // fmin v3, v1, v3
+	FMOVQ F3, 16(R0)
+	FMOVQ 32(R1), F4
+	WORD $0x4e24f404 // fmax v4, v0, v4
+	WORD $0x4ea4f424 // fmin v4, v1, v4
+	FMOVQ F4, 32(R0)
+	FMOVQ 48(R1), F5
+	WORD $0x4e25f405 // fmax v5, v0, v5
+	WORD $0x4ea5f425 // fmin v5, v1, v5
+	FMOVQ F5, 48(R0)
+	ADD $64, R1
+	ADD $64, R0
+	ADD $-16, R2
+	JMP loop115
+end116:
+loop117:
+	CMP $4, R2
+	BLT end118
+	FMOVQ 0(R1), F2
+	WORD $0x4e22f402 // fmax v2, v0, v2
+	WORD $0x4ea2f422 // fmin v2, v1, v2
+	FMOVQ F2, 0(R0)
+	ADD $16, R1
+	ADD $16, R0
+	ADD $-4, R2
+	JMP loop117
+end118:
+	CMP $0, R2
+	BEQ done114
+	WORD $0x4ebf1fe2 // orr v2, v31, v31
+	MOVD R1, R25
+	VLD1.P 4(R25), V2.S[0]
+	CMP $1, R2
+	BEQ lanes119
+	VLD1.P 4(R25), V2.S[1]
+	CMP $2, R2
+	BEQ lanes119
+	VLD1.P 4(R25), V2.S[2]
+lanes119:
+	WORD $0x4e22f402 // fmax v2, v0, v2
+	WORD $0x4ea2f422 // fmin v2, v1, v2
+	MOVD R0, R25
+	VST1.P V2.S[0], 4(R25)
+	CMP $1, R2
+	BEQ lanes120
+	VST1.P V2.S[1], 4(R25)
+	CMP $2, R2
+	BEQ lanes120
+	VST1.P V2.S[2], 4(R25)
+lanes120:
+done114:
 	RET
 
 // func scaleMulNEON(y *float32, x *float32, w *float32, n int, a float32) 
@@ -1483,9 +2010,9 @@ TEXT ·scaleMulNEON(SB), NOSPLIT, $0-36
 	MOVD n+24(FP), R3
 	FMOVS a+32(FP), F0
 	WORD $0x4e040400 // dup s[0] v0, v0
-loop69:
+loop122:
 	CMP $16, R3
-	BLT end70
+	BLT end123
 	FMOVQ 0(R1), F1
 	FMOVQ 0(R2), F2
 	WORD $0x6e20dc21 // fmul v1, v1, v0
@@ -1510,11 +2037,11 @@ loop69:
 	ADD $64, R2
 	ADD $64, R0
 	ADD $-16, R3
-	JMP loop69
-end70:
-loop71:
+	JMP loop122
+end123:
+loop124:
 	CMP $4, R3
-	BLT end72
+	BLT end125
 	FMOVQ 0(R1), F1
 	FMOVQ 0(R2), F2
 	WORD $0x6e20dc21 // fmul v1, v1, v0
@@ -1524,42 +2051,42 @@ loop71:
 	ADD $16, R2
 	ADD $16, R0
 	ADD $-4, R3
-	JMP loop71
-end72:
+	JMP loop124
+end125:
 	CMP $0, R3
-	BEQ done68
+	BEQ done121
 	WORD $0x4ebf1fe1 // orr v1, v31, v31
 	MOVD R1, R25
 	VLD1.P 4(R25), V1.S[0]
 	CMP $1, R3
-	BEQ lanes73
+	BEQ lanes126
 	VLD1.P 4(R25), V1.S[1]
 	CMP $2, R3
-	BEQ lanes73
+	BEQ lanes126
 	VLD1.P 4(R25), V1.S[2]
-lanes73:
+lanes126:
 	WORD $0x4ebf1fe2 // orr v2, v31, v31
 	MOVD R2, R25
 	VLD1.P 4(R25), V2.S[0]
 	CMP $1, R3
-	BEQ lanes74
+	BEQ lanes127
 	VLD1.P 4(R25), V2.S[1]
 	CMP $2, R3
-	BEQ lanes74
+	BEQ lanes127
 	VLD1.P 4(R25), V2.S[2]
-lanes74:
+lanes127:
 	WORD $0x6e20dc21 // fmul v1, v1, v0
 	WORD $0x6e22dc21 // fmul v1, v1, v2
 	MOVD R0, R25
 	VST1.P V1.S[0], 4(R25)
 	CMP $1, R3
-	BEQ lanes75
+	BEQ lanes128
 	VST1.P V1.S[1], 4(R25)
 	CMP $2, R3
-	BEQ lanes75
+	BEQ lanes128
 	VST1.P V1.S[2], 4(R25)
-lanes75:
-done68:
+lanes128:
+done121:
 	RET
 
 // func axpyNEON(y *float32, x *float32, n int, a float32) 
@@ -1571,9 +2098,9 @@ TEXT ·axpyNEON(SB), NOSPLIT, $0-28
 	MOVD n+16(FP), R2
 	FMOVS a+24(FP), F0
 	WORD $0x4e040400 // dup s[0] v0, v0
-loop77:
+loop130:
 	CMP $16, R2
-	BLT end78
+	BLT end131
 	FMOVQ 0(R0), F1
 	FMOVQ 0(R1), F2
 	WORD $0x4e20cc41 // fmla v1, v2, v0
@@ -1593,11 +2120,11 @@ loop77:
 	ADD $64, R0
 	ADD $64, R1
 	ADD $-16, R2
-	JMP loop77
-end78:
-loop79:
+	JMP loop130
+end131:
+loop132:
 	CMP $4, R2
-	BLT end80
+	BLT end133
 	FMOVQ 0(R0), F1
 	FMOVQ 0(R1), F2
 	WORD $0x4e20cc41 // fmla v1, v2, v0
@@ -1605,41 +2132,41 @@ loop79:
 	ADD $16, R0
 	ADD $16, R1
 	ADD $-4, R2
-	JMP loop79
-end80:
+	JMP loop132
+end133:
 	CMP $0, R2
-	BEQ done76
+	BEQ done129
 	WORD $0x4ebf1fe1 // orr v1, v31, v31
 	MOVD R0, R25
 	VLD1.P 4(R25), V1.S[0]
 	CMP $1, R2
-	BEQ lanes81
+	BEQ lanes134
 	VLD1.P 4(R25), V1.S[1]
 	CMP $2, R2
-	BEQ lanes81
+	BEQ lanes134
 	VLD1.P 4(R25), V1.S[2]
-lanes81:
+lanes134:
 	WORD $0x4ebf1fe2 // orr v2, v31, v31
 	MOVD R1, R25
 	VLD1.P 4(R25), V2.S[0]
 	CMP $1, R2
-	BEQ lanes82
+	BEQ lanes135
 	VLD1.P 4(R25), V2.S[1]
 	CMP $2, R2
-	BEQ lanes82
+	BEQ lanes135
 	VLD1.P 4(R25), V2.S[2]
-lanes82:
+lanes135:
 	WORD $0x4e20cc41 // fmla v1, v2, v0
 	MOVD R0, R25
 	VST1.P V1.S[0], 4(R25)
 	CMP $1, R2
-	BEQ lanes83
+	BEQ lanes136
 	VST1.P V1.S[1], 4(R25)
 	CMP $2, R2
-	BEQ lanes83
+	BEQ lanes136
 	VST1.P V1.S[2], 4(R25)
-lanes83:
-done76:
+lanes136:
+done129:
 	RET
 
 // func rotateNEON(u *float32, v *float32, cos *float32, sin *float32, n int) 
@@ -1651,9 +2178,9 @@ TEXT ·rotateNEON(SB), NOSPLIT, $0-40
 	MOVD cos+16(FP), R2
 	MOVD sin+24(FP), R3
 	MOVD n+32(FP), R4
-loop85:
+loop138:
 	CMP $8, R4
-	BLT end86
+	BLT end139
 	FMOVQ 0(R0), F0
 	FMOVQ 0(R1), F1
 	FMOVQ 0(R2), F2
@@ -1679,11 +2206,11 @@ loop85:
 	ADD $32, R2
 	ADD $32, R3
 	ADD $-8, R4
-	JMP loop85
-end86:
-loop87:
+	JMP loop138
+end139:
+loop140:
 	CMP $4, R4
-	BLT end88
+	BLT end141
 	FMOVQ 0(R0), F0
 	FMOVQ 0(R1), F1
 	FMOVQ 0(R2), F2
@@ -1699,50 +2226,50 @@ loop87:
 	ADD $16, R2
 	ADD $16, R3
 	ADD $-4, R4
-	JMP loop87
-end88:
+	JMP loop140
+end141:
 	CMP $0, R4
-	BEQ done84
+	BEQ done137
 	WORD $0x4ebf1fe0 // orr v0, v31, v31
 	MOVD R0, R25
 	VLD1.P 4(R25), V0.S[0]
 	CMP $1, R4
-	BEQ lanes89
+	BEQ lanes142
 	VLD1.P 4(R25), V0.S[1]
 	CMP $2, R4
-	BEQ lanes89
+	BEQ lanes142
 	VLD1.P 4(R25), V0.S[2]
-lanes89:
+lanes142:
 	WORD $0x4ebf1fe1 // orr v1, v31, v31
 	MOVD R1, R25
 	VLD1.P 4(R25), V1.S[0]
 	CMP $1, R4
-	BEQ lanes90
+	BEQ lanes143
 	VLD1.P 4(R25), V1.S[1]
 	CMP $2, R4
-	BEQ lanes90
+	BEQ lanes143
 	VLD1.P 4(R25), V1.S[2]
-lanes90:
+lanes143:
 	WORD $0x4ebf1fe2 // orr v2, v31, v31
 	MOVD R2, R25
 	VLD1.P 4(R25), V2.S[0]
 	CMP $1, R4
-	BEQ lanes91
+	BEQ lanes144
 	VLD1.P 4(R25), V2.S[1]
 	CMP $2, R4
-	BEQ lanes91
+	BEQ lanes144
 	VLD1.P 4(R25), V2.S[2]
-lanes91:
+lanes144:
 	WORD $0x4ebf1fe3 // orr v3, v31, v31
 	MOVD R3, R25
 	VLD1.P 4(R25), V3.S[0]
 	CMP $1, R4
-	BEQ lanes92
+	BEQ lanes145
 	VLD1.P 4(R25), V3.S[1]
 	CMP $2, R4
-	BEQ lanes92
+	BEQ lanes145
 	VLD1.P 4(R25), V3.S[2]
-lanes92:
+lanes145:
 	WORD $0x6e22dc04 // fmul v4, v0, v2
 	WORD $0x4ea3cc24 // fmls v4, v1, v3
 	WORD $0x6e22dc21 // fmul v1, v1, v2
@@ -1750,22 +2277,22 @@ lanes92:
 	MOVD R0, R25
 	VST1.P V4.S[0], 4(R25)
 	CMP $1, R4
-	BEQ lanes93
+	BEQ lanes146
 	VST1.P V4.S[1], 4(R25)
 	CMP $2, R4
-	BEQ lanes93
+	BEQ lanes146
 	VST1.P V4.S[2], 4(R25)
-lanes93:
+lanes146:
 	MOVD R1, R25
 	VST1.P V1.S[0], 4(R25)
 	CMP $1, R4
-	BEQ lanes94
+	BEQ lanes147
 	VST1.P V1.S[1], 4(R25)
 	CMP $2, R4
-	BEQ lanes94
+	BEQ lanes147
 	VST1.P V1.S[2], 4(R25)
-lanes94:
-done84:
+lanes147:
+done137:
 	RET
 
 // func dotNEON(x *float32, w *float32, n int) float32
@@ -1779,9 +2306,9 @@ TEXT ·dotNEON(SB), NOSPLIT, $0-28
 	MOVD n+16(FP), R0
 	MOVD x+0(FP), R1
 	MOVD w+8(FP), R2
-loop96:
+loop149:
 	CMP $16, R0
-	BLT end97
+	BLT end150
 	FMOVQ 0(R1), F4
 	FMOVQ 0(R2), F5
 	WORD $0x4e25cc80 // fmla v0, v4, v5
@@ -1797,43 +2324,43 @@ loop96:
 	ADD $64, R1
 	ADD $64, R2
 	ADD $-16, R0
-	JMP loop96
-end97:
-loop98:
+	JMP loop149
+end150:
+loop151:
 	CMP $4, R0
-	BLT end99
+	BLT end152
 	FMOVQ 0(R1), F4
 	FMOVQ 0(R2), F5
 	WORD $0x4e25cc80 // fmla v0, v4, v5
 	ADD $16, R1
 	ADD $16, R2
 	ADD $-4, R0
-	JMP loop98
-end99:
+	JMP loop151
+end152:
 	CMP $0, R0
-	BEQ done95
+	BEQ done148
 	WORD $0x4ebf1fe4 // orr v4, v31, v31
 	MOVD R1, R25
 	VLD1.P 4(R25), V4.S[0]
 	CMP $1, R0
-	BEQ lanes100
+	BEQ lanes153
 	VLD1.P 4(R25), V4.S[1]
 	CMP $2, R0
-	BEQ lanes100
+	BEQ lanes153
 	VLD1.P 4(R25), V4.S[2]
-lanes100:
+lanes153:
 	WORD $0x4ebf1fe5 // orr v5, v31, v31
 	MOVD R2, R25
 	VLD1.P 4(R25), V5.S[0]
 	CMP $1, R0
-	BEQ lanes101
+	BEQ lanes154
 	VLD1.P 4(R25), V5.S[1]
 	CMP $2, R0
-	BEQ lanes101
+	BEQ lanes154
 	VLD1.P 4(R25), V5.S[2]
-lanes101:
+lanes154:
 	WORD $0x4e25cc80 // fmla v0, v4, v5
-done95:
+done148:
 	WORD $0x4e21d400 // fadd v0, v0, v1
 	WORD $0x4e23d442 // fadd v2, v2, v3
 	WORD $0x4e22d400 // fadd v0, v0, v2
@@ -1854,9 +2381,9 @@ TEXT ·sumSquaresNEON(SB), NOSPLIT, $0-20
 	WORD $0x4ebf1fe3 // orr v3, v31, v31
 	MOVD n+8(FP), R0
 	MOVD x+0(FP), R1
-loop103:
+loop156:
 	CMP $16, R0
-	BLT end104
+	BLT end157
 	FMOVQ 0(R1), F4
 	WORD $0x4e24cc80 // fmla v0, v4, v4
 	FMOVQ 16(R1), F5
@@ -1867,31 +2394,31 @@ loop103:
 	WORD $0x4e27cce3 // fmla v3, v7, v7
 	ADD $64, R1
 	ADD $-16, R0
-	JMP loop103
-end104:
-loop105:
+	JMP loop156
+end157:
+loop158:
 	CMP $4, R0
-	BLT end106
+	BLT end159
 	FMOVQ 0(R1), F4
 	WORD $0x4e24cc80 // fmla v0, v4, v4
 	ADD $16, R1
 	ADD $-4, R0
-	JMP loop105
-end106:
+	JMP loop158
+end159:
 	CMP $0, R0
-	BEQ done102
+	BEQ done155
 	WORD $0x4ebf1fe4 // orr v4, v31, v31
 	MOVD R1, R25
 	VLD1.P 4(R25), V4.S[0]
 	CMP $1, R0
-	BEQ lanes107
+	BEQ lanes160
 	VLD1.P 4(R25), V4.S[1]
 	CMP $2, R0
-	BEQ lanes107
+	BEQ lanes160
 	VLD1.P 4(R25), V4.S[2]
-lanes107:
+lanes160:
 	WORD $0x4e24cc80 // fmla v0, v4, v4
-done102:
+done155:
 	WORD $0x4e21d400 // fadd v0, v0, v1
 	WORD $0x4e23d442 // fadd v2, v2, v3
 	WORD $0x4e22d400 // fadd v0, v0, v2
@@ -1912,9 +2439,9 @@ TEXT ·maxNEON(SB), NOSPLIT, $0-20
 	WORD $0x4ebf1fe3 // orr v3, v31, v31
 	MOVD n+8(FP), R0
 	MOVD x+0(FP), R1
-loop109:
+loop162:
 	CMP $16, R0
-	BLT end110
+	BLT end163
 	FMOVQ 0(R1), F4
 	WORD $0x4e20f480 // fmax v0, v4, v0
 	FMOVQ 16(R1), F5
@@ -1925,31 +2452,31 @@ loop109:
 	WORD $0x4e23f4e3 // fmax v3, v7, v3
 	ADD $64, R1
 	ADD $-16, R0
-	JMP loop109
-end110:
-loop111:
+	JMP loop162
+end163:
+loop164:
 	CMP $4, R0
-	BLT end112
+	BLT end165
 	FMOVQ 0(R1), F4
 	WORD $0x4e20f480 // fmax v0, v4, v0
 	ADD $16, R1
 	ADD $-4, R0
-	JMP loop111
-end112:
+	JMP loop164
+end165:
 	CMP $0, R0
-	BEQ done108
+	BEQ done161
 	WORD $0x4ebf1fe4 // orr v4, v31, v31
 	MOVD R1, R25
 	VLD1.P 4(R25), V4.S[0]
 	CMP $1, R0
-	BEQ lanes113
+	BEQ lanes166
 	VLD1.P 4(R25), V4.S[1]
 	CMP $2, R0
-	BEQ lanes113
+	BEQ lanes166
 	VLD1.P 4(R25), V4.S[2]
-lanes113:
+lanes166:
 	WORD $0x4e20f480 // fmax v0, v4, v0
-done108:
+done161:
 	WORD $0x4e20f420 // fmax v0, v1, v0
 	WORD $0x4e22f462 // fmax v2, v3, v2
 	WORD $0x4e20f440 // fmax v0, v2, v0
@@ -1985,9 +2512,9 @@ TEXT ·expSumNEON(SB), NOSPLIT, $0-36
 	MOVD n+16(FP), R0
 	MOVD x+8(FP), R1
 	MOVD y+0(FP), R2
-loop115:
+loop168:
 	CMP $16, R0
-	BLT end116
+	BLT end169
 	FMOVQ 0(R1), F5
 	WORD $0x4ea4d4a5 // fsub v5, v5, v4
 	WORD $0x4ea5f785 // fmin v5, v28, v5
@@ -2115,11 +2642,11 @@ loop115:
 	ADD $64, R1
 	ADD $64, R2
 	ADD $-16, R0
-	JMP loop115
-end116:
-loop117:
+	JMP loop168
+end169:
+loop170:
 	CMP $4, R0
-	BLT end118
+	BLT end171
 	FMOVQ 0(R1), F5
 	WORD $0x4ea4d4a5 // fsub v5, v5, v4
 	WORD $0x4ea5f785 // fmin v5, v28, v5
@@ -2154,20 +2681,20 @@ loop117:
 	ADD $16, R1
 	ADD $16, R2
 	ADD $-4, R0
-	JMP loop117
-end118:
+	JMP loop170
+end171:
 	CMP $0, R0
-	BEQ done114
+	BEQ done167
 	WORD $0x4ebe1fc5 // orr v5, v30, v30
 	MOVD R1, R25
 	VLD1.P 4(R25), V5.S[0]
 	CMP $1, R0
-	BEQ lanes119
+	BEQ lanes172
 	VLD1.P 4(R25), V5.S[1]
 	CMP $2, R0
-	BEQ lanes119
+	BEQ lanes172
 	VLD1.P 4(R25), V5.S[2]
-lanes119:
+lanes172:
 	WORD $0x4ea4d4a5 // fsub v5, v5, v4
 	WORD $0x4ea5f785 // fmin v5, v28, v5
 	WORD $0x4e25f7a5 // fmax v5, v29, v5
@@ -2200,13 +2727,13 @@ lanes119:
 	MOVD R2, R25
 	VST1.P V12.S[0], 4(R25)
 	CMP $1, R0
-	BEQ lanes120
+	BEQ lanes173
 	VST1.P V12.S[1], 4(R25)
 	CMP $2, R0
-	BEQ lanes120
+	BEQ lanes173
 	VST1.P V12.S[2], 4(R25)
-lanes120:
-done114:
+lanes173:
+done167:
 	WORD $0x4e21d400 // fadd v0, v0, v1
 	WORD $0x4e23d442 // fadd v2, v2, v3
 	WORD $0x4e22d400 // fadd v0, v0, v2
@@ -2222,9 +2749,9 @@ TEXT ·fromHalfNEON(SB), NOSPLIT, $0-24
 	MOVD y+0(FP), R0
 	MOVD x+8(FP), R1
 	MOVD n+16(FP), R2
-loop121:
+loop174:
 	CMP $16, R2
-	BLT done122
+	BLT done175
 	FMOVD 0(R1), F0
 	WORD $0x0e217800 // fcvtl v0, v0
 	FMOVQ F0, 0(R0)
@@ -2240,8 +2767,8 @@ loop121:
 	ADD $32, R1
 	ADD $64, R0
 	ADD $-16, R2
-	JMP loop121
-done122:
+	JMP loop174
+done175:
 	RET
 
 // func toHalfNEON(y *byte, x *float32, n int) 
@@ -2249,9 +2776,9 @@ TEXT ·toHalfNEON(SB), NOSPLIT, $0-24
 	MOVD y+0(FP), R0
 	MOVD x+8(FP), R1
 	MOVD n+16(FP), R2
-loop123:
+loop176:
 	CMP $16, R2
-	BLT done124
+	BLT done177
 	FMOVQ 0(R1), F0
 	WORD $0x0e216800 // fcvtn v0, v0
 	FMOVD F0, 0(R0)
@@ -2267,8 +2794,8 @@ loop123:
 	ADD $64, R1
 	ADD $32, R0
 	ADD $-16, R2
-	JMP loop123
-done124:
+	JMP loop176
+done177:
 	RET
 
 DATA constantNEON<>+0(SB)/8, $0x0000000000000000

@@ -13,14 +13,21 @@ var scalar = &Funcs{
 	softplus: unary(func(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }),
 
 	add:        binary(func(x, w float32) float32 { return x + w }),
+	sub:        binary(func(x, w float32) float32 { return x - w }),
 	mul:        binary(func(x, w float32) float32 { return x * w }),
+	div:        binary(func(x, w float32) float32 { return x / w }),
+	larger:     binary(func(x, w float32) float32 { return max(x, w) }),
+	smaller:    binary(func(x, w float32) float32 { return min(x, w) }),
 	mulSigmoid: binary(func(x, w float32) float32 { return x * float32(sigmoid(float64(w))) }),
 	mulSilu:    binary(func(x, w float32) float32 { return x * float32(silu(float64(w))) }),
 
-	scale: func(y, x *float32, n int, a float32) {
+	scale: by(func(x, a float32) float32 { return a * x }),
+	shift: by(func(x, a float32) float32 { return x + a }),
+	over:  by(func(x, a float32) float32 { return x / a }),
+	clamp: func(y, x *float32, n int, lo, hi float32) {
 		ys := unsafe.Slice(y, n)
 		for i, v := range unsafe.Slice(x, n) {
-			ys[i] = a * v
+			ys[i] = min(max(v, lo), hi)
 		}
 	},
 	axpy: func(y, x *float32, n int, a float32) {
@@ -87,6 +94,15 @@ func binary(f func(x, w float32) float32) func(y, x, w *float32, n int) {
 		ys, ws := unsafe.Slice(y, n), unsafe.Slice(w, n)
 		for i, v := range unsafe.Slice(x, n) {
 			ys[i] = f(v, ws[i])
+		}
+	}
+}
+
+func by(f func(x, a float32) float32) func(y, x *float32, n int, a float32) {
+	return func(y, x *float32, n int, a float32) {
+		ys := unsafe.Slice(y, n)
+		for i, v := range unsafe.Slice(x, n) {
+			ys[i] = f(v, a)
 		}
 	}
 }

@@ -30,6 +30,13 @@ var elementwise = []struct {
 		return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x)))
 	}},
 	{"add", 0.5, func(f *vec.Funcs, y, x, w []float32) { f.Add(y, x, w) }, func(x, w float64) float64 { return x + w }},
+	{"sub", 0.5, func(f *vec.Funcs, y, x, w []float32) { f.Sub(y, x, w) }, func(x, w float64) float64 { return x - w }},
+	{"div", 0.5, func(f *vec.Funcs, y, x, w []float32) { f.Div(y, x, w) }, func(x, w float64) float64 { return x / w }},
+	{"larger", 0, func(f *vec.Funcs, y, x, w []float32) { f.Larger(y, x, w) }, func(x, w float64) float64 { return max(x, w) }},
+	{"smaller", 0, func(f *vec.Funcs, y, x, w []float32) { f.Smaller(y, x, w) }, func(x, w float64) float64 { return min(x, w) }},
+	{"shift", 0.5, func(f *vec.Funcs, y, x, _ []float32) { f.Shift(y, -0.75, x) }, func(x, _ float64) float64 { return x - 0.75 }},
+	{"over", 0.5, func(f *vec.Funcs, y, x, _ []float32) { f.Over(y, 3, x) }, func(x, _ float64) float64 { return x / 3 }},
+	{"clamp", 0, func(f *vec.Funcs, y, x, _ []float32) { f.Clamp(y, x, -0.5, inf) }, func(x, _ float64) float64 { return max(x, -0.5) }},
 	{"mul", 0.5, func(f *vec.Funcs, y, x, w []float32) { f.Mul(y, x, w) }, func(x, w float64) float64 { return x * w }},
 	{"mul_sigmoid", 3.5, func(f *vec.Funcs, y, x, w []float32) { f.MulSigmoid(y, x, w) }, func(x, w float64) float64 { return x * sigmoid(w) }},
 	{"mul_silu", 4, func(f *vec.Funcs, y, x, w []float32) { f.MulSilu(y, x, w) }, func(x, w float64) float64 { return x * silu(w) }},

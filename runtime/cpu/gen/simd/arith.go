@@ -112,8 +112,9 @@ func (a *Asm) Div(x, y V) V { return a.binary(a.newV(), "fdiv", "VDIVPS", x, y) 
 func (a *Asm) Min(x, y V) V { return a.binary(a.newV(), "fmin", "VMINPS", x, y) }
 func (a *Asm) Max(x, y V) V { return a.binary(a.newV(), "fmax", "VMAXPS", x, y) }
 
-// And and Xor work on bits.
+// And, Or and Xor work on bits.
 func (a *Asm) And(x, y V) V { return a.binary(a.newV(), "and", "VANDPS", x, y) }
+func (a *Asm) Or(x, y V) V  { return a.binary(a.newV(), "orr", "VORPS", x, y) }
 func (a *Asm) Xor(x, y V) V { return a.binary(a.newV(), "eor", "VXORPS", x, y) }
 
 // AddTo, MulTo, MaxTo and ZeroTo set a pinned value.
