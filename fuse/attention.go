@@ -49,7 +49,6 @@ var Attention = register(Rule{
 	},
 	Examples: []Dims{
 		{B: 2, T: 1, H: 4, Hk: 2, K: 8, C: 8, Axis: 3, N: 6, Variant: 1}, {B: 1, T: 3, H: 2, Hk: 2, K: 4, C: 8, Axis: 1, N: 5},
-		{B: 2, T: 1, H: 4, Hk: 2, K: 8, C: 8, Axis: 3, N: 6, Variant: 1, Cache: graph.F16},
 	},
 	Equivalent: map[string]string{
 		"attention/body/rope/sections[0]+":   fourPairs,

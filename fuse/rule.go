@@ -42,7 +42,7 @@ type Dims struct {
 	Axis                 int
 	Parts                graph.Ints
 	Variant              int         // spelling, where a rule has several
-	Cache                graph.DType // of P.Pool; f32 where it is not given
+	Cache                graph.DType // of P.Pool; f32, with which rules are proved, where it is not given
 }
 
 // Rule is one fusion.
