@@ -48,7 +48,8 @@ var Attention = register(Rule{
 		return p.Coarse(ops.AttentionOp, in, out...)
 	},
 	Examples: []Dims{
-		{B: 2, T: 1, H: 4, Hk: 2, K: 8, C: 8, Axis: 3, N: 6, Variant: 1}, {B: 1, T: 3, H: 2, Hk: 2, K: 4, C: 8, Axis: 1, N: 5},
+		{B: 2, T: 1, H: 4, Hk: 2, K: 8, C: 8, Axis: 3, N: 8, Variant: 1}, {B: 1, T: 3, H: 2, Hk: 2, K: 4, C: 8, Axis: 1, N: 5},
+		{B: 1, T: 2, H: 2, Hk: 1, K: 4, C: 6, Axis: 2, N: 4},
 	},
 	Equivalent: map[string]string{
 		"attention/body/rope/sections[0]+":   fourPairs,

@@ -38,5 +38,8 @@ var LatentAttention = register(Rule{
 		p.KeepAll(ops.CausalMaskOp)
 		return p.Coarse(ops.LatentAttentionOp, in, out...)
 	},
-	Examples: []Dims{{B: 2, T: 1, H: 3, K: 4, G: 2, C: 8, Axis: 3, N: 6}, {B: 1, T: 3, H: 2, K: 6, G: 3, C: 8, Axis: 1, N: 5}},
+	Examples: []Dims{
+		{B: 2, T: 1, H: 3, K: 4, G: 2, C: 8, Axis: 3, N: 8}, {B: 1, T: 3, H: 2, K: 6, G: 3, C: 8, Axis: 1, N: 5},
+		{B: 1, T: 2, H: 2, K: 4, G: 2, C: 6, Axis: 2, N: 4},
+	},
 })
