@@ -17,6 +17,11 @@ type SessionOptions struct {
 	Seqs    int // sequences at once; 0 stands for 1
 	Context int // tokens that a sequence can have; 0 stands for 4096, or the model's own if that is less
 	UBatch  int // tokens that one step takes at most; 0 stands for 512
+
+	// Cache is the type of cached keys and values, graph.F32 or graph.F16. Where it
+	// is not given, a model whose weights are all F32 has F32, and any other one,
+	// which is no more precise itself, F16: half the memory to hold and to read.
+	Cache graph.DType
 }
 
 // cachedRead is how many cached positions the graph for one that ends at position
@@ -42,8 +47,19 @@ func (o SessionOptions) withDefaults(c *models.Config) (SessionOptions, error) {
 	if o.UBatch == 0 {
 		o.UBatch = 512
 	}
-	if o.Seqs < 1 || o.Context < 1 || o.UBatch < 1 {
+	if o.Cache == graph.Invalid {
+		o.Cache = graph.F32
+		for _, t := range c.Types {
+			if t != graph.F32 {
+				o.Cache = graph.F16
+			}
+		}
+	}
+	switch {
+	case o.Seqs < 1 || o.Context < 1 || o.UBatch < 1:
 		return o, fmt.Errorf("session %+v: sizes must not be negative", given)
+	case o.Cache != graph.F32 && o.Cache != graph.F16:
+		return o, fmt.Errorf("session %+v: a cache of %v: %w", given, o.Cache, errors.ErrUnsupported)
 	}
 	return o, nil
 }
@@ -324,7 +340,7 @@ func (s *Session) step(ctx context.Context, parts []Next, last bool) (logits []f
 	}
 	defer clear(s.batch)
 	p, err := s.prepare(ctx, models.Step{Seqs: len(parts), Tokens: T, Slots: s.size.Seqs, Context: s.size.Context,
-		KV: s.cachedRead(end), Last: last && T > 1})
+		KV: s.cachedRead(end), Cache: s.size.Cache, Last: last && T > 1})
 	if err != nil {
 		return nil, 0, err
 	}

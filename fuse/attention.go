@@ -23,14 +23,14 @@ var Attention = register(Rule{
 		}
 		if m, cache := mask.Out(0).Shape(), rows.In(0).Shape(); cache.Rank() == 4 {
 			d := Dims{B: m.Dim(0), T: m.Dim(1), Hk: cache.Dim(2), K: cache.Dim(3), C: slotPositions(rows), Axis: cache.Dim(0), N: m.Dim(2),
-				Variant: rope.In(1).Shape().Rank() - 2}
+				Variant: rope.In(1).Shape().Rank() - 2, Cache: cache.DType}
 			if d.H = v.Shape().Len() / (d.B * d.T * d.K); d.H*d.B*d.T*d.K == v.Shape().Len() {
 				yield(d)
 			}
 		}
 	},
 	Pattern: func(p *P, d Dims) Rewrite {
-		pool := func(name string) graph.Value { return p.Var(name, d.Axis, d.C, d.Hk, d.K) }
+		pool := func(name string) graph.Value { return p.Pool(name, d, d.Axis, d.C, d.Hk, d.K) }
 		positions := []int{d.B, d.T}
 		if d.Variant == 1 { // the streams of a rope with sections
 			positions = append(positions, 4)
@@ -48,7 +48,8 @@ var Attention = register(Rule{
 		return p.Coarse(ops.AttentionOp, in, out...)
 	},
 	Examples: []Dims{
-		{B: 2, T: 1, H: 4, Hk: 2, K: 8, C: 8, Axis: 3, N: 6, Variant: 1}, {B: 1, T: 3, H: 2, Hk: 2, K: 4, C: 8, Axis: 1, N: 5},
+		{B: 2, T: 1, H: 4, Hk: 2, K: 8, C: 8, Axis: 3, N: 8, Variant: 1}, {B: 1, T: 3, H: 2, Hk: 2, K: 4, C: 8, Axis: 1, N: 5},
+		{B: 1, T: 2, H: 2, Hk: 1, K: 4, C: 6, Axis: 2, N: 4},
 	},
 	Equivalent: map[string]string{
 		"attention/body/rope/sections[0]+":   fourPairs,

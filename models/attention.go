@@ -12,7 +12,7 @@ import (
 func (l layer) kvCache(kind string, x graph.Value) graph.Value {
 	H, D := x.Shape().Dim(2), x.Shape().Dim(3)
 	slots, context := l.s.Slots, l.s.Context
-	cache := l.cache(kind, context, H, D)
+	cache := l.cache(kind, l.s.Cache, context, H, D)
 	rows := ops.ScatterRows(ops.Reshape(cache, slots*context, H, D), l.in["cache_rows"], x)
 	next := ops.Reshape(rows, slots, context, H, D)
 	l.SetState(cache, next)

@@ -16,7 +16,8 @@ import (
 //	slots      i32 [B]      no slot twice
 //	cache_rows i32 [B T]    slot·Context + position
 //
-// States of layer N, all of f32, zero for a sequence that begins:
+// States of layer N, of f32 but for the keys and values, zero for a sequence that
+// begins:
 //
 //	cache_r_lN [Slots taps-1 channels]      convolution of q, k, v: its latest inputs, oldest first
 //	cache_s_lN [Slots H V K]                delta net
@@ -29,6 +30,8 @@ type Step struct {
 	Context int  // cached positions a slot; 0 stands for Tokens rounded up to 256
 	KV      int  // positions that attention reads, the first ones; 0 stands for Context
 	Last    bool // logits of the last token of each sequence alone
+
+	Cache graph.DType // of cached keys and values: F32, for which 0 stands, or F16
 }
 
 func (s Step) withDefaults() (Step, error) {
@@ -48,7 +51,12 @@ func (s Step) withDefaults() (Step, error) {
 	if s.KV == 0 {
 		s.KV = s.Context
 	}
+	if s.Cache == graph.Invalid {
+		s.Cache = graph.F32
+	}
 	switch {
+	case s.Cache != graph.F32 && s.Cache != graph.F16:
+		return s, fmt.Errorf("step %+v: a cache of %v, want f32 or f16", given, s.Cache)
 	case s.Seqs < 1 || s.Tokens < 1 || s.Slots < 1 || s.Context < 1 || s.KV < 1:
 		return s, fmt.Errorf("step %+v: sizes must be positive", given)
 	case s.Slots < s.Seqs:

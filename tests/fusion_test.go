@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/deltaloom/deltaloom/fuse"
+	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/internal/fusiontable"
 	"github.com/deltaloom/deltaloom/models"
 )
@@ -93,7 +94,8 @@ func TestFusionTable(t *testing.T) {
 	}
 }
 
-// Fusion finds as much where attention reads a part of the cache, of some slots.
+// Fusion finds as much where attention reads a part of the cache, of some slots, and
+// in half precision.
 func TestPartOfCache(t *testing.T) {
 	all, err := everything()
 	if err != nil {
@@ -107,7 +109,7 @@ func TestPartOfCache(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		g, err := models.Build(c, models.Step{Slots: 3, Context: 2 * prefill, KV: prefill})
+		g, err := models.Build(c, models.Step{Slots: 3, Context: 2 * prefill, KV: prefill, Cache: graph.F16})
 		if err != nil {
 			t.Fatal(err)
 		}

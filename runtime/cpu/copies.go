@@ -134,13 +134,13 @@ func lookUp(n *graph.Node, p *plan) error {
 	s := n.In(0).Shape()
 	R, cols := s.Dim(0), s.Len()/s.Dim(0)
 	count := n.In(1).Shape().Len()
-	if s.DType == graph.F32 {
+	if s.DType == graph.F32 || s.DType == graph.F16 {
 		steps := p.strides(0, n)
 		l := newNest(s.Dims()[1:], steps[1:])
 		inner, step := l.inner(), l.step(0)
 		runs := l.rows() // of a row
 		p.elements(count*cols, false, 0.5, func(f *frame, at, end int) {
-			x, idx, y := f.in(0), f.ints(1), f.out(0)
+			x, idx, y := f.bytes(0), f.ints(1), f.out(0)
 			for at < end {
 				run, i := at/inner, at%inner
 				r, ok := f.index(idx, run/runs, R)
@@ -148,7 +148,12 @@ func lookUp(n *graph.Node, p *plan) error {
 					return
 				}
 				to := y[at:min(end, at+inner-i)]
-				gatherFloats(to, x[r*steps[0]+l.at(0, run%runs)+i*step:], step)
+				from := r*steps[0] + l.at(0, run%runs) + i*step
+				if s.DType == graph.F16 {
+					f.gatherHalves(to, x[2*from:], step)
+				} else {
+					gatherFloats(to, floats(x)[from:], step)
+				}
 				at += len(to)
 			}
 		})
@@ -183,6 +188,18 @@ func gatherFloats(y, x []float32, step int) {
 	}
 }
 
+// gatherHalves is gatherFloats from half precision.
+func (f *frame) gatherHalves(y []float32, x []byte, step int) {
+	if step == 1 {
+		f.vec.FromHalf(y, x)
+		return
+	}
+	for i := range y {
+		h := x[2*i*step:]
+		y[i] = quant.F16ToF32(uint16(h[0]) | uint16(h[1])<<8)
+	}
+}
+
 // index returns idx[i], which must be one of n rows; otherwise the run fails.
 func (f *frame) index(idx []int32, i, n int) (int, bool) {
 	if r := int(idx[i]); r >= 0 && r < n {
@@ -202,13 +219,20 @@ func scatter(n *graph.Node, p *plan) error {
 		})
 	}
 	const most = 16 << 10 // bytes of a unit
-	parts := ceil(size, most)
+	parts, rounds := ceil(size, most), n.In(2).Shape().DType != s.DType
 	p.step(n.In(1).Shape().Len()*parts, float64(min(size, most))/8, func(f *frame, lo, hi int) {
 		idx, src, y := f.ints(1), f.bytes(2), f.outBytes(0)
 		for u := lo; u < hi; u++ {
 			i, from := u/parts, u%parts*most
-			if r, ok := f.index(idx, i, R); ok {
-				copy(y[r*size+from:r*size+min(size, from+most)], src[i*size+from:])
+			r, ok := f.index(idx, i, R)
+			if !ok {
+				return
+			}
+			to, at := y[r*size+from:r*size+min(size, from+most)], i*size+from
+			if rounds { // f32 to f16
+				f.vec.ToHalf(to, floats(src)[at/2:][:len(to)/2])
+			} else {
+				copy(to, src[at:])
 			}
 		}
 	})

@@ -86,9 +86,10 @@ func (b *Backend) Supports(n *graph.Node) error {
 	return *said.(*error)
 }
 
-// Strided reports the tables of f32 that rows are looked up in.
+// Strided reports the tables of f32 and f16 that rows are looked up in.
 func (b *Backend) Strided(n *graph.Node, operand int) bool {
-	return n.Op() == ops.RowsOp && operand == 0 && n.In(0).Shape().DType == graph.F32
+	t := n.In(0).Shape().DType
+	return n.Op() == ops.RowsOp && operand == 0 && (t == graph.F32 || t == graph.F16)
 }
 
 // plan cuts a node into steps; call may be nil.

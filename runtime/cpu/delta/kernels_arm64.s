@@ -348,9 +348,9 @@ loop8:
 	FMOVQ 0(R5), F3
 	FMOVQ 0(R0), F4
 	ADD R3<<0, R0, R25
-	PRFM (R25), PLDL1KEEP
+	PRFM 0(R25), PLDL1KEEP
 	ADD R19<<0, R4, R25
-	PRFM (R25), PLDL1KEEP
+	PRFM 0(R25), PLDL1KEEP
 	WORD $0x4ea2d484 // fsub v4, v4, v2
 	WORD $0x6e24dc04 // fmul v4, v0, v4
 	WORD $0x4e21cc83 // fmla v3, v4, v1
@@ -396,9 +396,9 @@ lanes11:
 	VLD1.P 4(R25), V4.S[2]
 lanes12:
 	ADD R3<<0, R0, R25
-	PRFM (R25), PLDL1KEEP
+	PRFM 0(R25), PLDL1KEEP
 	ADD R19<<0, R4, R25
-	PRFM (R25), PLDL1KEEP
+	PRFM 0(R25), PLDL1KEEP
 	WORD $0x4ea2d484 // fsub v4, v4, v2
 	WORD $0x6e24dc04 // fmul v4, v0, v4
 	WORD $0x4e21cc83 // fmla v3, v4, v1
@@ -775,9 +775,9 @@ loop22:
 	FMOVQ 0(R5), F3
 	FMOVQ 0(R0), F4
 	ADD R3<<0, R0, R25
-	PRFM (R25), PLDL1KEEP
+	PRFM 0(R25), PLDL1KEEP
 	ADD R19<<0, R4, R25
-	PRFM (R25), PLDL1KEEP
+	PRFM 0(R25), PLDL1KEEP
 	WORD $0x4ea2d484 // fsub v4, v4, v2
 	WORD $0x6e24dc04 // fmul v4, v0, v4
 	WORD $0x4e21cc83 // fmla v3, v4, v1
@@ -823,9 +823,9 @@ lanes25:
 	VLD1.P 4(R25), V4.S[2]
 lanes26:
 	ADD R3<<0, R0, R25
-	PRFM (R25), PLDL1KEEP
+	PRFM 0(R25), PLDL1KEEP
 	ADD R19<<0, R4, R25
-	PRFM (R25), PLDL1KEEP
+	PRFM 0(R25), PLDL1KEEP
 	WORD $0x4ea2d484 // fsub v4, v4, v2
 	WORD $0x6e24dc04 // fmul v4, v0, v4
 	WORD $0x4e21cc83 // fmla v3, v4, v1
@@ -1264,9 +1264,9 @@ loop36:
 	FMOVQ 0(R6), F3
 	FMOVQ 0(R0), F4
 	ADD R3<<0, R0, R25
-	PRFM (R25), PLDL1KEEP
+	PRFM 0(R25), PLDL1KEEP
 	ADD R20<<0, R4, R25
-	PRFM (R25), PLDL1KEEP
+	PRFM 0(R25), PLDL1KEEP
 	WORD $0x4ea2d484 // fsub v4, v4, v2
 	WORD $0x6e24dc04 // fmul v4, v0, v4
 	WORD $0x4e21cc83 // fmla v3, v4, v1
@@ -1312,9 +1312,9 @@ lanes39:
 	VLD1.P 4(R25), V4.S[2]
 lanes40:
 	ADD R3<<0, R0, R25
-	PRFM (R25), PLDL1KEEP
+	PRFM 0(R25), PLDL1KEEP
 	ADD R20<<0, R4, R25
-	PRFM (R25), PLDL1KEEP
+	PRFM 0(R25), PLDL1KEEP
 	WORD $0x4ea2d484 // fsub v4, v4, v2
 	WORD $0x6e24dc04 // fmul v4, v0, v4
 	WORD $0x4e21cc83 // fmla v3, v4, v1
@@ -1759,9 +1759,9 @@ loop50:
 	FMOVQ 0(R6), F3
 	FMOVQ 0(R0), F4
 	ADD R3<<0, R0, R25
-	PRFM (R25), PLDL1KEEP
+	PRFM 0(R25), PLDL1KEEP
 	ADD R20<<0, R4, R25
-	PRFM (R25), PLDL1KEEP
+	PRFM 0(R25), PLDL1KEEP
 	WORD $0x4ea2d484 // fsub v4, v4, v2
 	WORD $0x6e24dc04 // fmul v4, v0, v4
 	WORD $0x4e21cc83 // fmla v3, v4, v1
@@ -1807,9 +1807,9 @@ lanes53:
 	VLD1.P 4(R25), V4.S[2]
 lanes54:
 	ADD R3<<0, R0, R25
-	PRFM (R25), PLDL1KEEP
+	PRFM 0(R25), PLDL1KEEP
 	ADD R20<<0, R4, R25
-	PRFM (R25), PLDL1KEEP
+	PRFM 0(R25), PLDL1KEEP
 	WORD $0x4ea2d484 // fsub v4, v4, v2
 	WORD $0x6e24dc04 // fmul v4, v0, v4
 	WORD $0x4e21cc83 // fmla v3, v4, v1

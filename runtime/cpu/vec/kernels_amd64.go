@@ -135,12 +135,12 @@ func expSumAVX2(y *float32, x *float32, n int, m float32) float32
 // fromHalfAVX2 sets y = x for the first n/16·16 elements.
 //
 //go:noescape
-func fromHalfAVX2(y *float32, x *uint16, n int)
+func fromHalfAVX2(y *float32, x *byte, n int)
 
 // toHalfAVX2 sets y to the nearest of x, ties to even, for the first n/16·16 elements.
 //
 //go:noescape
-func toHalfAVX2(y *uint16, x *float32, n int)
+func toHalfAVX2(y *byte, x *float32, n int)
 
 // expAVX512 sets y = e^x.
 //
@@ -275,9 +275,9 @@ func expSumAVX512(y *float32, x *float32, n int, m float32) float32
 // fromHalfAVX512 sets y = x for the first n/16·16 elements.
 //
 //go:noescape
-func fromHalfAVX512(y *float32, x *uint16, n int)
+func fromHalfAVX512(y *float32, x *byte, n int)
 
 // toHalfAVX512 sets y to the nearest of x, ties to even, for the first n/16·16 elements.
 //
 //go:noescape
-func toHalfAVX512(y *uint16, x *float32, n int)
+func toHalfAVX512(y *byte, x *float32, n int)

@@ -2480,7 +2480,7 @@ done121:
 	VZEROUPPER
 	RET
 
-// func fromHalfAVX2(y *float32, x *uint16, n int) 
+// func fromHalfAVX2(y *float32, x *byte, n int) 
 TEXT ·fromHalfAVX2(SB), NOSPLIT, $0-24
 	MOVQ y+0(FP), AX
 	MOVQ x+8(FP), BX
@@ -2500,7 +2500,7 @@ done127:
 	VZEROUPPER
 	RET
 
-// func toHalfAVX2(y *uint16, x *float32, n int) 
+// func toHalfAVX2(y *byte, x *float32, n int) 
 TEXT ·toHalfAVX2(SB), NOSPLIT, $0-24
 	MOVQ y+0(FP), AX
 	MOVQ x+8(FP), BX
@@ -4775,7 +4775,7 @@ done121:
 	VZEROUPPER
 	RET
 
-// func fromHalfAVX512(y *float32, x *uint16, n int) 
+// func fromHalfAVX512(y *float32, x *byte, n int) 
 TEXT ·fromHalfAVX512(SB), NOSPLIT, $0-24
 	MOVQ y+0(FP), AX
 	MOVQ x+8(FP), BX
@@ -4793,7 +4793,7 @@ done127:
 	VZEROUPPER
 	RET
 
-// func toHalfAVX512(y *uint16, x *float32, n int) 
+// func toHalfAVX512(y *byte, x *float32, n int) 
 TEXT ·toHalfAVX512(SB), NOSPLIT, $0-24
 	MOVQ y+0(FP), AX
 	MOVQ x+8(FP), BX

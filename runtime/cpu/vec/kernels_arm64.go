@@ -135,9 +135,9 @@ func expSumNEON(y *float32, x *float32, n int, m float32) float32
 // fromHalfNEON sets y = x for the first n/16·16 elements.
 //
 //go:noescape
-func fromHalfNEON(y *float32, x *uint16, n int)
+func fromHalfNEON(y *float32, x *byte, n int)
 
 // toHalfNEON sets y to the nearest of x, ties to even, for the first n/16·16 elements.
 //
 //go:noescape
-func toHalfNEON(y *uint16, x *float32, n int)
+func toHalfNEON(y *byte, x *float32, n int)

@@ -3155,7 +3155,7 @@ done190:
 	FMOVS F5, ret+32(FP)
 	RET
 
-// func fromHalfNEON(y *float32, x *uint16, n int) 
+// func fromHalfNEON(y *float32, x *byte, n int) 
 TEXT ·fromHalfNEON(SB), NOSPLIT, $0-24
 	MOVD y+0(FP), R0
 	MOVD x+8(FP), R1
@@ -3182,7 +3182,7 @@ loop197:
 done198:
 	RET
 
-// func toHalfNEON(y *uint16, x *float32, n int) 
+// func toHalfNEON(y *byte, x *float32, n int) 
 TEXT ·toHalfNEON(SB), NOSPLIT, $0-24
 	MOVD y+0(FP), R0
 	MOVD x+8(FP), R1

@@ -3,8 +3,6 @@ package vec
 import (
 	"math"
 	"unsafe"
-
-	"github.com/deltaloom/deltaloom/quant"
 )
 
 // scalar computes in float64 where an approximation would come in.
@@ -100,18 +98,8 @@ var scalar = &Funcs{
 		}
 		return s
 	},
-	fromHalf: func(y *float32, x *uint16, n int) {
-		ys := unsafe.Slice(y, n)
-		for i, h := range unsafe.Slice(x, n) {
-			ys[i] = quant.F16ToF32(h)
-		}
-	},
-	toHalf: func(y *uint16, x *float32, n int) {
-		ys := unsafe.Slice(y, n)
-		for i, v := range unsafe.Slice(x, n) {
-			ys[i] = quant.F32ToF16(v)
-		}
-	},
+	fromHalf: func(y *float32, x *byte, n int) { fromHalf(unsafe.Slice(y, n), unsafe.Slice(x, 2*n)) },
+	toHalf:   func(y *byte, x *float32, n int) { toHalf(unsafe.Slice(y, 2*n), unsafe.Slice(x, n)) },
 }
 
 func unary(f func(float64) float64) func(y, x *float32, n int) {

@@ -31,8 +31,8 @@ type Funcs struct {
 	dot                          func(x, w *float32, n int) float32
 	sumSquares, max              func(x *float32, n int) float32
 	expSum                       func(y, x *float32, n int, m float32) float32
-	fromHalf                     func(y *float32, x *uint16, n int)
-	toHalf                       func(y *uint16, x *float32, n int)
+	fromHalf                     func(y *float32, x *byte, n int)
+	toHalf                       func(y *byte, x *float32, n int)
 }
 
 // For returns the functions for a set that this processor has.

@@ -1,6 +1,8 @@
 package vec_test
 
 import (
+	"bytes"
+	"encoding/binary"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -295,9 +297,9 @@ func TestNorms(t *testing.T) {
 }
 
 func TestHalves(t *testing.T) {
-	all := make([]uint16, 1<<16)
-	for i := range all {
-		all[i] = uint16(i)
+	all := make([]byte, 2<<16)
+	for i := range 1 << 16 {
+		binary.LittleEndian.PutUint16(all[2*i:], uint16(i))
 	}
 	r := rand.New(rand.NewPCG(7, 8))
 	bits := make([]float32, 1<<18)
@@ -308,30 +310,30 @@ func TestHalves(t *testing.T) {
 		}
 	}
 	each(t, func(t *testing.T, f *vec.Funcs) {
-		y := make([]float32, len(all))
+		y := make([]float32, 1<<16)
 		f.FromHalf(y, all)
 		for i, got := range y {
-			if want := quant.F16ToF32(all[i]); got != want && want == want || want != want && got == got {
+			if want := quant.F16ToF32(uint16(i)); got != want && want == want || want != want && got == got {
 				t.Fatalf("from half %#04x: %v, want %v", i, got, want)
 			}
 		}
-		h := make([]uint16, len(bits))
+		h := make([]byte, 2*len(bits))
 		f.ToHalf(h, bits)
-		for i, got := range h {
-			if want := quant.F32ToF16(bits[i]); got != want && bits[i] == bits[i] || bits[i] != bits[i] && got&0x7fff <= 0x7c00 {
-				t.Fatalf("to half %v: %#04x, want %#04x", bits[i], got, want)
+		for i, x := range bits {
+			got, want := binary.LittleEndian.Uint16(h[2*i:]), quant.F32ToF16(x)
+			if got != want && x == x || x != x && got&0x7fff <= 0x7c00 {
+				t.Fatalf("to half %v: %#04x, want %#04x", x, got, want)
 			}
 		}
 		for n := range 40 {
 			for k, y := range guard.Slices[float32](t, n) {
-				h := guard.Slices[uint16](t, n)[k]
-				copy(h, all[15000:])
+				h, want := guard.Slices[byte](t, 2*n)[k], all[30000:][:2*n]
+				copy(h, want)
 				f.FromHalf(y, h)
+				clear(h)
 				f.ToHalf(h, y)
-				for i := range h {
-					if h[i] != all[15000+i] {
-						t.Fatalf("%d halves: element %d becomes %#04x, want %#04x", n, i, h[i], all[15000+i])
-					}
+				if !bytes.Equal(h, want) {
+					t.Fatalf("%d halves become %x, want %x", n, h, want)
 				}
 			}
 		}

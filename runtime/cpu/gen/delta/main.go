@@ -236,8 +236,8 @@ func (w writer) correct() {
 		a.ArgTo([]simd.G{d, r, n, v, o, vnext, onext}[i], name)
 	}
 	a.Each(n, 1, w.zero, []simd.G{d, r, v}, []simd.G{d, o}, func(_ int, x []V) []V {
-		a.Prefetch(v, vnext, 1)
-		a.Prefetch(o, onext, 1)
+		a.Prefetch(simd.Mem{Base: v}, vnext, 1)
+		a.Prefetch(simd.Mem{Base: o}, onext, 1)
 		e := a.Mul(beta, a.Sub(x[2], x[0]))
 		return []V{e, a.FMA(e, kq, x[1])}
 	})

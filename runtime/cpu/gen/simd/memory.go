@@ -207,12 +207,13 @@ func (a *Asm) storeFirst(v V, at string) {
 	})
 }
 
-// Prefetch asks for the line at base + by·scale bytes; any address will do.
-func (a *Asm) Prefetch(base, by G, scale int) {
+// Prefetch asks for the line at m + by·scale bytes; any address will do.
+func (a *Asm) Prefetch(m Mem, by G, scale int) {
 	if a.Set == NEON {
-		a.raw("ADD %s<<%d, %s, %s\nPRFM (%s), PLDL1KEEP", by.name, bits.TrailingZeros(uint(scale)), base.name, a.scratch(), a.scratch())
+		s := a.scratch()
+		a.raw("ADD %s<<%d, %s, %s\nPRFM %d(%s), PLDL1KEEP", by.name, bits.TrailingZeros(uint(scale)), m.Base.name, s, m.Offset, s)
 	} else {
-		a.raw("PREFETCHT0 (%s)(%s*%d)", base.name, by.name, scale)
+		a.raw("PREFETCHT0 %v(%s*%d)", m, by.name, scale)
 	}
 }
 

@@ -24,19 +24,45 @@ func (a *Asm) SumLanes(x [][4]V) V {
 	meet := func(lo, hi string, v, w V) V {
 		return a.Add(a.x86(lo, a.newV(), none, w, v), a.x86(hi, a.newV(), none, w, v))
 	}
-	var y [4]V
 	if a.Set == AVX2 { // a blend leaves the ports for shuffles and multiply-adds alone
-		for e := range y {
-			y[e] = meet("VBLENDPS $0xf0,", "VPERM2F128 $0x21,", x[0][e], x[1][e])
-		}
+		y := func(e int) V { return meet("VBLENDPS $0xf0,", "VPERM2F128 $0x21,", x[0][e], x[1][e]) }
 		const lo, hi = "VBLENDPS $0xcc,", "VSHUFPS $0x4e,"
-		return meet("VSHUFPS $0x88,", "VSHUFPS $0xdd,", meet(lo, hi, y[0], y[1]), meet(lo, hi, y[2], y[3]))
+		return meet("VSHUFPS $0x88,", "VSHUFPS $0xdd,", meet(lo, hi, y(0), y(1)), meet(lo, hi, y(2), y(3)))
 	}
-	for e := range y {
+	y := func(e int) V {
 		const lo, hi = "VSHUFF64X2 $0x44,", "VSHUFF64X2 $0xee,"
-		y[e] = meet("VSHUFF64X2 $0x88,", "VSHUFF64X2 $0xdd,", meet(lo, hi, x[0][e], x[1][e]), meet(lo, hi, x[2][e], x[3][e]))
+		return meet("VSHUFF64X2 $0x88,", "VSHUFF64X2 $0xdd,", meet(lo, hi, x[0][e], x[1][e]), meet(lo, hi, x[2][e], x[3][e]))
 	}
-	return meet("VSHUFPS $0x88,", "VSHUFPS $0xdd,", meet("VUNPCKLPD", "VUNPCKHPD", y[0], y[1]), meet("VUNPCKLPD", "VUNPCKHPD", y[2], y[3]))
+	return meet("VSHUFPS $0x88,", "VSHUFPS $0xdd,", meet("VUNPCKLPD", "VUNPCKHPD", y(0), y(1)), meet("VUNPCKLPD", "VUNPCKHPD", y(2), y(3)))
+}
+
+// FoldFours combines the fours of lanes of v by op and returns the result in every
+// four.
+func (a *Asm) FoldFours(v V, op func(x, y V) V) V {
+	for lanes := a.Lanes(); lanes > 4; lanes /= 2 {
+		v = op(v, a.upper(v, lanes))
+	}
+	switch a.Set {
+	case AVX2:
+		return a.x86("VPERM2F128 $0,", a.newV(), none, v, v)
+	case AVX512:
+		return a.x86("VSHUFF64X2 $0,", a.newV(), none, v, v)
+	}
+	return v
+}
+
+// BroadcastFour returns the four float32 at m in every four lanes.
+func (a *Asm) BroadcastFour(m Mem) V {
+	v := a.newV()
+	return a.emit(v, none, nil, func(reg func(V) int) string {
+		switch a.Set {
+		case NEON:
+			return fmt.Sprintf("FMOVQ %v, F%d", m, reg(v))
+		case AVX2:
+			return fmt.Sprintf("VBROADCASTF128 %v, Y%d", m, reg(v))
+		}
+		return fmt.Sprintf("VBROADCASTF32X4 %v, Z%d", m, reg(v))
+	})
 }
 
 // StoreFour writes lanes 4i..4i+3 of v at m.
