@@ -28,8 +28,12 @@ type Backend struct {
 	set  isa.Set
 	team *team
 
-	coarse sync.Map // coarseKind -> *error: what Supports said
+	mu     sync.Mutex
+	coarse map[coarseKind]error // what Supports said
 }
+
+// mostKinds bounds what is remembered: a step of another size has other kinds.
+const mostKinds = 1024
 
 // coarseKind is all that a kernel looks at in a coarse node: the body has the
 // shapes of its operands.
@@ -50,7 +54,7 @@ func New(o Options) (*Backend, error) {
 	if o.Threads == 0 {
 		o.Threads = runtime.GOMAXPROCS(0)
 	}
-	return &Backend{set: set, team: newTeam(o.Threads)}, nil
+	return &Backend{set: set, team: newTeam(o.Threads), coarse: map[coarseKind]error{}}, nil
 }
 
 func (*Backend) Name() string { return "cpu" }
@@ -78,12 +82,20 @@ func (b *Backend) Supports(n *graph.Node) error {
 	}
 	// Comparing bodies takes long, and most layers have the same ones.
 	kind := coarseKind{n.Op(), attrs}
-	said, ok := b.coarse.Load(kind)
-	if !ok {
-		_, err := b.plan(n, nil)
-		said, _ = b.coarse.LoadOrStore(kind, &err)
+	b.mu.Lock()
+	said, ok := b.coarse[kind]
+	b.mu.Unlock()
+	if ok {
+		return said
 	}
-	return *said.(*error)
+	_, err := b.plan(n, nil)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.coarse) == mostKinds {
+		clear(b.coarse)
+	}
+	b.coarse[kind] = err
+	return err
 }
 
 // Strided reports the tables of f32 and f16 that rows are looked up in.

@@ -505,7 +505,7 @@ func TestPlansAreDropped(t *testing.T) {
 		t.Errorf("%d things on the device", n)
 	}
 	states, working := s.s.Memory()
-	if p := bound.Plan(); states != 4*(3*2+3) || working < p.ArenaBytes() {
+	if p := bound.Plan(); states != 2*3*2+4*3 || working < p.ArenaBytes() {
 		t.Errorf("%d bytes of states, %d of working memory", states, working)
 	}
 	in["x"].F[0] = 5
