@@ -45,7 +45,7 @@ type Model struct {
 	runner  *sched.Runner
 
 	mu       sync.Mutex
-	programs []*entry
+	programs recent[models.Step, func() (*Program, error)]
 	sessions map[*Session]bool
 }
 

@@ -22,34 +22,35 @@ type Program struct {
 	planned sync.Once
 }
 
-// entry is a program that is made at its first use.
-type entry struct {
-	step models.Step
-	get  func() (*Program, error)
-}
-
-// Program returns the graph for steps of that size and what fusing it did. It
-// is made once; zero fields of the step stand for the defaults of models.Step.
+// Program returns the graph for steps of that size and what fusing it did. It is
+// made once, and kept while its size is among those used last; zero fields of the
+// step stand for the defaults of models.Step.
 func (m *Model) Program(step models.Step) (*Program, error) {
 	m.mu.Lock()
-	i := slices.IndexFunc(m.programs, func(e *entry) bool { return e.step == step })
-	if i < 0 {
-		i = len(m.programs)
-		m.programs = append(m.programs, &entry{step, sync.OnceValues(func() (*Program, error) { return m.build(step) })})
+	get, ok := m.programs.get(step)
+	if !ok {
+		get = sync.OnceValues(func() (*Program, error) { return m.build(step) })
+		m.programs.add(step, get)
 	}
-	e := m.programs[i]
 	m.mu.Unlock()
-	return e.get()
+	return get()
 }
 
-// Programs returns the programs that have been used, in order of first use.
+// used keeps the program of a step that is run, if it is there still.
+func (m *Model) used(step models.Step) {
+	m.mu.Lock()
+	m.programs.get(step)
+	m.mu.Unlock()
+}
+
+// Programs returns the programs that are kept, the one used last at the end.
 func (m *Model) Programs() []*Program {
 	m.mu.Lock()
-	entries := slices.Clone(m.programs)
+	entries := slices.Clone(m.programs.list)
 	m.mu.Unlock()
 	var list []*Program
 	for _, e := range entries {
-		if p, err := e.get(); err == nil {
+		if p, err := e.value(); err == nil {
 			list = append(list, p)
 		}
 	}

@@ -17,6 +17,11 @@ type SessionOptions struct {
 	Seqs    int // sequences at once; 0 stands for 1
 	Context int // tokens that a sequence can have; 0 stands for 4096, or the model's own if that is less
 	UBatch  int // tokens that one step takes at most; 0 stands for 512
+
+	// Cache is the type of cached keys and values, graph.F32 or graph.F16. Where it
+	// is not given, a model whose weights are all F32 has F32, and any other one,
+	// which is no more precise itself, F16: half the memory to hold and to read.
+	Cache graph.DType
 }
 
 // cachedRead is how many cached positions the graph for one that ends at position
@@ -42,8 +47,19 @@ func (o SessionOptions) withDefaults(c *models.Config) (SessionOptions, error) {
 	if o.UBatch == 0 {
 		o.UBatch = 512
 	}
-	if o.Seqs < 1 || o.Context < 1 || o.UBatch < 1 {
+	if o.Cache == graph.Invalid {
+		o.Cache = graph.F32
+		for _, t := range c.Types {
+			if t != graph.F32 {
+				o.Cache = graph.F16
+			}
+		}
+	}
+	switch {
+	case o.Seqs < 1 || o.Context < 1 || o.UBatch < 1:
 		return o, fmt.Errorf("session %+v: sizes must not be negative", given)
+	case o.Cache != graph.F32 && o.Cache != graph.F16:
+		return o, fmt.Errorf("session %+v: a cache of %v: %w", given, o.Cache, errors.ErrUnsupported)
 	}
 	return o, nil
 }
@@ -54,9 +70,24 @@ type Session struct {
 	m    *Model
 	size SessionOptions
 
-	mu     sync.Mutex
-	states *sched.Session
-	logits []float32 // of one step
+	mu       sync.Mutex
+	states   *sched.Session
+	prepared recent[models.Step, *prepared]
+	logits   []float32 // of one step
+	launches int64
+
+	// of one call
+	left  []int
+	seqs  []int
+	parts []Next
+	batch []models.Sequence
+}
+
+// prepared is a step with its memory. The logits are the session's.
+type prepared struct {
+	program *Program
+	inputs  *models.Inputs
+	run     *sched.Bound
 }
 
 // NewSession returns a session without sequences.
@@ -142,6 +173,14 @@ const (
 	LastRow             // the last token of each sequence
 )
 
+// of counts the rows of a sequence that is given n tokens.
+func (r Rows) of(n int) int {
+	if r == LastRow {
+		return 1
+	}
+	return n
+}
+
 // Eval evaluates the next tokens of some sequences and returns their logits in
 // the order given: f32 [tokens vocab], or [1 vocab] for LastRow. A batch is cut
 // into steps of at most UBatch tokens; neither that nor the other sequences
@@ -153,37 +192,65 @@ const (
 func (s *Session) Eval(ctx context.Context, rows Rows, next ...Next) ([]graph.Tensor, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.check(next); err != nil {
+		return nil, err
+	}
 	results := make([]graph.Tensor, len(next))
-	left := make([]int, len(next))
 	for i, n := range next {
-		if err := s.check(n, next[:i]); err != nil {
-			return nil, fmt.Errorf("sequence %d of the batch: %w", i, err)
+		results[i] = graph.NewTensor(graph.ShapeOf(graph.F32, rows.of(len(n.Tokens)), s.m.config.Vocab))
+	}
+	if err := s.eval(ctx, rows, results, next); err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
+// EvalInto is Eval with memory for the logits: the results have the shapes that
+// Eval returns. Once steps of a size have been run, a further one allocates
+// nothing.
+func (s *Session) EvalInto(ctx context.Context, rows Rows, results []graph.Tensor, next ...Next) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.check(next); err != nil {
+		return err
+	}
+	if len(results) != len(next) {
+		return fmt.Errorf("%d results for %d sequences", len(results), len(next))
+	}
+	for i, n := range next {
+		want := rows.of(len(n.Tokens)) * s.m.config.Vocab
+		if t := results[i]; t.Shape.Rank() != 2 || t.Shape.Dim(1) != s.m.config.Vocab || t.Shape.Len() != want || len(t.F) != want {
+			return fmt.Errorf("result %d: %v with %d values, want f32[%d %d]", i, t.Shape, len(t.F), rows.of(len(n.Tokens)), s.m.config.Vocab)
 		}
-		left[i] = len(n.Tokens)
-		want := left[i]
-		if rows == LastRow {
-			want = 1
-		}
-		results[i] = graph.NewTensor(graph.ShapeOf(graph.F32, want, s.m.config.Vocab))
+	}
+	return s.eval(ctx, rows, results, next)
+}
+
+// eval runs the steps of a batch that has been checked.
+func (s *Session) eval(ctx context.Context, rows Rows, results []graph.Tensor, next []Next) error {
+	s.left = s.left[:0]
+	for _, n := range next {
+		s.left = append(s.left, len(n.Tokens))
 	}
 	for {
-		seqs, n := equalSplit(left, s.size.UBatch)
+		seqs, n := equalSplit(s.seqs, s.left, s.size.UBatch)
 		if len(seqs) == 0 {
-			return results, nil
+			return nil
 		}
-		parts := make([]Next, len(seqs))
-		for b, i := range seqs {
-			at := len(next[i].Tokens) - left[i]
-			parts[b] = Next{next[i].Seq, next[i].Tokens[at : at+n]}
+		s.seqs, s.parts = seqs, s.parts[:0]
+		for _, i := range seqs {
+			at := len(next[i].Tokens) - s.left[i]
+			s.parts = append(s.parts, Next{next[i].Seq, next[i].Tokens[at : at+n]})
 		}
-		logits, per, err := s.step(ctx, parts, rows == LastRow)
+		logits, per, err := s.step(ctx, s.parts, rows == LastRow)
+		clear(s.parts)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for b, i := range seqs {
-			left[i] -= n
+			s.left[i] -= n
 			// Row r of the result is what the sequence's token first+r gives.
-			V, first, done := s.m.config.Vocab, len(next[i].Tokens)-results[i].Shape.Dim(0), len(next[i].Tokens)-left[i]
+			V, first, done := s.m.config.Vocab, len(next[i].Tokens)-results[i].Shape.Dim(0), len(next[i].Tokens)-s.left[i]
 			for t := max(done-per, first); t < done; t++ {
 				from := (b*per + t - (done - per)) * V
 				copy(results[i].F[(t-first)*V:(t-first+1)*V], logits[from:])
@@ -192,9 +259,50 @@ func (s *Session) Eval(ctx context.Context, rows Rows, next ...Next) ([]graph.Te
 	}
 }
 
-// check refuses what a step could not do, before the first one is run. earlier
-// is the part of the batch before n.
-func (s *Session) check(n Next, earlier []Next) error {
+// Memory is what a session and its model take, in bytes.
+type Memory struct {
+	File     int64 // mapped: weights are used where they lie
+	Resident int64 // weights beside the file: computed from others at load, repacked, copied to a device
+	States   int64 // of all sequences: delta nets, convolutions, caches of attention
+	Working  int64 // values between nodes, logits of a step, memory of kernels
+}
+
+// Memory returns what there is now; states are made at the first Eval.
+func (s *Session) Memory() Memory {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := Memory{Resident: s.m.runner.Resident()}
+	if s.m.file != nil {
+		m.File = s.m.file.Size()
+	}
+	m.States, m.Working = s.states.Memory()
+	m.Working += 4 * int64(len(s.logits))
+	if b, ok := s.m.backend.(interface{ Scratch() int64 }); ok {
+		m.Working += b.Scratch()
+	}
+	return m
+}
+
+// Launches returns how often the steps that have been run launched something on
+// a device or let threads wait for each other.
+func (s *Session) Launches() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.launches
+}
+
+// check refuses a batch that could not be done, before its first step is run.
+func (s *Session) check(next []Next) error {
+	for i, n := range next {
+		if err := s.checkOne(n, next[:i]); err != nil {
+			return fmt.Errorf("sequence %d of the batch: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// checkOne checks a part of a batch; earlier is the batch before it.
+func (s *Session) checkOne(n Next, earlier []Next) error {
 	switch {
 	case n.Seq == nil || n.Seq.s != s:
 		return errors.New("not a sequence of this session")
@@ -225,47 +333,86 @@ func (s *Session) step(ctx context.Context, parts []Next, last bool) (logits []f
 		return nil, 0, err // nothing is lost yet
 	}
 	T, end := len(parts[0].Tokens), 0
-	seqs := make([]models.Sequence, len(parts))
-	for b, p := range parts {
-		seqs[b] = models.Sequence{Slot: p.Seq.slot, Start: p.Seq.len, Tokens: p.Tokens}
+	s.batch = s.batch[:0]
+	for _, p := range parts {
+		s.batch = append(s.batch, models.Sequence{Slot: p.Seq.slot, Start: p.Seq.len, Tokens: p.Tokens})
 		end = max(end, p.Seq.len+T)
 	}
-	step := models.Step{Seqs: len(parts), Tokens: T, Slots: s.size.Seqs, Context: s.size.Context,
-		KV: s.cachedRead(end), Last: last && T > 1}
-	if per = T; last {
-		per = 1
-	}
-	p, err := s.m.Program(step)
+	defer clear(s.batch)
+	p, err := s.prepare(ctx, models.Step{Seqs: len(parts), Tokens: T, Slots: s.size.Seqs, Context: s.size.Context,
+		KV: s.cachedRead(end), Cache: s.size.Cache, Last: last && T > 1})
 	if err != nil {
 		return nil, 0, err
 	}
-	feeds, err := step.Feeds(seqs...)
-	if err != nil {
+	if err := p.inputs.Set(s.batch...); err != nil {
 		return nil, 0, err
 	}
-	plan, err := s.m.runner.Load(ctx, p.Graph)
-	if err != nil {
-		return nil, 0, err
-	}
-	p.planned.Do(func() {
-		p.Launches = plan.Launches()
-		for _, n := range plan.Notes {
-			s.m.options.Log.Info(n)
-		}
-	})
-	size := len(parts) * per * s.m.config.Vocab
-	if len(s.logits) < size {
-		s.logits = make([]float32, size)
-	}
-	out := graph.Tensor{Shape: graph.ShapeOf(graph.F32, len(parts), per, s.m.config.Vocab), F: s.logits[:size]}
-	if err := s.states.RunInto(ctx, p.Graph, feeds, map[string]graph.Tensor{"logits": out}); err != nil {
+	if err := p.run.Run(ctx); err != nil {
 		for _, q := range parts {
 			q.Seq.err = fmt.Errorf("lost in a step that failed: %w", err)
 		}
 		return nil, 0, err
 	}
+	s.launches += int64(p.program.Launches)
 	for _, q := range parts {
 		q.Seq.len += T
 	}
-	return out.F, per, nil
+	if per = T; last {
+		per = 1
+	}
+	return s.logits[:len(parts)*per*s.m.config.Vocab], per, nil
+}
+
+// prepare returns a step ready to be run, and makes it where it has not been run
+// lately.
+func (s *Session) prepare(ctx context.Context, step models.Step) (*prepared, error) {
+	if p, ok := s.prepared.get(step); ok {
+		s.m.used(step)
+		return p, nil
+	}
+	program, err := s.m.Program(step)
+	if err != nil {
+		return nil, err
+	}
+	inputs, err := step.NewInputs()
+	if err != nil {
+		return nil, err
+	}
+	rows := step.Tokens
+	if step.Last {
+		rows = 1
+	}
+	out := graph.Tensor{Shape: graph.ShapeOf(graph.F32, step.Seqs, rows, s.m.config.Vocab)}
+	if n := out.Shape.Len(); len(s.logits) < n {
+		if err := s.forget(); err != nil {
+			return nil, err
+		}
+		s.logits = make([]float32, n)
+	}
+	out.F = s.logits[:out.Shape.Len()]
+	run, err := s.states.Bind(ctx, program.Graph, inputs.Tensors(), map[string]graph.Tensor{"logits": out})
+	if err != nil {
+		return nil, err
+	}
+	program.planned.Do(func() {
+		program.Launches = run.Plan().Launches()
+		for _, n := range run.Plan().Notes {
+			s.m.options.Log.Info(n)
+		}
+	})
+	p := &prepared{program, inputs, run}
+	if old, dropped := s.prepared.add(step, p); dropped {
+		return p, old.run.Close()
+	}
+	return p, nil
+}
+
+// forget lets go of all prepared steps: the memory of their logits moves.
+func (s *Session) forget() error {
+	var errs []error
+	for _, e := range s.prepared.list {
+		errs = append(errs, e.value.run.Close())
+	}
+	s.prepared.list = nil
+	return errors.Join(errs...)
 }

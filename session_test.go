@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/deltaloom/deltaloom"
+	"github.com/deltaloom/deltaloom/graph"
+	"github.com/deltaloom/deltaloom/models"
 )
 
 func tiny(t testing.TB, o deltaloom.Options) *deltaloom.Model {
@@ -104,6 +106,34 @@ func TestBatchesThatAreRefused(t *testing.T) {
 	}
 	_, err = m.NewSession(deltaloom.SessionOptions{Seqs: -1})
 	want(t, err, "must not be negative")
+	if _, err = m.NewSession(deltaloom.SessionOptions{Cache: graph.Q8_0}); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("a cache of blocks: %v", err)
+	}
+}
+
+// Where nobody asks for a type of the cache, the weights decide.
+func TestCacheType(t *testing.T) {
+	for _, c := range []struct {
+		weight, asked, want graph.DType
+	}{{graph.F32, 0, graph.F32}, {graph.F32, graph.F16, graph.F16}, {graph.BF16, 0, graph.F16}, {graph.BF16, graph.F32, graph.F32}} {
+		config, err := models.ByName("qwen3.5-tiny")
+		if err != nil {
+			t.Fatal(err)
+		}
+		config.Types = map[string]graph.DType{"output.weight": c.weight}
+		m, err := deltaloom.New(config, models.Synthetic(config, 7), deltaloom.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		s, q := begin(t, m, deltaloom.SessionOptions{Cache: c.asked})
+		if _, err := s.Eval(t.Context(), deltaloom.AllRows, deltaloom.Next{Seq: q, Tokens: []int32{1}}); err != nil {
+			t.Fatal(err)
+		}
+		if got := m.Programs()[0].Step.Cache; got != c.want {
+			t.Errorf("weights of %v, asked for %v: %v, want %v", c.weight, c.asked, got, c.want)
+		}
+	}
 }
 
 // cancelled is a context that ends after some looks at it.

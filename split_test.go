@@ -25,7 +25,7 @@ func TestEqualSplit(t *testing.T) {
 		got := ""
 		left := append([]int(nil), c.left...)
 		for {
-			seqs, n := equalSplit(left, c.ubatch)
+			seqs, n := equalSplit(nil, left, c.ubatch)
 			if len(seqs) == 0 {
 				break
 			}

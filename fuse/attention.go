@@ -22,15 +22,15 @@ var Attention = register(Rule{
 			return
 		}
 		if m, cache := mask.Out(0).Shape(), rows.In(0).Shape(); cache.Rank() == 4 {
-			d := Dims{B: m.Dim(0), T: m.Dim(1), Hk: cache.Dim(2), K: cache.Dim(3), C: cache.Dim(1), Axis: cache.Dim(0), N: m.Dim(2),
-				Variant: rope.In(1).Shape().Rank() - 2}
+			d := Dims{B: m.Dim(0), T: m.Dim(1), Hk: cache.Dim(2), K: cache.Dim(3), C: slotPositions(rows), Axis: cache.Dim(0), N: m.Dim(2),
+				Variant: rope.In(1).Shape().Rank() - 2, Cache: cache.DType}
 			if d.H = v.Shape().Len() / (d.B * d.T * d.K); d.H*d.B*d.T*d.K == v.Shape().Len() {
 				yield(d)
 			}
 		}
 	},
 	Pattern: func(p *P, d Dims) Rewrite {
-		pool := func(name string) graph.Value { return p.Var(name, d.Axis, d.C, d.Hk, d.K) }
+		pool := func(name string) graph.Value { return p.Pool(name, d, d.Axis, d.C, d.Hk, d.K) }
 		positions := []int{d.B, d.T}
 		if d.Variant == 1 { // the streams of a rope with sections
 			positions = append(positions, 4)
@@ -49,12 +49,20 @@ var Attention = register(Rule{
 	},
 	Examples: []Dims{
 		{B: 2, T: 1, H: 4, Hk: 2, K: 8, C: 8, Axis: 3, N: 8, Variant: 1}, {B: 1, T: 3, H: 2, Hk: 2, K: 4, C: 8, Axis: 1, N: 5},
+		{B: 1, T: 2, H: 2, Hk: 1, K: 4, C: 6, Axis: 2, N: 4},
 	},
 	Equivalent: map[string]string{
 		"attention/body/rope/sections[0]+":   fourPairs,
 		"attention/body/rope#2/sections[0]+": fourPairs,
 	},
 })
+
+// slotPositions is how many positions a slot of the cache has; rows looks up the
+// first ones of some slots.
+func slotPositions(rows *graph.Node) int {
+	read := rows.In(0).Shape()
+	return through(rows.In(0)).Shape().Len() * read.Dim(1) / read.Len()
+}
 
 // firstBelow returns the first node of op within so many nodes below v, nil if there
 // is none.

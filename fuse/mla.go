@@ -20,7 +20,8 @@ var LatentAttention = register(Rule{
 		m, cache := mask.Out(0).Shape(), rows.In(0).Shape()
 		scores, out := softmax.Out(0).Shape().Len(), v.Shape().Len()
 		if cache.Rank() == 4 && cache.Dim(2) == 1 {
-			d := Dims{B: m.Dim(0), T: m.Dim(1), H: scores / m.Len(), K: out * m.Dim(2) / scores, C: cache.Dim(1), Axis: cache.Dim(0), N: m.Dim(2)}
+			d := Dims{B: m.Dim(0), T: m.Dim(1), H: scores / m.Len(), K: out * m.Dim(2) / scores, C: slotPositions(rows), Axis: cache.Dim(0), N: m.Dim(2),
+				Cache: cache.DType}
 			if d.G = cache.Dim(3) - d.K; d.G > 0 && d.H*m.Len() == scores && d.H*d.B*d.T*d.K == out {
 				yield(d)
 			}
@@ -28,7 +29,7 @@ var LatentAttention = register(Rule{
 	},
 	Pattern: func(p *P, d Dims) Rewrite {
 		in := []graph.Value{
-			p.Var("pool", d.Axis, d.C, 1, d.K+d.G), p.Index("rows", d.B, d.T), p.Slots(d.B), p.Index("pos", d.B, d.T),
+			p.Pool("pool", d, d.Axis, d.C, 1, d.K+d.G), p.Index("rows", d.B, d.T), p.Slots(d.B), p.Index("pos", d.B, d.T),
 			p.Var("q", d.B, d.H, d.T, d.K), p.Var("qp", d.B, d.T, d.H, d.G), p.Var("kv", d.B, d.T, d.K+d.G), p.Var("norm", d.K),
 		}
 		out := ops.LatentAttention(d.N, in...)
@@ -37,5 +38,8 @@ var LatentAttention = register(Rule{
 		p.KeepAll(ops.CausalMaskOp)
 		return p.Coarse(ops.LatentAttentionOp, in, out...)
 	},
-	Examples: []Dims{{B: 2, T: 1, H: 3, K: 4, G: 2, C: 8, Axis: 3, N: 8}, {B: 1, T: 3, H: 2, K: 6, G: 3, C: 8, Axis: 1, N: 5}},
+	Examples: []Dims{
+		{B: 2, T: 1, H: 3, K: 4, G: 2, C: 8, Axis: 3, N: 8}, {B: 1, T: 3, H: 2, K: 6, G: 3, C: 8, Axis: 1, N: 5},
+		{B: 1, T: 2, H: 2, K: 4, G: 2, C: 6, Axis: 2, N: 4},
+	},
 })

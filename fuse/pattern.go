@@ -26,10 +26,20 @@ func (p *P) Builder() *graph.Builder { return p.b }
 
 // Var is an operand of the pattern: any f32 value whose elements can be named
 // by these extents, seen through whatever views stand in between.
-func (p *P) Var(name string, dims ...int) graph.Value {
-	v := p.b.Input(name, graph.ShapeOf(graph.F32, dims...))
+func (p *P) Var(name string, dims ...int) graph.Value { return p.typed(graph.F32, name, dims...) }
+
+func (p *P) typed(t graph.DType, name string, dims ...int) graph.Value {
+	v := p.b.Input(name, graph.ShapeOf(t, dims...))
 	p.vars = append(p.vars, v)
 	return v
+}
+
+// Pool is a Var that holds a cache, of element type d.Cache.
+func (p *P) Pool(name string, d Dims, dims ...int) graph.Value {
+	if d.Cache == graph.Invalid {
+		d.Cache = graph.F32
+	}
+	return p.typed(d.Cache, name, dims...)
 }
 
 // Weight is a Var that is known when a model is loaded: a weight, or what depends

@@ -41,7 +41,8 @@ type Dims struct {
 	X                    graph.Ints // extents of the value where a match begins
 	Axis                 int
 	Parts                graph.Ints
-	Variant              int // spelling, where a rule has several
+	Variant              int         // spelling, where a rule has several
+	Cache                graph.DType // of P.Pool; f32, with which rules are proved, where it is not given
 }
 
 // Rule is one fusion.

@@ -70,6 +70,9 @@ func (f *File) Version() int { return int(f.version) }
 // counted from the start of the file.
 func (f *File) Alignment() int64 { return f.alignment }
 
+// Size returns the bytes of the file, 0 after Close.
+func (f *File) Size() int64 { return int64(len(f.data)) }
+
 // KVs returns the metadata in the order of the file.
 func (f *File) KVs() []KV { return slices.Clone(f.kvs) }
 

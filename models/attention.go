@@ -12,11 +12,11 @@ import (
 func (l layer) kvCache(kind string, x graph.Value) graph.Value {
 	H, D := x.Shape().Dim(2), x.Shape().Dim(3)
 	slots, context := l.s.Slots, l.s.Context
-	cache := l.cache(kind, context, H, D)
+	cache := l.cache(kind, l.s.Cache, context, H, D)
 	rows := ops.ScatterRows(ops.Reshape(cache, slots*context, H, D), l.in["cache_rows"], x)
 	next := ops.Reshape(rows, slots, context, H, D)
 	l.SetState(cache, next)
-	return ops.Slice(l.load(next), 1, 0, l.s.KV)
+	return l.load(ops.Slice(next, 1, 0, l.s.KV)) // in this order, so that no more than KV is copied
 }
 
 // attend is causal attention of q [B T Hq D] to k [B KV Hkv D] and v [B KV Hkv V],

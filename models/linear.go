@@ -15,7 +15,7 @@ import (
 // convolution and SiLU.
 func (l layer) shortConv(x graph.Value, kind string, taps graph.Value) graph.Value {
 	T, past := l.s.Tokens, l.c.DeltaNet.Conv-1
-	state := l.cache(kind, past, x.Shape().Dim(-1))
+	state := l.cache(kind, graph.F32, past, x.Shape().Dim(-1))
 	window := ops.Concat(1, l.load(state), x) // [B past+T C]
 	l.store(state, ops.Slice(window, 1, T, past))
 	return ops.Silu(ops.CausalConv(window, taps))
@@ -46,7 +46,7 @@ func repeatHeads(x graph.Value, Hv int, mode ops.RepeatMode) graph.Value {
 // delta applies the delta rule to the sequences' states: o [B T H V].
 func (l layer) delta(q, k, v, g, beta graph.Value) graph.Value {
 	d := l.c.DeltaNet
-	state := l.cache("s", d.ValueHeads, d.StateSize, d.StateSize)
+	state := l.cache("s", graph.F32, d.ValueHeads, d.StateSize, d.StateSize)
 	o, next := DeltaRule(q, k, v, g, beta, l.load(state))
 	l.store(state, next)
 	return o

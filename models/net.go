@@ -125,8 +125,8 @@ func flat(x graph.Value) graph.Value {
 }
 
 // cache declares the state kind_lN of a slot's dims.
-func (l layer) cache(kind string, dims ...int) graph.Value {
-	return l.State(fmt.Sprintf("cache_%s_l%d", kind, l.i), graph.ShapeOf(graph.F32, append([]int{l.s.Slots}, dims...)...))
+func (l layer) cache(kind string, t graph.DType, dims ...int) graph.Value {
+	return l.State(fmt.Sprintf("cache_%s_l%d", kind, l.i), graph.ShapeOf(t, append([]int{l.s.Slots}, dims...)...))
 }
 
 // load gathers the states of the step's sequences: [B ...].

@@ -208,6 +208,22 @@ func TestFewerPositionsRead(t *testing.T) {
 }
 
 // A sequence does not notice how it is cut, nor who is beside it.
+// Cached keys and values of f16 lie half a step of 2^-11 from those of f32 at most.
+func TestHalfCache(t *testing.T) {
+	eachTiny(t, func(t *testing.T, name string) {
+		full, half := tinySession(t, name, 1, 64), tinySession(t, name, 1, 64)
+		half.size.Cache = graph.F16
+		tokens := randomTokens(24, full.c.Vocab, 4)
+		run := func(s *session) [][]float32 {
+			return append(s.prefill(0, tokens[:16]), s.decode(0, 16, tokens[16:])...)
+		}
+		want, got := run(full), run(half)
+		if e := nmse(want, got); !(e > 0 && e < 1e-6) {
+			t.Errorf("NMSE %.2g", e)
+		}
+	})
+}
+
 func TestBatches(t *testing.T) { eachTiny(t, testBatches) }
 
 func testBatches(t *testing.T, name string) {

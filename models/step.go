@@ -2,6 +2,7 @@ package models
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/deltaloom/deltaloom/graph"
 )
@@ -15,7 +16,8 @@ import (
 //	slots      i32 [B]      no slot twice
 //	cache_rows i32 [B T]    slot·Context + position
 //
-// States of layer N, all of f32, zero for a sequence that begins:
+// States of layer N, of f32 but for the keys and values, zero for a sequence that
+// begins:
 //
 //	cache_r_lN [Slots taps-1 channels]      convolution of q, k, v: its latest inputs, oldest first
 //	cache_s_lN [Slots H V K]                delta net
@@ -28,6 +30,8 @@ type Step struct {
 	Context int  // cached positions a slot; 0 stands for Tokens rounded up to 256
 	KV      int  // positions that attention reads, the first ones; 0 stands for Context
 	Last    bool // logits of the last token of each sequence alone
+
+	Cache graph.DType // of cached keys and values: F32, for which 0 stands, or F16
 }
 
 func (s Step) withDefaults() (Step, error) {
@@ -47,7 +51,12 @@ func (s Step) withDefaults() (Step, error) {
 	if s.KV == 0 {
 		s.KV = s.Context
 	}
+	if s.Cache == graph.Invalid {
+		s.Cache = graph.F32
+	}
 	switch {
+	case s.Cache != graph.F32 && s.Cache != graph.F16:
+		return s, fmt.Errorf("step %+v: a cache of %v, want f32 or f16", given, s.Cache)
 	case s.Seqs < 1 || s.Tokens < 1 || s.Slots < 1 || s.Context < 1 || s.KV < 1:
 		return s, fmt.Errorf("step %+v: sizes must be positive", given)
 	case s.Slots < s.Seqs:
@@ -69,39 +78,69 @@ type Sequence struct {
 
 // Feeds returns the inputs of a graph built for this step, for text.
 func (s Step) Feeds(seqs ...Sequence) (map[string]graph.Tensor, error) {
+	in, err := s.NewInputs()
+	if err == nil {
+		err = in.Set(seqs...)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return in.Tensors(), nil
+}
+
+// Inputs is memory for the inputs of a step's graph.
+type Inputs struct {
+	step    Step
+	tensors map[string]graph.Tensor
+
+	tokens, positions, slots, rows []int32 // of the tensors
+}
+
+// NewInputs returns inputs that are to be set before a run.
+func (s Step) NewInputs() (*Inputs, error) {
 	s, err := s.withDefaults()
 	if err != nil {
 		return nil, fmt.Errorf("models: %w", err)
 	}
+	in := &Inputs{step: s, tensors: map[string]graph.Tensor{}}
+	for _, l := range s.inputs() {
+		in.tensors[l.name] = graph.NewTensor(l.shape)
+	}
+	in.tokens, in.positions = in.tensors["tokens"].I, in.tensors["positions"].I
+	in.slots, in.rows = in.tensors["slots"].I, in.tensors["cache_rows"].I
+	return in, nil
+}
+
+// Tensors returns the inputs by name; Set changes what is in them.
+func (in *Inputs) Tensors() map[string]graph.Tensor { return in.tensors }
+
+// Set makes the inputs those of text. After an error they hold no meaningful
+// value.
+func (in *Inputs) Set(seqs ...Sequence) error {
+	s := in.step
 	if len(seqs) != s.Seqs {
-		return nil, fmt.Errorf("models: %d sequences for a step of %d", len(seqs), s.Seqs)
+		return fmt.Errorf("models: %d sequences for a step of %d", len(seqs), s.Seqs)
 	}
-	feeds := map[string]graph.Tensor{}
-	for _, in := range s.inputs() {
-		feeds[in.name] = graph.NewTensor(in.shape)
-	}
-	taken := map[int]bool{}
 	for b, q := range seqs {
 		switch {
 		case len(q.Tokens) != s.Tokens:
-			return nil, fmt.Errorf("models: sequence %d: %d tokens for a step of %d", b, len(q.Tokens), s.Tokens)
-		case q.Slot < 0 || q.Slot >= s.Slots || taken[q.Slot]:
-			return nil, fmt.Errorf("models: sequence %d: slot %d is taken or not one of %d", b, q.Slot, s.Slots)
+			return fmt.Errorf("models: sequence %d: %d tokens for a step of %d", b, len(q.Tokens), s.Tokens)
+		case q.Slot < 0 || q.Slot >= s.Slots || slices.Contains(in.slots[:b], int32(q.Slot)):
+			return fmt.Errorf("models: sequence %d: slot %d is taken or not one of %d", b, q.Slot, s.Slots)
 		case q.Start < 0 || q.Start+s.Tokens > s.KV:
-			return nil, fmt.Errorf("models: sequence %d: positions %d to %d, want 0 to %d", b, q.Start, q.Start+s.Tokens-1, s.KV-1)
+			return fmt.Errorf("models: sequence %d: positions %d to %d, want 0 to %d", b, q.Start, q.Start+s.Tokens-1, s.KV-1)
 		}
-		taken[q.Slot] = true
-		feeds["slots"].I[b] = int32(q.Slot)
+		in.slots[b] = int32(q.Slot)
 		for t, id := range q.Tokens {
 			i, pos := b*s.Tokens+t, q.Start+t
-			feeds["tokens"].I[i] = id
-			feeds["cache_rows"].I[i] = int32(q.Slot*s.Context + pos)
+			in.tokens[i] = id
+			in.rows[i] = int32(q.Slot*s.Context + pos)
 			for stream := range 3 {
-				feeds["positions"].I[4*i+stream] = int32(pos)
+				in.positions[4*i+stream] = int32(pos)
 			}
 		}
 	}
-	return feeds, nil
+	return nil
 }
 
 type input struct {

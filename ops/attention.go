@@ -12,12 +12,14 @@ var AttentionOp = coarse("attention",
 k and v are normed (k only), rotated (k only) and written to the pools at rows; y = softmax(q kᵀ·scale + mask) v · sigmoid(gate).
 pools [P C G D], rows i32 [B T], slots i32 [B], positions i32 [B T 4] of rope's streams or [B T], q|gate [B T H 2D], k and v [B T G D], norm weights [D];
 y [B T H·D] and both pools.`, []int{-1, 0, 1},
-	coarseCase{name: "token", in: attentionShapes(3, 16, 2, 1, 4, 2, 8), formula: attentionCase(12), fill: fillAttention(16)},
-	coarseCase{name: "prompt", in: attentionShapes(2, 8, 1, 5, 2, 2, 16), formula: attentionCase(8), fill: fillAttention(8)},
+	coarseCase{name: "token", in: attentionShapes(f32, 3, 16, 2, 1, 4, 2, 8), formula: attentionCase(12), fill: fillAttention(16)},
+	coarseCase{name: "prompt", in: attentionShapes(f32, 2, 8, 1, 5, 2, 2, 16), formula: attentionCase(8), fill: fillAttention(8)},
+	coarseCase{name: "token, f16 cache", in: attentionShapes(f16, 3, 16, 2, 1, 4, 2, 16), formula: attentionCase(12), fill: fillAttention(16)},
+	coarseCase{name: "prompt, f16 cache", in: attentionShapes(f16, 2, 8, 1, 5, 2, 2, 16), formula: attentionCase(8), fill: fillAttention(8)},
 )
 
-func attentionShapes(P, C, B, T, H, G, D int) []graph.Shape {
-	return shapes(f32(P, C, G, D), f32(P, C, G, D), i32(B, T), i32(B), i32(B, T, 4),
+func attentionShapes(pool func(dims ...int) graph.Shape, P, C, B, T, H, G, D int) []graph.Shape {
+	return shapes(pool(P, C, G, D), pool(P, C, G, D), i32(B, T), i32(B), i32(B, T, 4),
 		f32(B, T, H, 2*D), f32(B, T, G, D), f32(B, T, G, D), f32(D), f32(D))
 }
 
@@ -69,7 +71,7 @@ func Attention(KV int, in ...graph.Value) []graph.Value {
 	}
 	kNext, vNext := write(kPool, k), write(vPool, v)
 	read := func(pool graph.Value) graph.Value { // [B G 1 KV D]
-		x := Slice(Rows(pool, slots), 1, 0, KV)
+		x := Rows(Slice(pool, 1, 0, KV), slots)
 		return Permute(Reshape(x, B, KV, G, 1, D), 0, 2, 3, 1, 4)
 	}
 	q = Permute(Reshape(q, B, T, G, H/G, D), 0, 2, 3, 1, 4)                            // [B G r T D]

@@ -35,6 +35,7 @@ func Operands(c graph.Case, r *rand.Rand) ([]graph.Tensor, error) {
 }
 
 func f32(dims ...int) graph.Shape { return graph.ShapeOf(graph.F32, dims...) }
+func f16(dims ...int) graph.Shape { return graph.ShapeOf(graph.F16, dims...) }
 func i32(dims ...int) graph.Shape { return graph.ShapeOf(graph.I32, dims...) }
 
 func shapes(s ...graph.Shape) []graph.Shape { return s }

@@ -4,15 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strconv"
 	"sync"
+	"weak"
 
 	"github.com/deltaloom/deltaloom/graph"
 )
 
 // Body is a subgraph as the attribute of a coarse node. Equal subgraphs are one
-// Body, so it is comparable. Its inputs, in the order they were declared, are
-// the operands, its outputs the results.
+// Body, as long as anybody has it, so it is comparable. Its inputs, in the order
+// they were declared, are the operands, its outputs the results.
 type Body struct{ b *body }
 
 type body struct {
@@ -21,14 +23,38 @@ type body struct {
 	text string
 }
 
-var bodies sync.Map // text -> *body
+var bodies sync.Map // text -> weak.Pointer[body]
+
+// find returns the body of this text, nil where there is none.
+func find(text string) *body {
+	if had, ok := bodies.Load(text); ok {
+		return had.(weak.Pointer[body]).Value()
+	}
+	return nil
+}
+
+// intern returns the body that stands for all with the text of b.
+func intern(b *body) *body {
+	w := weak.Make(b)
+	for {
+		had, loaded := bodies.LoadOrStore(b.text, w)
+		if !loaded {
+			runtime.AddCleanup(b, func(text string) { bodies.CompareAndDelete(text, w) }, b.text)
+			return b
+		}
+		if one := had.(weak.Pointer[body]).Value(); one != nil {
+			return one
+		}
+		bodies.CompareAndDelete(b.text, had) // nobody has it any more
+	}
+}
 
 // NewBody returns the subgraph g as an attribute. Its leaves are inputs named 0,
 // 1, … and constants; it holds no state.
 func NewBody(g *graph.Graph) (Body, error) {
 	text := g.String()
-	if had, ok := bodies.Load(text); ok {
-		return Body{had.(*body)}, nil
+	if had := find(text); had != nil {
+		return Body{had}, nil
 	}
 	b := &body{g: g, text: text}
 	byName := map[string]graph.Value{}
@@ -47,8 +73,7 @@ func NewBody(g *graph.Graph) (Body, error) {
 		}
 		b.in = append(b.in, v)
 	}
-	had, _ := bodies.LoadOrStore(text, b)
-	return Body{had.(*body)}, nil
+	return Body{intern(b)}, nil
 }
 
 // Graph returns the subgraph, nil for the zero Body.

@@ -12,12 +12,14 @@ var LatentAttentionOp = coarse("latent_attention",
 	`Causal attention of H heads to the first KV rows [norm(c) | p] of their slots, the values being norm(c):
 pool [P C 1 R+S], rows i32 [B T], slots i32 [B], pos i32 [B T], queries [B H T R] and [B T H S], c|p [B T R+S], norm weight [R];
 y [B T H R] and the pool.`, []int{-1, 0},
-	coarseCase{name: "token", in: latentShapes(3, 16, 2, 1, 4, 8, 4), formula: latentCase(12), fill: fillLatent(16)},
-	coarseCase{name: "prompt", in: latentShapes(1, 8, 1, 5, 2, 16, 6), formula: latentCase(8), fill: fillLatent(8)},
+	coarseCase{name: "token", in: latentShapes(f32, 3, 16, 2, 1, 4, 8, 4), formula: latentCase(12), fill: fillLatent(16)},
+	coarseCase{name: "prompt", in: latentShapes(f32, 1, 8, 1, 5, 2, 16, 6), formula: latentCase(8), fill: fillLatent(8)},
+	coarseCase{name: "token, f16 cache", in: latentShapes(f16, 3, 16, 2, 1, 4, 32, 16), formula: latentCase(12), fill: fillLatent(16)},
+	coarseCase{name: "prompt, f16 cache", in: latentShapes(f16, 1, 8, 1, 5, 2, 16, 16), formula: latentCase(8), fill: fillLatent(8)},
 )
 
-func latentShapes(P, C, B, T, H, R, S int) []graph.Shape {
-	return shapes(f32(P, C, 1, R+S), i32(B, T), i32(B), i32(B, T), f32(B, H, T, R), f32(B, T, H, S), f32(B, T, R+S), f32(R))
+func latentShapes(pool func(dims ...int) graph.Shape, P, C, B, T, H, R, S int) []graph.Shape {
+	return shapes(pool(P, C, 1, R+S), i32(B, T), i32(B), i32(B, T), f32(B, H, T, R), f32(B, T, H, S), f32(B, T, R+S), f32(R))
 }
 
 func latentCase(KV int) func([]graph.Value) []graph.Value {
@@ -31,7 +33,7 @@ func LatentAttention(KV int, in ...graph.Value) []graph.Value {
 	P, C, D := pool.Shape().Dim(0), pool.Shape().Dim(1), pool.Shape().Dim(3)
 	key := Concat(2, Mul(RMSNorm(Slice(kv, 2, 0, R), 1e-6), norm), Slice(kv, 2, R, D-R)) // [B T D]
 	next := Reshape(ScatterRows(Reshape(pool, P*C, 1, D), rows, Reshape(key, B, T, 1, D)), P, C, 1, D)
-	keys := Reshape(Slice(Rows(next, slots), 1, 0, KV), B, 1, KV, D)                            // [B 1 KV D]
+	keys := Reshape(Rows(Slice(next, 1, 0, KV), slots), B, 1, KV, D)                            // [B 1 KV D]
 	query := Permute(Concat(3, Permute(q, 0, 2, 1, 3), qp), 0, 2, 1, 3)                         // [B H T D]
 	scores := Add(Scale(MatMul(query, keys), 0.125), Reshape(CausalMask(pos, KV), B, 1, T, KV)) // [B H T KV]
 	o := MatMul(Softmax(scores), Transpose(Slice(keys, 3, 0, R)))                               // [B H T R]

@@ -40,6 +40,7 @@ func rowsCases(yield func(graph.Case) bool) {
 		{In: shapes(f32(7, 33), i32()), Fill: indices(7)},
 		{In: shapes(f32(7, 64), i32(2, 11)), Fill: indices(7)},
 		{In: shapes(f32(4, 3, 2, 8), i32(4)), Fill: indices(4)},
+		{In: shapes(f16(4, 3, 2, 8), i32(4)), Fill: indices(4)},
 	}
 	for _, t := range weightTypes {
 		all = append(all, graph.Case{In: shapes(graph.ShapeOf(t.dt, 9, 256), i32(4)), Fill: indices(9)})

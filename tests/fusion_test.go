@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/deltaloom/deltaloom/fuse"
+	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/internal/fusiontable"
 	"github.com/deltaloom/deltaloom/models"
 )
@@ -90,6 +91,38 @@ func TestFusionTable(t *testing.T) {
 	}
 	if !slices.Equal(sizes, table.Sizes) {
 		t.Errorf("fusion.csv has the sizes %v, want %v", table.Sizes, sizes)
+	}
+}
+
+// Fusion finds as much where attention reads a part of the cache, of some slots, and
+// in half precision.
+func TestPartOfCache(t *testing.T) {
+	all, err := everything()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range all {
+		if x.Tokens > 1 {
+			continue
+		}
+		c, err := models.ByName(x.Model)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := models.Build(c, models.Step{Slots: 3, Context: 2 * prefill, KV: prefill, Cache: graph.F16})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, report, err := fuse.Run(g, fuse.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if had, have := x.report.Before.Compute, report.Before.Compute; have != had {
+			t.Errorf("%s: %d compute nodes, with the whole cache %d", x.Model, have, had)
+		}
+		if had, have := x.report.After.Compute, report.After.Compute; have != had {
+			t.Errorf("%s, fused: %d compute nodes, with the whole cache %d", x.Model, have, had)
+		}
 	}
 }
 

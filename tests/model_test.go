@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/deltaloom/deltaloom"
+	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/internal/reference"
 )
 
@@ -73,7 +74,11 @@ func eval(t testing.TB, s *deltaloom.Session, next ...deltaloom.Next) [][]float3
 // and returns all logits.
 func feed(t testing.TB, m *deltaloom.Model, tokens []int32, each, ubatch int) []float32 {
 	t.Helper()
-	s := session(t, m, deltaloom.SessionOptions{Context: len(tokens), UBatch: ubatch})
+	return feedTo(t, session(t, m, deltaloom.SessionOptions{Context: len(tokens), UBatch: ubatch}), tokens, each)
+}
+
+func feedTo(t testing.TB, s *deltaloom.Session, tokens []int32, each int) []float32 {
+	t.Helper()
 	defer s.Close()
 	q := begin(t, s)
 	if each == 0 {
@@ -117,6 +122,24 @@ func TestPrefillIsDecode(t *testing.T) {
 		near(t, fmt.Sprintf("%d tokens, prefill, unfused", T), want, feed(t, plain, tokens, 0, 0))
 		near(t, fmt.Sprintf("%d tokens, prefill, fused", T), want, feed(t, fused, tokens, 0, 0))
 		near(t, fmt.Sprintf("%d tokens, decode, fused", T), want, feed(t, fused, tokens, 1, 0))
+	}
+}
+
+// TestHalfCache: keys and values of half precision move the logits a little, fused or
+// not, in one batch or token by token.
+func TestHalfCache(t *testing.T) {
+	plain, fused := tiny(t, deltaloom.Options{Unfused: true}), tiny(t, deltaloom.Options{})
+	tokens := randomTokens(130, 128, 5)
+	want := feed(t, plain, tokens, 0, 0)
+	for what, m := range map[string]*deltaloom.Model{"unfused": plain, "fused": fused} {
+		for _, each := range []int{0, 1} {
+			s := session(t, m, deltaloom.SessionOptions{Context: len(tokens), Cache: graph.F16})
+			if d := reference.Compare(want, feedTo(t, s, tokens, each)); !(d.NMSE > 1e-12 && d.NMSE < 1e-7) {
+				t.Errorf("%s, %d at a time: NMSE %.3g", what, each, d.NMSE)
+			} else {
+				t.Logf("%s, %d at a time: NMSE %.3g", what, each, d.NMSE)
+			}
+		}
 	}
 }
 

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/deltaloom/deltaloom"
+	"github.com/deltaloom/deltaloom/graph"
 )
 
 // benchCall is one call of the command bench.
@@ -21,6 +23,7 @@ type benchCall struct {
 	depths         []int
 	repeats        int
 	fuse           []string
+	stats          bool
 }
 
 func benchCommand(c *common) *cobra.Command {
@@ -32,7 +35,13 @@ func benchCommand(c *common) *cobra.Command {
 answer of N tokens, one by one, @ dN behind N tokens that are there already. Each
 test is run once to warm up, then -r times; with several values of --fuse they
 take turns. nodes counts what is computed for a step after fusion, launches the
-barriers between threads or launches on a device.`,
+barriers between threads or launches on a device.
+
+--stats adds what a test takes: the file, which is mapped; weights repacked or
+computed beside it; states, caches of attention among them; working memory; and
+launches and allocations per token in its last run. The peak of the process so
+far counts every model that is open, one for each value of --fuse, each with a
+mapping of the file.`,
 		Example: "  deltaloom bench model.gguf -p 512 -n 128 --fuse off,on",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -48,6 +57,7 @@ barriers between threads or launches on a device.`,
 	f.IntVarP(&b.answer, "answer", "n", 128, "an answer of `N` tokens; 0: no such test")
 	f.IntSliceVarP(&b.depths, "depth", "d", []int{0}, "behind `N,…` tokens that are there already")
 	f.IntVarP(&b.repeats, "repeat", "r", 5, "`N` times")
+	f.BoolVar(&b.stats, "stats", false, "memory, launches and allocations too")
 	f.StringSliceVar(&b.fuse, "fuse", []string{"on"}, "with fusion `on`, off, or both in turn")
 	return cmd
 }
@@ -90,6 +100,18 @@ type measured struct {
 	Average  float64   `json:"avg_ts"`
 	Stddev   float64   `json:"stddev_ts"`
 	Samples  []float64 `json:"samples_ts"`
+	*taken             // nil without --stats
+}
+
+// taken is what a test takes, in bytes and for each token.
+type taken struct {
+	Peak     int64   `json:"peak_rss_bytes"` // of the process; 0: unknown
+	File     int64   `json:"file_bytes"`
+	Repacked int64   `json:"repacked_bytes"`
+	States   int64   `json:"states_bytes"`
+	Working  int64   `json:"working_bytes"`
+	Launches float64 `json:"launches_per_token"`
+	Allocs   float64 `json:"allocs_per_token"`
 }
 
 // benchTest is one thing to measure.
@@ -131,61 +153,86 @@ func (b *benchCall) run(cmd *cobra.Command, path string) error {
 		ms = append(ms, m)
 	}
 	rows := []measured{}
-	bar := newProgress(cmd.ErrOrStderr(), b.quiet, "bench", int64(len(b.tests())*len(ms)*(b.repeats+1)))
+	// A bar would allocate.
+	bar := newProgress(cmd.ErrOrStderr(), b.quiet || b.stats, "bench", int64(len(b.tests())*len(ms)*(b.repeats+1)))
 	defer bar.stop()
 	for _, t := range b.tests() {
-		at := len(rows)
-		for i, m := range ms {
-			rows = append(rows, measured{Model: m.Config().Name, Test: t.name, Backend: m.Backend(), Threads: m.Threads(), Fuse: b.fuse[i]})
+		some, err := b.turns(cmd.Context(), ms, t, bar)
+		if err != nil {
+			return fmt.Errorf("%s: %s: %w", path, t.name, err)
 		}
-		for run := range b.repeats + 1 {
-			for i, m := range ms {
-				speed, program, err := b.measure(cmd.Context(), m, t)
-				if err != nil {
-					return fmt.Errorf("%s: %s: %w", path, t.name, err)
-				}
-				row := &rows[at+i]
-				row.Nodes, row.Launches = program.Report.After.Compute, program.Launches
-				if run > 0 {
-					row.Samples = append(row.Samples, speed)
-				}
-				bar.add(1)
-			}
-		}
-	}
-	for i := range rows {
-		rows[i].Average, rows[i].Stddev = moments(rows[i].Samples)
+		rows = append(rows, some...)
 	}
 	bar.stop()
 	return b.print(cmd, rows)
 }
 
-// measure runs one test on a fresh sequence and returns tokens per second and
-// the program of its last step.
-func (b *benchCall) measure(ctx context.Context, m *deltaloom.Model, t benchTest) (float64, *deltaloom.Program, error) {
-	s, err := m.NewSession(deltaloom.SessionOptions{Context: t.depth + t.prompt + t.answer})
-	if err != nil {
-		return 0, nil, err
+// turns runs one test on each model in turn.
+func (b *benchCall) turns(ctx context.Context, ms []*deltaloom.Model, t benchTest, bar *progress) ([]measured, error) {
+	rows := make([]measured, len(ms))
+	sessions := make([]*deltaloom.Session, len(ms))
+	for i, m := range ms {
+		rows[i] = measured{Model: m.Config().Name, Test: t.name, Backend: m.Backend(), Threads: m.Threads(), Fuse: b.fuse[i]}
+		s, err := m.NewSession(deltaloom.SessionOptions{Context: t.depth + t.prompt + t.answer})
+		if err != nil {
+			return nil, err
+		}
+		defer s.Close()
+		sessions[i] = s
 	}
-	defer s.Close()
+	for run := range b.repeats + 1 {
+		for i, m := range ms {
+			speed, each, err := b.measure(ctx, m, sessions[i], t)
+			if err != nil {
+				return nil, err
+			}
+			programs := m.Programs()
+			last := programs[len(programs)-1]
+			rows[i].Nodes, rows[i].Launches = last.Report.After.Compute, last.Launches
+			if b.stats {
+				rows[i].taken = each
+			}
+			if run > 0 {
+				rows[i].Samples = append(rows[i].Samples, speed)
+			}
+			bar.add(1)
+		}
+	}
+	peak := peakResident()
+	for i := range rows {
+		rows[i].Average, rows[i].Stddev = moments(rows[i].Samples)
+		if b.stats {
+			memory := sessions[i].Memory()
+			rows[i].Peak, rows[i].File, rows[i].Repacked = peak, memory.File, memory.Resident
+			rows[i].States, rows[i].Working = memory.States, memory.Working
+		}
+	}
+	return rows, nil
+}
+
+// measure runs one test on a fresh sequence and returns tokens per second, and
+// what each token took.
+func (b *benchCall) measure(ctx context.Context, m *deltaloom.Model, s *deltaloom.Session, t benchTest) (float64, *taken, error) {
 	q, err := s.Begin()
 	if err != nil {
 		return 0, nil, err
 	}
-	r := rand.New(rand.NewPCG(b.seed, 0))
+	defer q.End()
+	vocab := m.Config().Vocab
+	tokens := randomTokens(t.depth+t.prompt+t.answer, vocab, rand.New(rand.NewPCG(b.seed, 0)))
+	logits := []graph.Tensor{graph.NewTensor(graph.ShapeOf(graph.F32, 1, vocab))}
 	eval := func(n int) error {
-		tokens := make([]int32, n)
-		for i := range tokens {
-			tokens[i] = int32(r.IntN(m.Config().Vocab))
-		}
-		_, err := s.Eval(ctx, deltaloom.LastRow, deltaloom.Next{Seq: q, Tokens: tokens})
-		return err
+		next := deltaloom.Next{Seq: q, Tokens: tokens[:n]}
+		tokens = tokens[n:]
+		return s.EvalInto(ctx, deltaloom.LastRow, logits, next)
 	}
 	if t.depth > 0 {
 		if err := eval(t.depth); err != nil {
 			return 0, nil, err
 		}
 	}
+	n := float64(t.prompt + t.answer)
+	launches, allocs := s.Launches(), mallocs()
 	start := time.Now()
 	if t.prompt > 0 {
 		if err := eval(t.prompt); err != nil {
@@ -198,8 +245,14 @@ func (b *benchCall) measure(ctx context.Context, m *deltaloom.Model, t benchTest
 		}
 	}
 	seconds := time.Since(start).Seconds()
-	programs := m.Programs()
-	return float64(t.prompt+t.answer) / seconds, programs[len(programs)-1], nil
+	return n / seconds, &taken{Launches: float64(s.Launches()-launches) / n, Allocs: float64(mallocs()-allocs) / n}, nil
+}
+
+// mallocs counts what has been allocated.
+func mallocs() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.Mallocs
 }
 
 // moments returns the mean and the standard deviation of a sample.
@@ -220,20 +273,42 @@ func (b *benchCall) print(cmd *cobra.Command, rows []measured) error {
 	if b.out.name == "gobench" {
 		for _, r := range rows {
 			name := strings.NewReplacer(" ", "", "@", "/").Replace(r.Test)
+			costs := ""
+			if t := r.taken; t != nil {
+				costs = fmt.Sprintf("\t%.2f launches/token\t%.2f allocs/token\t%d peak-rss-bytes", t.Launches, t.Allocs, t.Peak)
+			}
 			for _, ts := range r.Samples {
-				fmt.Fprintf(cmd.OutOrStdout(), "Benchmark%s/fuse=%s/backend=%s-%d\t1\t%.0f ns/op\t%.2f tokens/s\n",
-					name, r.Fuse, r.Backend, r.Threads, 1e9/ts, ts)
+				fmt.Fprintf(cmd.OutOrStdout(), "Benchmark%s/fuse=%s/backend=%s-%d\t1\t%.0f ns/op\t%.2f tokens/s%s\n",
+					name, r.Fuse, r.Backend, r.Threads, 1e9/ts, ts, costs)
 			}
 		}
 		return nil
 	}
 	text := &grid{head: []string{"model", "test", "backend", "threads", "fuse", "nodes", "launches", "tokens/s"}}
+	costs := &grid{head: []string{"test", "fuse", "file", "repacked", "states", "working", "launches/token", "allocs/token"}}
 	csv := &grid{head: []string{"model", "test", "backend", "threads", "fuse", "nodes", "launches", "avg_ts", "stddev_ts"}}
+	if b.stats {
+		csv.head = append(csv.head, "peak_rss_bytes", "file_bytes", "repacked_bytes", "states_bytes", "working_bytes", "launches_per_token", "allocs_per_token")
+	}
 	for _, r := range rows {
 		text.add(r.Model, r.Test, r.Backend, r.Threads, r.Fuse, r.Nodes, r.Launches, right(fmt.Sprintf("%.2f ± %.2f", r.Average, r.Stddev)))
-		csv.add(r.Model, r.Test, r.Backend, r.Threads, r.Fuse, r.Nodes, r.Launches, r.Average, r.Stddev)
+		csvRow := []any{r.Model, r.Test, r.Backend, r.Threads, r.Fuse, r.Nodes, r.Launches, r.Average, r.Stddev}
+		if t := r.taken; t != nil {
+			costs.add(r.Test, r.Fuse, byteSize(t.File), byteSize(t.Repacked), byteSize(t.States), byteSize(t.Working),
+				right(fmt.Sprintf("%.2f", t.Launches)), right(fmt.Sprintf("%.2f", t.Allocs)))
+			csvRow = append(csvRow, t.Peak, t.File, t.Repacked, t.States, t.Working, t.Launches, t.Allocs)
+		}
+		csv.add(csvRow...)
 	}
 	p := &page{json: rows, csv: csv}
 	p.show(text)
+	p.show(costs)
+	if b.stats {
+		peak := "unknown"
+		if n := rows[len(rows)-1].Peak; n > 0 {
+			peak = size(n)
+		}
+		p.say("peak resident size of the process: %s (models open: %d)", peak, len(b.fuse))
+	}
 	return b.out.print(cmd.OutOrStdout(), p)
 }

@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"math"
+	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 )
 
@@ -130,6 +132,62 @@ func TestVerifyJSON(t *testing.T) {
 	decode(t, call(t, 0, "verify", file, "--tokens", "5", "--mode", "decode", "-o", "json"), &r)
 	if !(r.NMSE <= 1e-11) || r.ArgmaxSame != 5 || r.Tokens != 5 || r.Backend != "cpu" || r.Fuse != "on" || r.Mode != "decode" || r.DeltaNets != 3 {
 		t.Errorf("%+v", r)
+	}
+}
+
+func TestBenchJSON(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "tiny.gguf")
+	call(t, 0, "synth", "-q", "--model", "qwen3.5-tiny", "--type", "q8_0", "-o", file)
+	type row struct {
+		Model    string    `json:"model"`
+		Test     string    `json:"test"`
+		Backend  string    `json:"backend"`
+		Threads  int       `json:"threads"`
+		Fuse     string    `json:"fuse"`
+		Nodes    int       `json:"nodes"`
+		Launches int       `json:"launches"`
+		Average  float64   `json:"avg_ts"`
+		Stddev   float64   `json:"stddev_ts"`
+		Samples  []float64 `json:"samples_ts"`
+	}
+	args := []string{"bench", file, "-t", "1", "-p", "3", "-n", "4", "-r", "2", "-d", "0,5", "--fuse", "off,on", "-o", "json"}
+	var plain []row
+	decode(t, call(t, 0, args...), &plain)
+	if len(plain) != 8 {
+		t.Fatalf("%d rows, want 8", len(plain))
+	}
+	if r := plain[7]; r.Test != "tg4 @ d5" || r.Fuse != "on" || r.Threads != 1 || r.Nodes != 22 || len(r.Samples) != 2 {
+		t.Errorf("the last row is %+v", r)
+	}
+	var rows []struct {
+		row
+		Peak     int64   `json:"peak_rss_bytes"`
+		File     int64   `json:"file_bytes"`
+		Repacked int64   `json:"repacked_bytes"`
+		States   int64   `json:"states_bytes"`
+		Working  int64   `json:"working_bytes"`
+		PerToken float64 `json:"launches_per_token"`
+		Allocs   float64 `json:"allocs_per_token"`
+	}
+	decode(t, call(t, 0, append(args, "--stats")...), &rows)
+	info, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range rows {
+		want := float64(r.Launches) // of each token of an answer, of a whole prompt
+		if i%4 < 2 {
+			want /= 3
+		}
+		if r.PerToken != want || r.File != info.Size() || r.States == 0 || r.Working == 0 {
+			t.Errorf("row %d: %+v", i, r)
+		}
+		if runtime.GOOS == "linux" && r.Peak < r.File {
+			t.Errorf("a peak of %d bytes for a file of %d", r.Peak, r.File)
+		}
+	}
+	if r := rows[7]; r.Repacked != 0 || r.Allocs != 0 {
+		t.Errorf("%d bytes repacked, %v allocations a token", r.Repacked, r.Allocs)
 	}
 }
 

@@ -36,7 +36,8 @@ head included; norms, convolution taps, routers and the like are f32, and matric
 whose rows are no whole number of the type's blocks are f16.
 
 --vocab copies the tokenizer of another file, whose vocabulary the model then
-has. Without it the file states that it has none.`,
+has. Without it every byte is a token, and the rest of the vocabulary never comes
+up; a model with less than 257 tokens has no tokenizer.`,
 		Example: "  deltaloom synth --model qwen3.5-0.8b --type q8_0 -o qwen.gguf",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return s.run(cmd) },
@@ -121,7 +122,15 @@ func typeNames() (names []string) {
 func (s *synthCall) tokenizer(w *gguf.Writer, c *models.Config) error {
 	const prefix, tokens = "tokenizer.", "tokenizer.ggml.tokens"
 	if s.vocab == "" {
-		w.KV("tokenizer.ggml.model", "none")
+		if c.Vocab < leastVocabulary {
+			w.KV("tokenizer.ggml.model", "none")
+			return nil
+		}
+		pre := "qwen35"
+		if c.Arch == "kimi-linear" {
+			pre = "kimi-k2"
+		}
+		bytesVocabulary(w, pre, c.Vocab)
 		return nil
 	}
 	f, err := gguf.Open(s.vocab)

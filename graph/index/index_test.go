@@ -223,6 +223,20 @@ func TestComplete(t *testing.T) {
 	}
 }
 
+// A window of one axis of several that are one: positions 2 to 4 of 8 in 3 slots.
+func TestCompleteInside(t *testing.T) {
+	m := index.Identity([]int{3, 3, 5})
+	for _, side := range []index.Side{index.From, index.To} {
+		m.Slice(side, 1, 2, 8)
+		if !m.Reshape(side, []int{24, 5}) {
+			t.Fatal("the axes cannot be joined")
+		}
+	}
+	if s, ok := m.Complete(); !ok || !s.IsIdentity() {
+		t.Errorf("%+v becomes %+v, want the identity", m, s)
+	}
+}
+
 // Two spellings of one function have one normal form, and two functions do not.
 func TestNormalForm(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))

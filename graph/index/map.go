@@ -407,9 +407,8 @@ func (m *Map) extend() bool {
 			g := &m.Forms[To][axis]
 			g.Off -= f.Off * coef
 			g.Terms = append(g.Terms, Term{d, coef})
-		case len(f.Terms) == 1 && f.Terms[0].Coef == 1 && m.Size[f.Terms[0].Digit] < size:
-			m.widen(f.Terms[0].Digit, size, f.Off)
-			m.Forms[From][a].Off = 0
+		default:
+			m.fill(a)
 		}
 	}
 	for a, f := range m.Forms[To] { // the guess may lead out of the array
@@ -464,6 +463,19 @@ func coefOf(f Form, digit int) int {
 		}
 	}
 	return n
+}
+
+// fill widens the digits of a From axis until they leave no index of it out: that
+// of the highest step to the end of the axis, every other one to the next step.
+func (m *Map) fill(axis int) {
+	f, room := &m.Forms[From][axis], m.Dims[From][axis]
+	for _, t := range f.Terms { // in descending order, after joinRuns
+		if n := room / t.Coef; m.Size[t.Digit] < n {
+			m.widen(t.Digit, n, f.Off/t.Coef)
+			f.Off %= t.Coef
+		}
+		room = t.Coef
+	}
 }
 
 // widen lets a digit that ran over a window from off run over size steps.

@@ -26,6 +26,16 @@ func positionsRead(n *graph.Node) int {
 	return 0
 }
 
+// store writes x from element at of a tensor of F32 or F16 on.
+func (f *frame) store(t graph.DType, to []byte, at int, x []float32) {
+	to = to[t.Bytes(at):][:t.Bytes(len(x))]
+	if t == graph.F16 {
+		f.vec.ToHalf(to, x)
+	} else {
+		copy(floats(to), x)
+	}
+}
+
 // headSize says which values and keys package attn takes.
 func headSize(sizes ...int) error {
 	for _, n := range sizes {
@@ -51,6 +61,9 @@ func attention(n *graph.Node, p *plan) error {
 	if err := headSize(D, D); err != nil {
 		return err
 	}
+	if n.In(1).Shape().DType != pool.DType {
+		return unsupported("keys of %v beside values of %v", pool.DType, n.In(1).Shape().DType)
+	}
 	norms, ropes := found[ops.RMSNormOp], found[ops.RopeOp]
 	qEps, kEps := norms[0].(ops.RMSNormAttrs).Eps, norms[1].(ops.RMSNormAttrs).Eps
 	if ropes[0] != ropes[1] {
@@ -61,7 +74,7 @@ func attention(n *graph.Node, p *plan) error {
 
 	p.copyTo(1, 0, n)
 	p.copyTo(2, 1, n)
-	queries := p.share(4 * B * T * H * D)
+	queries, key := p.share(4*B*T*H*D), p.own(4*D)
 	p.step(B*T, float64(4*(H+2*G)*D+20*r.Dims), func(f *frame, lo, hi int) {
 		for i := lo; i < hi; i++ {
 			row, ok := f.index(f.ints(2), i, P*C)
@@ -75,18 +88,19 @@ func attention(n *graph.Node, p *plan) error {
 				r.turn(head, table)
 			}
 			for g := range G {
-				head := f.out(1)[(row*G+g)*D:][:D]
+				head := f.ownFloats(key)
 				f.vec.RMSNorm(head, f.in(6)[(i*G+g)*D:][:D], f.in(9), kEps)
 				r.turn(head, table)
+				f.store(pool.DType, f.outBytes(1), (row*G+g)*D, head)
 			}
-			copy(f.out(2)[row*G*D:(row+1)*G*D], f.in(7)[i*G*D:])
+			f.store(pool.DType, f.outBytes(2), row*G*D, f.in(7)[i*G*D:][:G*D])
 		}
 	})
-	whole := attn.Call{B: B, T: T, H: H, G: G, K: D, V: D, P: P, C: C, Len: KV, Scale: scale,
+	whole := attn.Call{B: B, T: T, H: H, G: G, K: D, V: D, P: P, C: C, Cache: pool.DType, Len: KV, Scale: scale,
 		Parts: []int{D}, PosStep: r.streams, Out: attn.Rows{Seq: T * H * D, Token: H * D, Head: D}}
 	p.attend(whole, func(f *frame, c *attn.Call) {
 		c.Q[0] = attn.Rows{Data: f.sharedFloats(queries), Seq: T * H * D, Token: H * D, Head: D}
-		c.Keys, c.Values, c.Slots, c.Pos, c.Out.Data = f.out(1), f.out(2), f.ints(3), f.ints(4), f.out(0)
+		c.Keys, c.Values, c.Slots, c.Pos, c.Out.Data = f.outBytes(1), f.outBytes(2), f.ints(3), f.ints(4), f.out(0)
 	})
 	p.step(B*T, float64(H*D), func(f *frame, lo, hi int) {
 		for i := lo * H; i < hi*H; i++ {
@@ -109,11 +123,18 @@ func (p *plan) attend(c attn.Call, bind func(f *frame, c *attn.Call)) {
 	bound := func(f *frame) (*attn.Call, bool) {
 		c := &calls[f.Worker]
 		bind(f, c)
-		if err := c.Check(); err != nil {
+		err := c.Check()
+		if err != nil {
 			f.fail(err)
-			return nil, false
 		}
-		return c, true
+		return c, err == nil
+	}
+	// A plan that is kept must not keep a session's memory.
+	unbind := func(bound *attn.Call) {
+		q := bound.Q
+		clear(q)
+		*bound = c
+		bound.Q = q
 	}
 	U, N := c.Units(), c.Chunks()
 	scratch := p.own(4 * c.Scratch())
@@ -121,6 +142,7 @@ func (p *plan) attend(c attn.Call, bind func(f *frame, c *attn.Call)) {
 	if U >= 2*p.threads || N < 2 {
 		p.step(U, work/float64(U), func(f *frame, lo, hi int) {
 			c, ok := bound(f)
+			defer unbind(c)
 			for i := lo; ok && i < hi; i++ {
 				u := i / 2 // the last ones read the most: take turns with the first
 				if i%2 == 1 {
@@ -135,12 +157,19 @@ func (p *plan) attend(c attn.Call, bind func(f *frame, c *attn.Call)) {
 	parts := p.share(4 * size * U * N)
 	p.step(U*N, work/float64(U*N), func(f *frame, lo, hi int) {
 		c, ok := bound(f)
-		for i := lo; ok && i < hi; i++ {
-			kernels.Part(c, i/N, i%N, f.ownFloats(scratch), f.sharedFloats(parts)[i*size:][:size])
+		defer unbind(c)
+		if !ok {
+			return
+		}
+		seen := c.ChunksSeen() // a share of all is a share of these
+		for i := lo * seen / N; i < hi*seen/N; i++ {
+			u, chunk := i/seen, i%seen
+			kernels.Part(c, u, chunk, f.ownFloats(scratch), f.sharedFloats(parts)[(u*N+chunk)*size:][:size])
 		}
 	})
 	p.step(U, float64(size*N), func(f *frame, lo, hi int) {
 		c, ok := bound(f)
+		defer unbind(c)
 		for u := lo; ok && u < hi; u++ {
 			kernels.Combine(c, u, f.sharedFloats(parts)[u*N*size:][:N*size])
 		}
@@ -166,22 +195,24 @@ func latentAttention(n *graph.Node, p *plan) error {
 	scale := found[ops.ScaleOp][0].(ops.ScalarAttrs).S
 
 	p.copyTo(1, 0, n)
+	key := p.own(4 * W)
 	p.step(B*T, float64(4*W), func(f *frame, lo, hi int) {
 		for i := lo; i < hi; i++ {
 			row, ok := f.index(f.ints(1), i, P*C)
 			if !ok {
 				return
 			}
-			key := f.out(1)[row*W : (row+1)*W]
-			copy(key, f.in(6)[i*W:(i+1)*W])
-			f.vec.RMSNorm(key[:R], key[:R], f.in(7), normEps(found))
+			to := f.ownFloats(key)
+			copy(to, f.in(6)[i*W:(i+1)*W])
+			f.vec.RMSNorm(to[:R], to[:R], f.in(7), normEps(found))
+			f.store(pool.DType, f.outBytes(1), row*W, to)
 		}
 	})
-	p.attend(attn.Call{B: B, T: T, H: H, G: 1, K: W, V: R, P: P, C: C, Len: KV, Scale: scale, Latent: true,
+	p.attend(attn.Call{B: B, T: T, H: H, G: 1, K: W, V: R, P: P, C: C, Cache: pool.DType, Len: KV, Scale: scale, Latent: true,
 		Parts: []int{R, S}, PosStep: 1, Out: attn.Rows{Seq: T * H * R, Token: H * R, Head: R}}, func(f *frame, c *attn.Call) {
 		c.Q[0] = attn.Rows{Data: f.in(4), Seq: H * T * R, Token: R, Head: T * R}
 		c.Q[1] = attn.Rows{Data: f.in(5), Seq: T * H * S, Token: H * S, Head: S}
-		c.Keys, c.Slots, c.Pos, c.Out.Data = f.out(1), f.ints(2), f.ints(3), f.out(0)
+		c.Keys, c.Slots, c.Pos, c.Out.Data = f.outBytes(1), f.ints(2), f.ints(3), f.out(0)
 	})
 	return nil
 }

@@ -11,14 +11,15 @@ func init() {
 	register(convSlots, ops.ConvSlotsOp)
 }
 
-// channelGroup is how many channels of a convolution are one unit.
-const channelGroup = 64
+const (
+	channelGroup   = 64   // channels of a unit of a convolution
+	channelsAtOnce = 8192 // whose taps and rows stay in a second-level cache
+)
 
-// convolution is causal_conv of x behind a state of W-1 rows.
+// convolution is causal_conv_silu of x behind a state of W-1 rows.
 type convolution struct {
 	B, T, C, W int
-	x, w       int // operands: [B T C], [C W]
-	silu       bool
+	x, w       int                      // operands: [B T C], [C W]
 	y          func(f *frame) []float32 // [B T C]
 	// state returns the rows before the first token and where the last ones go,
 	// which may be the same memory, and nil where the slot is wrong.
@@ -27,46 +28,55 @@ type convolution struct {
 
 func (p *plan) conv(c convolution) {
 	G := ceil(c.C, channelGroup)
-	taps := p.own(4 * c.W * channelGroup)
-	p.step(c.B*G, float64(c.T*channelGroup*(c.W+4)), func(f *frame, lo, hi int) {
-		x, w, y, taps := f.in(c.x), f.in(c.w), c.y(f), f.ownFloats(taps)
-		for u := lo; u < hi; u++ {
+	taps := p.own(4 * c.W * min(c.C, channelsAtOnce))
+	p.step(c.B*G, float64(c.T*channelGroup*(c.W+4)/4), func(f *frame, lo, hi int) {
+		for u := lo; u < hi; {
 			b, from := u/G, u%G*channelGroup
-			n := min(channelGroup, c.C-from)
+			n := min(channelsAtOnce, (hi-u)*channelGroup, c.C-from)
 			before, after := c.state(f, b)
 			if before == nil {
 				return
 			}
-			for i := range n {
-				for t := range c.W {
-					taps[t*n+i] = w[(from+i)*c.W+t]
-				}
-			}
-			// row is the input at token t, which may be before the first one.
-			row := func(t int) []float32 {
-				if t < 0 {
-					return before[(t+c.W-1)*c.C+from:][:n]
-				}
-				return x[(b*c.T+t)*c.C+from:][:n]
-			}
-			for t := range c.T {
-				to := y[(b*c.T+t)*c.C+from:][:n]
-				f.vec.Mul(to, row(t-c.W+1), taps[:n])
-				for i := 1; i < c.W; i++ {
-					x := row(t - c.W + 1 + i)
-					for j, w := range taps[i*n : (i+1)*n] {
-						to[j] += w * x[j]
-					}
-				}
-				if c.silu {
-					f.vec.Silu(to, to)
-				}
-			}
-			for i := range c.W - 1 {
-				copy(after[i*c.C+from:][:n], row(c.T-c.W+1+i))
-			}
+			c.channels(f, f.ownFloats(taps)[:c.W*n], b, from, n, before, after)
+			u += ceil(n, channelGroup)
 		}
 	})
+}
+
+// channels computes n channels of sequence b; taps is for them [W n].
+func (c *convolution) channels(f *frame, taps []float32, b, from, n int, before, after []float32) {
+	x, w, y := f.in(c.x), f.in(c.w)[from*c.W:(from+n)*c.W], c.y(f)
+	// row is the input at token t, which may be before the first one.
+	row := func(t int) []float32 {
+		if t < 0 {
+			return before[(t+c.W-1)*c.C+from:][:n]
+		}
+		return x[(b*c.T+t)*c.C+from:][:n]
+	}
+	if c.W == 4 {
+		f.vec.Transpose4(taps, w)
+	} else {
+		for i := range n {
+			for t := range c.W {
+				taps[t*n+i] = w[i*c.W+t]
+			}
+		}
+	}
+	for t := range c.T {
+		to := y[(b*c.T+t)*c.C+from:][:n]
+		if c.W == 4 {
+			f.vec.Filter4(to, [4][]float32{row(t - 3), row(t - 2), row(t - 1), row(t)}, taps)
+			continue
+		}
+		f.vec.Mul(to, row(t-c.W+1), taps)
+		for i := 1; i < c.W; i++ {
+			f.vec.MulAdd(to, row(t-c.W+1+i), taps[i*n:])
+		}
+		f.vec.Silu(to, to)
+	}
+	for i := range c.W - 1 {
+		copy(after[i*c.C+from:][:n], row(c.T-c.W+1+i))
+	}
 }
 
 // slotRows gives the rows of a pool in result, by the slots in an operand.
@@ -92,7 +102,7 @@ func causalConvSilu(n *graph.Node, p *plan) error {
 	}
 	x, W := n.In(1).Shape(), n.In(2).Shape().Dim(1)
 	size := (W - 1) * x.Dim(2)
-	p.conv(convolution{B: x.Dim(0), T: x.Dim(1), C: x.Dim(2), W: W, x: 1, w: 2, silu: true,
+	p.conv(convolution{B: x.Dim(0), T: x.Dim(1), C: x.Dim(2), W: W, x: 1, w: 2,
 		y: func(f *frame) []float32 { return f.out(0) },
 		state: func(f *frame, b int) (before, after []float32) {
 			return f.in(0)[b*size : (b+1)*size], f.out(1)[b*size : (b+1)*size]
@@ -110,7 +120,7 @@ func convSlots(n *graph.Node, p *plan) error {
 	}
 	x, W := n.In(2).Shape(), n.In(3).Shape().Dim(1)
 	p.copyTo(1, 0, n)
-	p.conv(convolution{B: x.Dim(0), T: x.Dim(1), C: x.Dim(2), W: W, x: 2, w: 3, silu: true,
+	p.conv(convolution{B: x.Dim(0), T: x.Dim(1), C: x.Dim(2), W: W, x: 2, w: 3,
 		y:     func(f *frame) []float32 { return f.out(0) },
 		state: slotRows(1, 1, n.In(0).Shape().Dim(0), (W-1)*x.Dim(2))})
 	return nil

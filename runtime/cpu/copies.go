@@ -68,23 +68,19 @@ func gather(n *graph.Node, p *plan) error {
 	}
 	l := newNest(dims, steps)
 	inner, step := l.inner(), l.step(0)
-	parts := ceil(inner, block)
-	p.step(l.rows()*parts, float64(min(inner, block)), func(f *frame, lo, hi int) {
+	p.elements(l.rows()*inner, l.rows() == 1 && step == 1, 0.5, func(f *frame, at, end int) {
 		x, y := f.bytes(0), f.outBytes(0)
-		for u := lo; u < hi; u++ {
-			row, i := u/parts, u%parts*block
-			count := min(inner-i, block)
+		for at < end {
+			row, i := at/inner, at%inner
+			count := min(end-at, inner-i)
 			from := (first + l.at(0, row) + i*step) * size
-			to := y[(row*inner+i)*size:][:count*size]
+			to := y[at*size : (at+count)*size]
+			at += count
 			switch {
 			case step == 1:
 				copy(to, x[from:])
 			case size == 4:
-				src, dst := floats(x), floats(to)
-				for i, at := 0, from/4; i < len(dst); i++ {
-					dst[i] = src[at]
-					at += step
-				}
+				gatherFloats(floats(to), floats(x)[from/4:], step)
 			default:
 				for ; len(to) > 0; to, from = to[size:], from+step*size {
 					copy(to[:size], x[from:])
@@ -132,27 +128,76 @@ func pad(n *graph.Node, p *plan) error {
 	return nil
 }
 
-// lookUp unpacks rows by number.
+// lookUp copies rows by number, unpacked. Those of f32 may lie apart: of a cache,
+// the positions in use of each slot.
 func lookUp(n *graph.Node, p *plan) error {
 	s := n.In(0).Shape()
 	R, cols := s.Dim(0), s.Len()/s.Dim(0)
+	count := n.In(1).Shape().Len()
+	if s.DType == graph.F32 || s.DType == graph.F16 {
+		steps := p.strides(0, n)
+		l := newNest(s.Dims()[1:], steps[1:])
+		inner, step := l.inner(), l.step(0)
+		runs := l.rows() // of a row
+		p.elements(count*cols, false, 0.5, func(f *frame, at, end int) {
+			x, idx, y := f.bytes(0), f.ints(1), f.out(0)
+			for at < end {
+				run, i := at/inner, at%inner
+				r, ok := f.index(idx, run/runs, R)
+				if !ok {
+					return
+				}
+				to := y[at:min(end, at+inner-i)]
+				from := r*steps[0] + l.at(0, run%runs) + i*step
+				if s.DType == graph.F16 {
+					f.gatherHalves(to, x[2*from:], step)
+				} else {
+					gatherFloats(to, floats(x)[from:], step)
+				}
+				at += len(to)
+			}
+		})
+		return nil
+	}
 	size := int(s.Bytes()) / R
-	p.step(n.In(1).Shape().Len(), float64(cols), func(f *frame, lo, hi int) {
+	p.step(count, float64(cols), func(f *frame, lo, hi int) {
 		x, idx := f.bytes(0), f.ints(1)
 		for i := lo; i < hi; i++ {
 			r, ok := f.index(idx, i, R)
 			if !ok {
 				return
 			}
-			row, y := x[r*size:(r+1)*size], f.out(0)[i*cols:(i+1)*cols]
-			if s.DType == graph.F32 {
-				copy(y, floats(row))
-			} else if err := quant.Unpack(s.DType, y, row); err != nil {
+			if err := quant.Unpack(s.DType, f.out(0)[i*cols:(i+1)*cols], x[r*size:(r+1)*size]); err != nil {
 				f.fail(err)
 			}
 		}
 	})
 	return nil
+}
+
+// gatherFloats sets y to every step-th element of x.
+func gatherFloats(y, x []float32, step int) {
+	if step == 1 {
+		copy(y, x)
+		return
+	}
+	at := 0
+	for i := range y {
+		y[i] = x[at]
+		at += step
+	}
+}
+
+// gatherHalves is gatherFloats from half precision.
+func (f *frame) gatherHalves(y []float32, x []byte, step int) {
+	if step == 1 {
+		f.vec.FromHalf(y, x)
+		return
+	}
+	for i := range y {
+		h := x[2*i*step:]
+		y[i] = quant.F16ToF32(uint16(h[0]) | uint16(h[1])<<8)
+	}
 }
 
 // index returns idx[i], which must be one of n rows; otherwise the run fails.
@@ -168,17 +213,26 @@ func (f *frame) index(idx []int32, i, n int) (int, bool) {
 func scatter(n *graph.Node, p *plan) error {
 	s := n.In(0).Shape()
 	R, size := s.Dim(0), int(s.Bytes())/s.Dim(0)
-	p.step(R, float64(size)/8, func(f *frame, lo, hi int) {
-		x, y := f.bytes(0), f.outBytes(0)
-		if len(x) > 0 && &x[0] != &y[0] {
-			copy(y[lo*size:hi*size], x[lo*size:])
-		}
-	})
-	p.step(n.In(1).Shape().Len(), float64(size)/8, func(f *frame, lo, hi int) {
+	if !p.inPlace(0, 0) {
+		p.step(R, float64(size)/8, func(f *frame, lo, hi int) {
+			copy(f.outBytes(0)[lo*size:hi*size], f.bytes(0)[lo*size:])
+		})
+	}
+	const most = 16 << 10 // bytes of a unit
+	parts, rounds := ceil(size, most), n.In(2).Shape().DType != s.DType
+	p.step(n.In(1).Shape().Len()*parts, float64(min(size, most))/8, func(f *frame, lo, hi int) {
 		idx, src, y := f.ints(1), f.bytes(2), f.outBytes(0)
-		for i := lo; i < hi; i++ {
-			if r, ok := f.index(idx, i, R); ok {
-				copy(y[r*size:(r+1)*size], src[i*size:])
+		for u := lo; u < hi; u++ {
+			i, from := u/parts, u%parts*most
+			r, ok := f.index(idx, i, R)
+			if !ok {
+				return
+			}
+			to, at := y[r*size+from:r*size+min(size, from+most)], i*size+from
+			if rounds { // f32 to f16
+				f.vec.ToHalf(to, floats(src)[at/2:][:len(to)/2])
+			} else {
+				copy(to, src[at:])
 			}
 		}
 	})

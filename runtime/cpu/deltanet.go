@@ -27,14 +27,23 @@ type net struct {
 // deltaRule adds the step of the recurrence. bind sets the memory of a net,
 // states included, and reports whether it could.
 func (p *plan) deltaRule(d net, bind func(f *frame, n *delta.Net) bool) {
-	scratch := p.own(4 * delta.ScratchLen(d.Dk))
+	scratch := p.own(4 * delta.ScratchLen(d.Dk, d.Dg))
+	kernels := delta.For(p.set)
+	unbound := delta.Net{B: d.B, T: d.T, Hk: d.Hk, Hv: d.Hv, Dk: d.Dk, Dv: d.Dv, Dg: d.Dg, Attrs: d.attrs}
 	nets := make([]delta.Net, p.threads)
 	for i := range nets {
-		nets[i] = delta.Net{B: d.B, T: d.T, Hk: d.Hk, Hv: d.Hv, Dk: d.Dk, Dv: d.Dv, Dg: d.Dg, Attrs: d.attrs, State: make([][]float32, d.B)}
+		nets[i] = unbound
+		nets[i].State = make([][]float32, d.B)
 	}
 	rows := d.B * d.Hv * d.Dv
 	p.step(ceil(rows, rowGroup), float64(rowGroup*d.Dk*d.T), func(f *frame, lo, hi int) {
 		n := &nets[f.Worker]
+		defer func() { // a plan that is kept must not keep a session's memory
+			states := n.State
+			clear(states)
+			*n = unbound
+			n.State = states
+		}()
 		if !bind(f, n) {
 			return
 		}
@@ -42,7 +51,7 @@ func (p *plan) deltaRule(d net, bind func(f *frame, n *delta.Net) bool) {
 			f.fail(err)
 			return
 		}
-		n.Run(f.vec, f.ownFloats(scratch), lo*rowGroup, min(hi*rowGroup, rows))
+		kernels.Run(n, f.ownFloats(scratch), lo*rowGroup, min(hi*rowGroup, rows))
 	})
 }
 
@@ -52,15 +61,16 @@ func dense(x []float32, T, H, D int) delta.Tensor {
 }
 
 // copyTo adds the step that makes result hold what operand holds, for ops that
-// then write to some of it. A plan that has both in one place pays nothing.
+// then write to some of it; none where both lie in one place.
 func (p *plan) copyTo(result, operand int, n *graph.Node) {
+	if p.inPlace(result, operand) {
+		return
+	}
 	s := n.In(operand).Shape()
 	rows := s.Dim(0)
 	size := int(s.Bytes()) / rows
 	p.step(rows, 1, func(f *frame, lo, hi int) {
-		if x, y := f.bytes(operand), f.outBytes(result); &x[0] != &y[0] {
-			copy(y[lo*size:hi*size], x[lo*size:])
-		}
+		copy(f.outBytes(result)[lo*size:hi*size], f.bytes(operand)[lo*size:])
 	})
 }
 
@@ -107,20 +117,29 @@ func gatedDeltaNet(n *graph.Node, p *plan) error {
 type gates struct{ g, beta region }
 
 // gates adds the step g = softplus(a + dt)·A, beta = sigmoid(b); the arguments
-// are operands.
+// are operands. A unit is a token, or one of its heads where their channels have
+// decays of their own.
 func (p *plan) gates(d net, a, dt, A, b int) gates {
 	G := gates{p.share(4 * d.B * d.T * d.Hv * d.Dg), p.share(4 * d.B * d.T * d.Hv)}
-	p.step(d.B*d.T, float64(20*d.Hv*d.Dg), func(f *frame, lo, hi int) {
-		n := d.Hv * d.Dg
+	n, parts := d.Hv, 1
+	if d.Dg > 1 {
+		n, parts = d.Dg, d.Hv
+	}
+	p.step(d.B*d.T*parts, float64(3*n), func(f *frame, lo, hi int) {
 		g, beta, av, dtv, Av, bv := f.sharedFloats(G.g), f.sharedFloats(G.beta), f.in(a), f.in(dt), f.in(A), f.in(b)
-		for i := lo; i < hi; i++ {
-			row := g[i*n : (i+1)*n]
-			f.vec.Add(row, av[i*n:(i+1)*n], dtv)
+		for u := lo; u < hi; u++ {
+			token, part := u/parts, u%parts
+			row := g[u*n : (u+1)*n]
+			f.vec.Add(row, av[u*n:(u+1)*n], dtv[part*n:])
 			f.vec.Softplus(row, row)
-			for j := range row {
-				row[j] *= Av[j/d.Dg]
+			if d.Dg > 1 {
+				f.vec.Scale(row, Av[part], row)
+			} else {
+				f.vec.Mul(row, row, Av)
 			}
-			f.vec.Sigmoid(beta[i*d.Hv:(i+1)*d.Hv], bv[i*d.Hv:(i+1)*d.Hv])
+			if part == 0 {
+				f.vec.Sigmoid(beta[token*d.Hv:(token+1)*d.Hv], bv[token*d.Hv:])
+			}
 		}
 	})
 	return G
@@ -178,7 +197,7 @@ var gateForms = []struct {
 
 // gated adds the step y = rms_norm(x)·w · gate(z) over rows; y and z are dense.
 func (p *plan) gatedRows(rows, V int, eps float32, mul func(v *vec.Funcs, y, x, z []float32), x func(f *frame) []float32, w, z, y int) {
-	p.step(rows, float64(6*V), func(f *frame, lo, hi int) {
+	p.step(rows, float64(V), func(f *frame, lo, hi int) {
 		x, w, z, y := x(f), f.in(w), f.in(z), f.out(y)
 		for r := lo; r < hi; r++ {
 			row := y[r*V : (r+1)*V]
@@ -228,7 +247,7 @@ func deltaBlock(n *graph.Node, p *plan) error {
 		p.copyTo(1, 0, n)
 		p.copyTo(2, 1, n)
 		c := p.share(4 * B * T * C)
-		p.conv(convolution{B: B, T: T, C: C, W: w.Dim(1), x: 3, w: 4, silu: true,
+		p.conv(convolution{B: B, T: T, C: C, W: w.Dim(1), x: 3, w: 4,
 			y:     func(f *frame) []float32 { return f.sharedFloats(c) },
 			state: slotRows(1, 2, P, (w.Dim(1)-1)*C)})
 		g := p.gates(d, 5, 6, 7, 8)

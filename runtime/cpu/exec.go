@@ -15,12 +15,13 @@ import (
 // executable is the steps of a partition. Runs take turns: each has all threads.
 type executable struct {
 	team     *team
-	calls    []sched.Call
 	steps    []boundStep
 	barriers int
+	shared   int // bytes of scratch memory that steps share, and of each worker
+	local    int
 
 	mu     sync.Mutex
-	shared []byte
+	memory [][]byte // by storage
 	frames []*frame // by worker
 	work   func(worker int)
 	ctx    context.Context
@@ -29,8 +30,42 @@ type executable struct {
 
 type boundStep struct {
 	step
-	call *sched.Call
-	meet bool // all workers wait for each other after it
+	calls  []*call // one, or those of a chain
+	shares bool    // memory of its node with other steps
+	meet   bool    // all workers wait for each other after it
+}
+
+// call is a call and where its operands and results lie.
+type call struct {
+	*sched.Call
+	in, out []place
+}
+
+// place is some bytes of a storage.
+type place struct {
+	storage  int
+	from, to int64
+}
+
+func placesOf(args []sched.Arg) []place {
+	list := make([]place, len(args))
+	for i, a := range args {
+		n := a.Shape.Bytes()
+		if a.Strides != nil { // to the last element
+			last := 0
+			for axis, stride := range a.Strides {
+				last += (a.Shape.Dim(axis) - 1) * stride
+			}
+			n = a.Shape.DType.Bytes(last + 1)
+		}
+		list[i] = place{a.Storage, a.Off, a.Off + n}
+	}
+	return list
+}
+
+// meets reports that two places have memory in common.
+func (p place) meets(q place) bool {
+	return p.storage == q.storage && p.from < q.to && q.from < p.to
 }
 
 // failure is the first error of a run, and the step it came from.
@@ -42,29 +77,24 @@ type failure struct {
 
 // Compile plans every call.
 func (b *Backend) Compile(part *sched.Partition) (sched.Executable, error) {
-	e := &executable{team: b.team, calls: part.Calls}
-	shared, local := 0, 0
-	for i := range e.calls {
-		c := &e.calls[i]
-		p, err := b.plan(c.Node)
+	e := &executable{team: b.team}
+	for i := range part.Calls {
+		c := &call{Call: &part.Calls[i]}
+		c.in, c.out = placesOf(c.In), placesOf(c.Out)
+		p, err := b.plan(c.Node, c.Call)
 		if err != nil {
 			return nil, fmt.Errorf("%s: cpu: %w", graph.Label(c.Node), err)
 		}
 		for _, s := range p.steps {
-			e.steps = append(e.steps, boundStep{step: s, call: c})
+			e.steps = append(e.steps, boundStep{step: s, calls: []*call{c}, shares: p.shared > 0})
 		}
-		shared, local = max(shared, p.shared), max(local, p.local)
+		e.shared, e.local = max(e.shared, p.shared), max(e.local, p.local)
 	}
-	// Two steps of one worker follow each other without anybody waiting.
-	for i := range e.steps {
-		e.steps[i].meet = !e.steps[i].alone() || i+1 == len(e.steps) || !e.steps[i+1].alone()
-		if e.steps[i].meet {
-			e.barriers++
-		}
-	}
-	e.shared = alignedBytes(shared)
+	e.steps = joined(e.steps)
+	e.barriers = setBarriers(e.steps)
+	b.team.scratch.reserve(b.team.workers, e.shared, e.local)
 	for w := range b.team.workers {
-		e.frames = append(e.frames, &frame{Worker: w, vec: vec.For(b.set), exec: e, shared: e.shared, local: alignedBytes(local)})
+		e.frames = append(e.frames, &frame{Worker: w, vec: vec.For(b.set), exec: e})
 	}
 	e.work = e.runWorker
 	return e, nil
@@ -81,15 +111,30 @@ func (e *executable) Run(ctx context.Context, b sched.Bindings) error {
 	defer e.mu.Unlock()
 	e.ctx = ctx
 	e.failed.Store(nil)
+	e.team.scratch.lend(e.frames, e.shared, e.local)
+	e.memory = memoryOf(b, e.memory)
 	for _, f := range e.frames {
-		f.bind = b
+		f.bind, f.memory = b, e.memory
 	}
 	e.team.run(e.work)
 	e.ctx = nil
+	clear(e.memory) // a plan that is kept must not keep a session's memory
+	for _, f := range e.frames {
+		f.bind, f.memory, f.shared, f.local = nil, nil, nil, nil
+	}
 	if f := e.failed.Load(); f != nil {
 		return fmt.Errorf("%s: cpu: %w", graph.Label(f.node), f.err)
 	}
 	return nil
+}
+
+// memoryOf returns the memory of each storage, in list if that is long enough.
+func memoryOf(b sched.Bindings, list [][]byte) [][]byte {
+	list = list[:0]
+	for _, s := range b {
+		list = append(list, s.Bytes())
+	}
+	return list
 }
 
 // runWorker runs one worker's part of all steps. After a failure all workers stop
@@ -107,12 +152,12 @@ func (e *executable) runWorker(worker int) {
 			}
 		}
 		if bad := e.failed.Load(); lo < hi && (bad == nil || bad.step >= i) {
-			f.call, f.step = s.call, i
+			f.call, f.step = s.calls[0], i
 			s.run(f, lo, hi)
 		}
 		if worker == 0 {
 			if err := e.ctx.Err(); err != nil {
-				f.call, f.step = s.call, i
+				f.call, f.step = s.calls[0], i
 				f.fail(err)
 			}
 		}
@@ -133,23 +178,26 @@ type frame struct {
 
 	exec   *executable
 	bind   sched.Bindings
-	call   *sched.Call
+	memory [][]byte // by storage
+	call   *call
 	step   int
 	shared []byte
 	local  []byte
 }
 
 // in returns an operand of f32, out a result.
-func (f *frame) in(i int) []float32  { return f.bind.Tensor(f.call.In[i]).F }
-func (f *frame) out(i int) []float32 { return f.bind.Tensor(f.call.Out[i]).F }
+func (f *frame) in(i int) []float32  { return floats(f.bytes(i)) }
+func (f *frame) out(i int) []float32 { return floats(f.outBytes(i)) }
 
 // ints returns an operand of i32, outInts a result.
-func (f *frame) ints(i int) []int32    { return f.bind.Tensor(f.call.In[i]).I }
-func (f *frame) outInts(i int) []int32 { return f.bind.Tensor(f.call.Out[i]).I }
+func (f *frame) ints(i int) []int32    { return ints(f.bytes(i)) }
+func (f *frame) outInts(i int) []int32 { return ints(f.outBytes(i)) }
 
 // bytes returns an operand of any type as it lies in memory, outBytes a result.
-func (f *frame) bytes(i int) []byte    { return f.bind.Span(f.call.In[i]).Bytes() }
-func (f *frame) outBytes(i int) []byte { return f.bind.Span(f.call.Out[i]).Bytes() }
+func (f *frame) bytes(i int) []byte    { return f.at(f.call.in[i]) }
+func (f *frame) outBytes(i int) []byte { return f.at(f.call.out[i]) }
+
+func (f *frame) at(p place) []byte { return f.memory[p.storage][p.from:p.to:p.to] }
 
 // sharedBytes returns memory of the node, ownBytes of the worker.
 func (f *frame) sharedBytes(r region) []byte { return f.shared[r.off : r.off+r.n : r.off+r.n] }
@@ -162,6 +210,13 @@ func (f *frame) ownFloats(r region) []float32    { return floats(f.ownBytes(r)) 
 // fail ends the run after this step; the first error is the one returned.
 func (f *frame) fail(err error) {
 	f.exec.failed.CompareAndSwap(nil, &failure{f.step, f.call.Node, err})
+}
+
+func ints(b []byte) []int32 {
+	if len(b) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*int32)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/4)
 }
 
 func floats(b []byte) []float32 {

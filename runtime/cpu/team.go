@@ -13,6 +13,7 @@ import (
 // while.
 type team struct {
 	workers int
+	scratch scratch
 	running sync.Mutex
 
 	_       [64]byte // counters on cache lines of their own

@@ -32,7 +32,7 @@ func (*Backend) Supports(n *graph.Node) error {
 }
 
 // Alloc returns Host memory.
-func (*Backend) Alloc(bytes int64) (sched.Buffer, error) { return sched.NewHost(bytes) }
+func (*Backend) Alloc(bytes int64) (sched.Buffer, error) { return sched.AllocHost(bytes) }
 
 // Copy moves Host memory.
 func (*Backend) Copy(dst, src sched.Span) error { return sched.CopyHost(dst, src) }

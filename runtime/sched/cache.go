@@ -2,7 +2,9 @@ package sched
 
 import (
 	"errors"
+	"maps"
 	"runtime"
+	"slices"
 	"sync"
 	"weak"
 
@@ -11,15 +13,19 @@ import (
 	"github.com/deltaloom/deltaloom/graph"
 )
 
+// maxIdle is how many plans that nobody uses a cache keeps.
+const maxIdle = 32
+
 // PlanCache keeps the plans of graphs for one list of backends. Graphs of equal
 // fingerprint share a plan, and callers who ask for it at once wait for one
-// compilation.
+// compilation. Of the plans that nobody uses, those used last are kept.
 type PlanCache struct {
 	spaces *spaces
 	flight singleflight.Group
 
-	mu    sync.RWMutex
+	mu    sync.Mutex
 	plans map[string]*Plan
+	idle  []*Plan // the plans without users, in the order in which they lost the last one
 	// known spares a graph that was seen before the fingerprint, and does not
 	// keep it alive.
 	known map[weak.Pointer[graph.Graph]]*Plan
@@ -34,45 +40,84 @@ func NewPlanCache(backends ...Backend) (*PlanCache, error) {
 	return &PlanCache{spaces: sp, plans: map[string]*Plan{}, known: map[weak.Pointer[graph.Graph]]*Plan{}}, nil
 }
 
-// Get returns the plan of g and compiles it at the first call. An error is not
-// kept. The plan belongs to the cache.
+// Get returns the plan of g for use until Release, and compiles it at the first
+// call. An error is not kept.
 func (c *PlanCache) Get(g *graph.Graph) (*Plan, error) {
 	w := weak.Make(g)
-	c.mu.RLock()
+	c.mu.Lock()
 	p := c.known[w]
-	c.mu.RUnlock()
+	if p != nil {
+		c.use(p)
+	}
+	c.mu.Unlock()
 	if p != nil {
 		return p, nil
 	}
 	key := planKey(g, c.spaces.backends)
-	v, err, _ := c.flight.Do(key, func() (any, error) {
-		c.mu.RLock()
-		p := c.plans[key]
-		c.mu.RUnlock()
-		if p != nil {
-			return p, nil
-		}
-		p, err := newPlan(g, c.spaces, key)
+	for {
+		v, err, _ := c.flight.Do(key, func() (any, error) { return c.compile(g, key) })
 		if err != nil {
 			return nil, err
 		}
-		c.mu.Lock()
-		c.plans[key] = p
-		c.mu.Unlock()
+		if p := v.(*Plan); c.learn(w, p) {
+			runtime.AddCleanup(g, c.forget, w)
+			return p, nil
+		}
+	}
+}
+
+// compile returns the plan that is there, or a new one.
+func (c *PlanCache) compile(g *graph.Graph, key string) (*Plan, error) {
+	c.mu.Lock()
+	p := c.plans[key]
+	c.mu.Unlock()
+	if p != nil {
 		return p, nil
-	})
+	}
+	p, err := newPlan(g, c.spaces, key)
 	if err != nil {
 		return nil, err
 	}
-	p = v.(*Plan)
 	c.mu.Lock()
-	_, had := c.known[w]
-	c.known[w] = p
+	c.plans[key] = p
 	c.mu.Unlock()
-	if !had {
-		runtime.AddCleanup(g, c.forget, w)
-	}
 	return p, nil
+}
+
+// learn adds a user to p, which is the plan of the graph behind w. It returns
+// false where p has been dropped since it was found.
+func (c *PlanCache) learn(w weak.Pointer[graph.Graph], p *Plan) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.plans[p.Key] != p {
+		return false
+	}
+	c.known[w] = p
+	c.use(p)
+	return true
+}
+
+func (c *PlanCache) use(p *Plan) {
+	if p.users++; p.users == 1 {
+		c.idle = slices.DeleteFunc(c.idle, func(q *Plan) bool { return q == p })
+	}
+}
+
+// Release ends one use of a plan.
+func (c *PlanCache) Release(p *Plan) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p.users--; p.users > 0 || c.plans[p.Key] != p { // the cache has been closed
+		return nil
+	}
+	if c.idle = append(c.idle, p); len(c.idle) <= maxIdle {
+		return nil
+	}
+	old := c.idle[0]
+	c.idle = slices.Delete(c.idle, 0, 1)
+	delete(c.plans, old.Key)
+	maps.DeleteFunc(c.known, func(_ weak.Pointer[graph.Graph], q *Plan) bool { return q == old })
+	return old.Close()
 }
 
 func (c *PlanCache) forget(w weak.Pointer[graph.Graph]) {
@@ -91,5 +136,6 @@ func (c *PlanCache) Close() error {
 	}
 	clear(c.plans)
 	clear(c.known)
+	c.idle = nil
 	return errors.Join(errs...)
 }

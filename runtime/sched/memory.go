@@ -61,36 +61,58 @@ func (s Span) Tensor(shape graph.Shape) graph.Tensor {
 // Host is memory of this process as a Buffer. Its bytes are in the byte order
 // of the machine, its owner is whoever made the slice underneath.
 type Host struct {
-	p *byte
-	n int64
+	p      *byte
+	n      int64
+	mapped bool // by AllocHost, until Free
 }
 
-// NewHost returns zeroed memory, aligned to Align.
+// NewHost returns zeroed memory of the garbage collector, aligned to Align.
 func NewHost(bytes int64) (Host, error) {
 	if bytes < 0 || bytes > 1<<47 {
 		return Host{}, fmt.Errorf("sched: cannot allocate %d bytes", bytes)
 	}
 	b := make([]byte, bytes+Align)
 	off := -uintptr(unsafe.Pointer(&b[0])) % Align
-	return Host{&b[off], bytes}, nil
+	return Host{p: &b[off], n: bytes}, nil
+}
+
+// AllocHost is the Alloc of a host backend. Large memory comes from the operating
+// system and goes back to it with Free. It takes room as it is written to, and the
+// garbage collector, which lets garbage grow as large as what is in use, does not
+// count it.
+func AllocHost(bytes int64) (Buffer, error) {
+	if bytes < 64<<10 || int64(int(bytes)) != bytes {
+		return NewHost(bytes)
+	}
+	b, err := mapPages(int(bytes))
+	if err != nil {
+		return nil, err
+	}
+	return Host{p: &b[0], n: bytes, mapped: true}, nil
 }
 
 // HostOf returns the memory of a tensor, shared.
 func HostOf(t graph.Tensor) Host {
 	switch {
 	case len(t.F) > 0:
-		return Host{(*byte)(unsafe.Pointer(&t.F[0])), int64(len(t.F)) * 4}
+		return Host{p: (*byte)(unsafe.Pointer(&t.F[0])), n: int64(len(t.F)) * 4}
 	case len(t.I) > 0:
-		return Host{(*byte)(unsafe.Pointer(&t.I[0])), int64(len(t.I)) * 4}
+		return Host{p: (*byte)(unsafe.Pointer(&t.I[0])), n: int64(len(t.I)) * 4}
 	case len(t.Raw) > 0:
-		return Host{&t.Raw[0], int64(len(t.Raw))}
+		return Host{p: &t.Raw[0], n: int64(len(t.Raw))}
 	}
 	return Host{}
 }
 
 func (h Host) Size() int64   { return h.n }
-func (h Host) Free()         {}
 func (h Host) Bytes() []byte { return unsafe.Slice(h.p, h.n) }
+
+// Free gives back what AllocHost returned; other memory is its owner's.
+func (h Host) Free() {
+	if h.mapped {
+		unmapPages(h.Bytes())
+	}
+}
 
 // CopyHost is the Copy of a host backend.
 func CopyHost(dst, src Span) error {

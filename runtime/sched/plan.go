@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -12,7 +13,7 @@ import (
 )
 
 // Plan is everything about running a graph that does not change from run to
-// run. It is immutable and may be used by any number of runs at once.
+// run. It may be used by any number of runs at once.
 type Plan struct {
 	Key      string // the graph's fingerprint and the names of the backends
 	Storages []Storage
@@ -22,6 +23,9 @@ type Plan struct {
 
 	spaces  *spaces
 	statics []static
+
+	users int                      // counted by the cache that holds the plan
+	fixed atomic.Pointer[Bindings] // what the runner has bound for all sessions
 }
 
 // Step runs a partition or, where Run is nil, copies Src to Dst.

@@ -7,7 +7,7 @@ import (
 
 // run does the steps in order. replay, where not nil, may run a partition in
 // the place of its executable.
-func (p *Plan) run(ctx context.Context, b Bindings, replay *captures) error {
+func (p *Plan) run(ctx context.Context, b Bindings, replay captures) error {
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		if err := ctx.Err(); err != nil {
@@ -22,7 +22,7 @@ func (p *Plan) run(ctx context.Context, b Bindings, replay *captures) error {
 		exec := s.exec
 		if replay != nil {
 			var err error
-			if exec, err = replay.executable(s, b); err != nil {
+			if exec, err = replay[i].executable(s, b); err != nil {
 				return fmt.Errorf("%s: capture: %w", s.Run.Backend, err)
 			}
 		}

@@ -206,6 +206,9 @@ func TestStaticsOnce(t *testing.T) {
 				}
 			}
 		}
+		if n := r.Resident(); n != 4*8+4 {
+			t.Errorf("%d bytes are resident, want the static value and the constant", n)
+		}
 	}
 	if n := cpu.computed.Load(); n != 2+2*2*2 {
 		t.Errorf("%d nodes computed, want 2 at load and 2 in each of 4 runs", n)
@@ -478,5 +481,38 @@ func TestPlanCache(t *testing.T) {
 	}
 	if want := parse(t, linear).Fingerprint() + " cpu"; plans[0].Key != want {
 		t.Errorf("key %q, want %q", plans[0].Key, want)
+	}
+}
+
+// A runner that sees many graphs keeps the plans in use and some others.
+func TestPlansAreDropped(t *testing.T) {
+	d := newDevice("dev")
+	r := newRunner(t, nil, d)
+	s := tester{t, newSession(t, r, 3)}
+	s.acquire(0)
+	in := map[string]graph.Tensor{"x": graph.NewTensor(f32(1, 1, 2)), "slots": graph.NewTensor(i32(1))}
+	out := map[string]graph.Tensor{}
+	bound, err := s.s.Bind(t.Context(), sums(t, 1, 1), in, out)
+	s.must(err)
+	for n := 2; n < 2*sched.MaxIdle; n++ {
+		s.step([]int32{0}, make([]float32, n)...)
+	}
+	if n := r.Plans(); n != sched.MaxIdle+1 {
+		t.Errorf("%d plans are kept, want %d and the one in use", n, sched.MaxIdle)
+	}
+	// The plans, two states, one arena.
+	if n := d.live.Load(); n != sched.MaxIdle+1+2+1 {
+		t.Errorf("%d things on the device", n)
+	}
+	states, working := s.s.Memory()
+	if p := bound.Plan(); states != 2*3*2+4*3 || working < p.ArenaBytes() {
+		t.Errorf("%d bytes of states, %d of working memory", states, working)
+	}
+	in["x"].F[0] = 5
+	s.must(bound.Run(t.Context()))
+	s.want(out["y"].F, 5, 0)
+	s.must(bound.Close())
+	if n := r.Plans(); n != sched.MaxIdle {
+		t.Errorf("%d plans are kept after the last use, want %d", n, sched.MaxIdle)
 	}
 }

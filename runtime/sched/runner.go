@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"runtime"
-	"slices"
 	"strconv"
 	"sync"
 
@@ -42,8 +41,6 @@ type Runner struct {
 	weights Weights
 
 	loading  sync.Mutex // one plan is loaded at a time
-	mu       sync.RWMutex
-	loaded   map[*Plan]Bindings // with the residents bound
 	resident map[Storage]Span
 }
 
@@ -58,60 +55,68 @@ func NewRunner(weights Weights, backends ...Backend) (*Runner, error) {
 	if weights == nil {
 		weights = Tensors{}
 	}
-	return &Runner{plans: plans, spaces: plans.spaces, weights: weights,
-		loaded: map[*Plan]Bindings{}, resident: map[Storage]Span{}}, nil
+	return &Runner{plans: plans, spaces: plans.spaces, weights: weights, resident: map[Storage]Span{}}, nil
 }
 
 // Load compiles g and loads its weights, which the first run would do
 // otherwise. The plan is for looking at.
 func (r *Runner) Load(ctx context.Context, g *graph.Graph) (*Plan, error) {
-	p, _, err := r.load(ctx, g)
-	return p, err
+	p, err := r.load(ctx, g)
+	if err != nil {
+		return nil, err
+	}
+	return p, r.plans.Release(p)
 }
 
 // Close releases plans and weights. All sessions must have been closed.
 func (r *Runner) Close() error {
 	r.loading.Lock()
 	defer r.loading.Unlock()
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	for _, s := range r.resident {
 		s.Buf.Free()
 	}
 	clear(r.resident)
-	clear(r.loaded)
 	return r.plans.Close()
 }
 
-// load returns the plan of g and its bindings as far as they do not change from
-// run to run.
-func (r *Runner) load(ctx context.Context, g *graph.Graph) (*Plan, Bindings, error) {
+// Resident returns the bytes that are loaded beside the weights where Weights has
+// them: constants, values computed from weights alone, copies on devices.
+func (r *Runner) Resident() (bytes int64) {
+	r.loading.Lock()
+	defer r.loading.Unlock()
+	for st, s := range r.resident {
+		if st.Kind != WeightStorage || st.Space != host {
+			bytes += s.Len
+		}
+	}
+	return bytes
+}
+
+// load returns the plan of g, in use until it is released, with what does not
+// change from run to run loaded and bound.
+func (r *Runner) load(ctx context.Context, g *graph.Graph) (*Plan, error) {
 	p, err := r.plans.Get(g)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	r.mu.RLock()
-	b, ok := r.loaded[p]
-	r.mu.RUnlock()
-	if ok {
-		return p, b, nil
+	if p.fixed.Load() != nil {
+		return p, nil
 	}
 	r.loading.Lock()
 	defer r.loading.Unlock()
-	if b, ok = r.loaded[p]; ok { // written only under both locks
-		return p, b, nil
+	if p.fixed.Load() != nil {
+		return p, nil
 	}
-	if err := r.loadResidents(ctx, p.Storages, r.resident); err != nil {
-		return nil, nil, err
+	err = r.loadResidents(ctx, p.Storages, r.resident)
+	if err == nil {
+		err = r.loadStatics(ctx, p)
 	}
-	if err := r.loadStatics(ctx, p); err != nil {
-		return nil, nil, err
+	if err != nil {
+		return nil, errors.Join(err, r.plans.Release(p))
 	}
-	b = bindResidents(p, r.resident)
-	r.mu.Lock()
-	r.loaded[p] = b
-	r.mu.Unlock()
-	return p, b, nil
+	b := bindResidents(p, r.resident)
+	p.fixed.Store(&b)
+	return p, nil
 }
 
 // loadResidents brings the weights and constants among the storages, several at
@@ -256,5 +261,5 @@ func bindResidents(p *Plan, table map[Storage]Span) Bindings {
 	for i, st := range p.Storages {
 		b[i] = table[st]
 	}
-	return slices.Clip(b)
+	return b
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"unsafe"
 
@@ -16,12 +17,12 @@ import (
 type Session struct {
 	r *Runner
 
-	mu       sync.Mutex
-	used     []bool // by slot
-	states   map[string]*state
-	arenas   []Span // by space; they grow with the largest plan
-	captured captures
-	closed   bool
+	mu     sync.Mutex
+	used   []bool // by slot
+	states map[string]*state
+	arenas []Span // by space; they grow with the largest plan
+	bounds map[*Bound]bool
+	closed bool
 }
 
 type state struct {
@@ -38,7 +39,7 @@ func (r *Runner) NewSession(slots int) (*Session, error) {
 		return nil, fmt.Errorf("sched: %d slots", slots)
 	}
 	return &Session{r: r, used: make([]bool, slots), states: map[string]*state{},
-		arenas: make([]Span, len(r.spaces.device))}, nil
+		arenas: make([]Span, len(r.spaces.device)), bounds: map[*Bound]bool{}}, nil
 }
 
 // Run computes g on inputs by name and returns its outputs by name. The states
@@ -53,34 +54,46 @@ func (s *Session) Run(ctx context.Context, g *graph.Graph, inputs map[string]gra
 
 // RunInto is Run with memory for outputs: a tensor in outputs is written in
 // place, one that is missing is added. Neither memory is touched after RunInto
-// returns; an output must not overlap an input or another output.
+// returns; an output must not overlap an input or another output. What runs
+// again and again is better bound.
 //
 // After an error, that of a cancelled context included, the states that the
 // graph writes and the outputs hold no meaningful value: Restore the slots, or
 // release them.
-func (s *Session) RunInto(ctx context.Context, g *graph.Graph, inputs, outputs map[string]graph.Tensor) error {
-	p, fixed, err := s.r.load(ctx, g)
+func (s *Session) RunInto(ctx context.Context, g *graph.Graph, inputs, outputs map[string]graph.Tensor) (err error) {
+	p, err := s.r.load(ctx, g)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, s.r.plans.Release(p)) }()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return errClosed
-	}
 	if outputs == nil { // only the states are wanted
 		outputs = map[string]graph.Tensor{}
 	}
-	b := append(Bindings(nil), fixed...)
+	b, err := s.bind(p, inputs, outputs)
+	if err != nil {
+		return err
+	}
+	return p.run(ctx, b, nil)
+}
+
+// bind returns where the storages of p lie, and adds the outputs that are missing.
+func (s *Session) bind(p *Plan, inputs, outputs map[string]graph.Tensor) (Bindings, error) {
+	if s.closed {
+		return nil, errClosed
+	}
+	b := slices.Clone(*p.fixed.Load())
+	var err error
 	for i, st := range p.Storages {
 		switch st.Kind {
 		case InputStorage:
 			t, ok := inputs[st.Name]
 			if !ok {
-				return fmt.Errorf("input %q is missing", st.Name)
+				return nil, fmt.Errorf("input %q is missing", st.Name)
 			}
 			if err := fits(t, st.Shape); err != nil {
-				return fmt.Errorf("input %q: %w", st.Name, err)
+				return nil, fmt.Errorf("input %q: %w", st.Name, err)
 			}
 			b[i] = whole(HostOf(t))
 		case OutputStorage:
@@ -89,23 +102,20 @@ func (s *Session) RunInto(ctx context.Context, g *graph.Graph, inputs, outputs m
 				t = graph.NewTensor(st.Shape)
 				outputs[st.Name] = t
 			} else if err := fits(t, st.Shape); err != nil {
-				return fmt.Errorf("output %q: %w", st.Name, err)
+				return nil, fmt.Errorf("output %q: %w", st.Name, err)
 			}
 			b[i] = whole(HostOf(t))
 		case StateStorage:
 			if b[i], err = s.state(st); err != nil {
-				return err
+				return nil, err
 			}
 		case ArenaStorage:
 			if b[i], err = s.arena(st); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
-	if err := disjoint(p, b); err != nil {
-		return err
-	}
-	return p.run(ctx, b, &s.captured)
+	return b, disjoint(p, b)
 }
 
 var errClosed = errors.New("sched: the session is closed")
@@ -159,8 +169,10 @@ func (s *Session) arena(st Storage) (Span, error) {
 		return have.part(0, st.Bytes), nil
 	}
 	if have.Buf != nil {
-		if err := s.captured.drop(); err != nil {
-			return Span{}, err
+		for b := range s.bounds {
+			if err := b.recorded.drop(); err != nil {
+				return Span{}, err
+			}
 		}
 		have.Buf.Free()
 		s.arenas[st.Space] = Span{}
@@ -173,6 +185,19 @@ func (s *Session) arena(st Storage) (Span, error) {
 	return span, nil
 }
 
+// Memory returns the bytes of the states, and of working memory.
+func (s *Session) Memory() (states, working int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, st := range s.states {
+		states += st.span.Len
+	}
+	for _, a := range s.arenas {
+		working += a.Len
+	}
+	return states, working
+}
+
 // Close frees the states. Runs that have begun are waited for; later ones fail.
 func (s *Session) Close() error {
 	s.mu.Lock()
@@ -181,7 +206,10 @@ func (s *Session) Close() error {
 		return nil
 	}
 	s.closed = true
-	err := s.captured.drop()
+	var errs []error
+	for b := range s.bounds {
+		errs = append(errs, b.close())
+	}
 	for _, st := range s.states {
 		st.span.Buf.Free()
 	}
@@ -190,5 +218,5 @@ func (s *Session) Close() error {
 			a.Buf.Free()
 		}
 	}
-	return err
+	return errors.Join(errs...)
 }

@@ -7,18 +7,19 @@ import (
 
 	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/ops"
+	"github.com/deltaloom/deltaloom/quant"
 	"github.com/deltaloom/deltaloom/runtime/interp"
 	"github.com/deltaloom/deltaloom/runtime/sched"
 )
 
 // sums returns a graph over T tokens [2]: each sequence's running sum is kept in
-// the pool "sum" [3 2], its number of tokens in "count" [3]; "y" is the sum. The
-// pools are written in place.
+// the pool "sum" f16[3 2], its number of tokens in "count" f32[3]; "y" is the sum.
+// The pools are written in place.
 func sums(t *testing.T, B, T int) *graph.Graph {
 	t.Helper()
 	b := graph.NewBuilder()
 	x, slots := b.Input("x", f32(B, T, 2)), b.Input("slots", i32(B))
-	sum, count := b.State("sum", f32(3, 2)), b.State("count", f32(3))
+	sum, count := b.State("sum", f16(3, 2)), b.State("count", f32(3))
 	y := ops.Rows(sum, slots)
 	for i := range T {
 		y = ops.Add(y, ops.Reshape(ops.Slice(x, 1, i, 1), B, 2))
@@ -84,6 +85,18 @@ func (t tester) snapshot(slot int) map[string]graph.Tensor {
 	return rows
 }
 
+func f16(dims ...int) graph.Shape { return graph.ShapeOf(graph.F16, dims...) }
+
+// widened returns the numbers of a tensor of f16.
+func widened(t *testing.T, x graph.Tensor) []float32 {
+	t.Helper()
+	y := make([]float32, x.Shape.Len())
+	if err := quant.Unpack(x.Shape.DType, y, x.Raw); err != nil {
+		t.Fatal(err)
+	}
+	return y
+}
+
 func (t tester) must(err error) {
 	t.Helper()
 	if err != nil {
@@ -105,7 +118,7 @@ func TestSlots(t *testing.T) {
 			t.Errorf("a fourth slot of three: %v", err)
 		}
 		s.want(s.step([]int32{2, 0}, 7, 1), 7, 14, 17, 34)
-		s.want(s.snapshot(2)["sum"].F, 7, 14)
+		s.want(widened(t, s.snapshot(2)["sum"]), 7, 14)
 		s.want(s.snapshot(0)["count"].F, 7)
 		s.want(s.snapshot(1)["count"].F, 0)
 
@@ -125,7 +138,7 @@ func TestSnapshotRestoreFork(t *testing.T) {
 		empty := s.snapshot(0)
 		s.step([]int32{0}, 1, 2)
 		snap := s.snapshot(0)
-		if got := snap["sum"].Shape; got != f32(2) || snap["count"].Shape != f32() || len(snap) != 2 {
+		if got := snap["sum"].Shape; got != f16(2) || snap["count"].Shape != f32() || len(snap) != 2 {
 			t.Errorf("rows %v", snap)
 		}
 		s.want(s.step([]int32{0}, 10), 13, 26)
@@ -148,7 +161,7 @@ func TestSnapshotRestoreFork(t *testing.T) {
 
 		bad := map[string]graph.Tensor{"sum": snap["count"], "count": snap["count"]}
 		wantError(t, s.s.Restore(0, bad), `state "sum"`)
-		wantError(t, s.s.Restore(0, map[string]graph.Tensor{"sum": {Shape: f32(2)}}), `state "sum"`)
+		wantError(t, s.s.Restore(0, map[string]graph.Tensor{"sum": {Shape: f16(2)}}), `state "sum"`)
 		wantError(t, s.s.Restore(2, snap), "slot 2 is not in use")
 		wantError(t, s.s.Fork(0, 2), "slot 2 is not in use")
 		if _, err := s.s.Snapshot(-1); err == nil {

@@ -126,11 +126,7 @@ func (s *Session) acquired(slot int) error {
 }
 
 func (s *Session) zero(st *state, slot int) error {
-	h, err := NewHost(st.row().Bytes())
-	if err == nil {
-		err = s.r.spaces.copy(st.rowSpan(slot), s.r.spaces.states(), whole(h), host)
-	}
-	if err != nil {
+	if err := s.r.spaces.zero(st.rowSpan(slot), s.r.spaces.states()); err != nil {
 		return fmt.Errorf("state %q: %w", st.name, err)
 	}
 	return nil

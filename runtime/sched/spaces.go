@@ -61,6 +61,25 @@ func (s *spaces) alloc(space int, bytes int64) (Span, error) {
 	return Span{b, 0, bytes}, nil
 }
 
+// zero clears memory in a space; a device is sent zeros, some at a time.
+func (s *spaces) zero(dst Span, space int) error {
+	if space == host {
+		clear(dst.Bytes())
+		return nil
+	}
+	zeros, err := NewHost(min(dst.Len, 1<<20))
+	if err != nil {
+		return err
+	}
+	for off := int64(0); off < dst.Len; off += zeros.n {
+		n := min(zeros.n, dst.Len-off)
+		if err := s.copy(dst.part(off, n), space, whole(zeros).part(0, n), host); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // copy moves bytes from one space to another; two devices exchange them through
 // the host.
 func (s *spaces) copy(dst Span, dstSpace int, src Span, srcSpace int) error {

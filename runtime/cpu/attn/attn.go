@@ -3,15 +3,19 @@
 // are the first elements of the keys and all heads share them.
 //
 // A query meets the positions in tiles of 64 from position 0 on, by the online
-// softmax, and in chunks of 512, whose results are merged in order. All of its
+// softmax, and in chunks of 256, whose results are merged in order. All of its
 // products add in one order. So a token's output has the same bits whatever
 // tokens stand beside it and however the work is split.
+//
+// Few queries read the cache where it lies, all heads of a position together, at
+// the speed of memory. For many, a tile of one head is opened first: laid out as F32.
 package attn
 
 import (
 	"errors"
 	"fmt"
 
+	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/runtime/cpu/isa"
 	"github.com/deltaloom/deltaloom/runtime/cpu/vec"
 )
@@ -19,10 +23,13 @@ import (
 //go:generate go -C ../gen run ./attn ../attn
 
 const (
-	tile      = 64   // positions that meet the softmax at once
-	chunk     = 512  // positions that Part takes
-	blockRows = 128  // queries (tokens times heads of a group) of a unit
-	maxDim    = 4096 // elements of a key
+	tile      = 64             // positions that meet the softmax at once
+	chunk     = 256            // positions that Part takes
+	scores    = 4 * (tile + 3) // of four queries in a tile, and what is written past them
+	blockRows = 128            // queries (tokens times heads of a group) of a unit at most
+	fewRows   = 8              // queries of a head that read the cache where it lies
+	rowsAhead = 8              // positions on that the kernels for them ask for
+	maxDim    = 4096           // elements of a key
 )
 
 // Rows says where the vector of a head lies: in Data from b·Seq + t·Token + h·Head.
@@ -51,18 +58,19 @@ func (r Rows) check(B, T, H, n int) error {
 // over the rows of slot Slots[b]. A token at a negative position gets 0.
 type Call struct {
 	B, T    int
-	H, G    int       // heads of queries and of keys; G divides H
-	K, V    int       // elements of a key and of a value, multiples of 16
-	P, C    int       // slots of the pools, positions of a slot
-	Len     int       // positions that are read at most, ≤ C
-	Scale   float32   // of the products
-	Latent  bool      // the values are the first V elements of the keys
-	Q       []Rows    // parts of a query, one after the other
-	Parts   []int     // elements of each part, multiples of 16 that sum to K
-	Keys    []float32 // [P C G K]
-	Values  []float32 // [P C G V], nil if Latent
-	Slots   []int32   // [B]
-	Pos     []int32   // [B T] positions, PosStep apart
+	H, G    int         // heads of queries and of keys; G divides H
+	K, V    int         // elements of a key and of a value, multiples of 16
+	P, C    int         // slots of the pools, positions of a slot
+	Cache   graph.DType // of the pools: F32 or F16
+	Len     int         // positions that are read at most, ≤ C
+	Scale   float32     // of the products
+	Latent  bool        // the values are the first V elements of the keys
+	Q       []Rows      // parts of a query, one after the other
+	Parts   []int       // elements of each part, multiples of 16 that sum to K
+	Keys    []byte      // [P C G K]
+	Values  []byte      // [P C G V], nil if Latent
+	Slots   []int32     // [B]
+	Pos     []int32     // [B T] positions, PosStep apart
 	PosStep int
 	Out     Rows // of V elements
 }
@@ -78,8 +86,11 @@ func (c *Call) Check() error {
 		return fmt.Errorf("keys of %d elements and values of %d: %w", c.K, c.V, errors.ErrUnsupported)
 	case c.P < 1 || c.C < 1 || c.Len < 0 || c.Len > c.C:
 		return fmt.Errorf("%d positions in %d slots of %d", c.Len, c.P, c.C)
-	case len(c.Keys)/c.P/c.C < c.G*c.K || !c.Latent && len(c.Values)/c.P/c.C < c.G*c.V:
-		return fmt.Errorf("pools of %d and %d elements, want [%d %d %d] of %d and %d", len(c.Keys), len(c.Values), c.P, c.C, c.G, c.K, c.V)
+	case c.Cache != graph.F32 && c.Cache != graph.F16:
+		return fmt.Errorf("a cache of %v: %w", c.Cache, errors.ErrUnsupported)
+	case !c.holds(c.Keys, c.K) || !c.Latent && !c.holds(c.Values, c.V):
+		return fmt.Errorf("pools of %d and %d bytes, want [%d %d %d] of %d and %d elements of %v",
+			len(c.Keys), len(c.Values), c.P, c.C, c.G, c.K, c.V, c.Cache)
 	case len(c.Slots) < c.B:
 		return fmt.Errorf("%d slots for %d sequences", len(c.Slots), c.B)
 	case c.PosStep < 1 || len(c.Pos) < (c.B*c.T-1)*c.PosStep+1:
@@ -112,36 +123,90 @@ func (c *Call) Check() error {
 	return nil
 }
 
+// holds tells whether a pool has room for n elements a position and head.
+func (c *Call) holds(pool []byte, n int) bool {
+	return len(pool)/c.P/c.C/c.G >= int(c.Cache.Bytes(n))
+}
+
 // Units is the number of pieces of work that may run at once: for every sequence
-// and key head, blocks of tokens. The last blocks of a prompt read the most.
-func (c *Call) Units() int { return c.B * c.G * c.blocks() }
+// and key head, or all of them where queries are few, blocks of tokens. The last
+// blocks of a prompt read the most.
+func (c *Call) Units() int { return c.B * c.G / c.heads() * c.blocks() }
 
 // Chunks is the number of pieces that Part may split a unit into.
 func (c *Call) Chunks() int { return (c.Len + chunk - 1) / chunk }
 
+// ChunksSeen is how many of them, the first ones, hold a position that a token sees.
+func (c *Call) ChunksSeen() int {
+	end := 0
+	for i := range c.B * c.T {
+		end = max(end, min(int(c.Pos[i*c.PosStep])+1, c.Len))
+	}
+	return (end + chunk - 1) / chunk
+}
+
 // Scratch is the number of float32 that Run and Part work in.
 func (c *Call) Scratch() int {
-	return c.rows()*c.K + 4*(tile+1) + 2*c.Partial()
+	n := c.rows()*c.K + c.held()*(scores+4) + tile*apart(c.K) + 2*c.Partial()
+	if !c.Latent {
+		n += tile * apart(c.V)
+	}
+	return n
 }
 
 // Partial is the number of float32 that Part leaves.
 func (c *Call) Partial() int { return c.rows() * (c.V + 2) }
+
+// few reports that queries are few enough to read the cache where it lies.
+func (c *Call) few() bool { return c.T*c.H/c.G <= fewRows }
+
+// heads is the number of key heads of a unit.
+func (c *Call) heads() int {
+	if c.few() {
+		return c.G
+	}
+	return 1
+}
 
 // tokens is the number of tokens of a unit.
 func (c *Call) tokens() int { return min(c.T, max(1, blockRows*c.G/c.H)) }
 
 func (c *Call) blocks() int { return (c.T + c.tokens() - 1) / c.tokens() }
 
-// rows is the number of queries of a unit, filled up to whole fours.
-func (c *Call) rows() int { return (c.tokens()*(c.H/c.G) + 3) &^ 3 }
+// headRows is the number of queries of a unit to a key head, filled up to whole
+// fours, and rows to all of its heads.
+func (c *Call) headRows() int { return (c.tokens()*(c.H/c.G) + 3) &^ 3 }
+func (c *Call) rows() int     { return c.heads() * c.headRows() }
+
+// held is the number of fours of queries whose scores are held at once.
+func (c *Call) held() int {
+	if c.few() {
+		return c.rows() / 4
+	}
+	return 1
+}
 
 // Kernels compute attention with one instruction set.
 type Kernels struct {
-	scores             func(s, q, k *float32, n, d, stride int)
-	scoresAhead        func(s, q, k *float32, n, d, stride, values int)
-	softmax1, softmax4 func(s *float32, n int, m, l, c *float32, scale float32)
-	values1, values4   func(o, s, c, v *float32, n, d, ostride, vstride int)
-	vec                *vec.Funcs
+	open     reader // of an open tile
+	f32, f16 reader // of a cache where it lies; some sets have none
+	values1  func(o, s, c *float32, v *byte, n, d, stride int)
+	softmax  func(s *float32, n int, m, l, c *float32)
+	vec      *vec.Funcs
+}
+
+// reader are the kernels that read keys and values, for four queries.
+type reader struct {
+	scores func(s, q *float32, k *byte, n, d, stride int)
+	values func(o, s, c *float32, v *byte, n, d, stride int)
+}
+
+// cache returns the kernels for a cache where it lies.
+func (k *Kernels) cache(t graph.DType) reader {
+	if t == graph.F16 {
+		return k.f16
+	}
+	return k.f32
 }
 
 // For returns the kernels for a set that this processor has.

@@ -4,5 +4,11 @@ import "github.com/deltaloom/deltaloom/runtime/cpu/isa"
 
 var sets = [...]Kernels{
 	isa.Scalar: scalar,
-	isa.NEON:   {scores: scoresNEON, scoresAhead: scoresAheadNEON, softmax1: softmax1NEON, softmax4: softmax4NEON, values1: values1NEON, values4: values4NEON},
+	isa.NEON: {
+		open:    reader{scoresNEON, values4NEON},
+		f32:     reader{scoresF32NEON, valuesF32NEON},
+		f16:     reader{scoresF16NEON, valuesF16NEON},
+		values1: values1NEON,
+		softmax: softmaxNEON,
+	},
 }

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
+	"github.com/deltaloom/deltaloom/graph"
+	"github.com/deltaloom/deltaloom/quant"
 	"github.com/deltaloom/deltaloom/runtime/cpu/attn"
 	"github.com/deltaloom/deltaloom/runtime/cpu/isa"
 	"github.com/deltaloom/deltaloom/runtime/cpu/vec/guard"
@@ -16,45 +19,59 @@ import (
 type shape struct {
 	B, T, H, G, K, V, past int
 	latent                 bool
+	cache                  graph.DType
 }
 
 func (s shape) String() string {
-	return fmt.Sprintf("B%d_T%d_H%d_G%d_K%d_V%d_past%d_latent=%v", s.B, s.T, s.H, s.G, s.K, s.V, s.past, s.latent)
+	return fmt.Sprintf("B%d_T%d_H%d_G%d_K%d_V%d_past%d_latent=%v_%v", s.B, s.T, s.H, s.G, s.K, s.V, s.past, s.latent, s.cache)
 }
 
-var shapes = []shape{
-	{1, 1, 8, 2, 256, 256, 0, false},
-	{1, 1, 8, 2, 256, 256, 1300, false},
-	{2, 1, 6, 1, 64, 48, 511, false},
-	{2, 5, 4, 2, 32, 16, 70, false},
-	{1, 67, 16, 2, 128, 128, 3, false},
-	{1, 150, 4, 4, 80, 80, 600, false},
-	{1, 40, 6, 2, 96, 96, 500, false},
-	{1, 33, 5, 1, 16, 16, 30, false},
-	{2, 1, 32, 1, 576, 512, 700, true},
-	{1, 9, 3, 1, 80, 64, 60, true},
+var shapes = slices.Concat(shapesOf(graph.F32), shapesOf(graph.F16))
+
+func shapesOf(cache graph.DType) []shape {
+	return []shape{
+		{1, 1, 8, 2, 256, 256, 0, false, cache},
+		{1, 1, 8, 2, 256, 256, 1300, false, cache},
+		{1, 1, 16, 2, 128, 128, 75, false, cache},
+		{2, 1, 6, 1, 64, 48, 511, false, cache},
+		{2, 5, 4, 2, 32, 16, 70, false, cache},
+		{1, 3, 4, 2, 48, 32, 61, false, cache},
+		{1, 67, 16, 2, 128, 128, 3, false, cache},
+		{1, 150, 4, 4, 80, 80, 600, false, cache},
+		{1, 40, 6, 2, 96, 96, 500, false, cache},
+		{1, 33, 5, 1, 16, 16, 30, false, cache},
+		{2, 1, 32, 1, 576, 512, 700, true, cache},
+		{1, 9, 3, 1, 80, 64, 60, true, cache},
+	}
 }
 
 // call makes the inputs of s, whose key and query parts are like a model's.
 func (s shape) call(t testing.TB, side int) *attn.Call {
 	r := rand.New(rand.NewPCG(uint64(s.T), uint64(s.past)))
-	floats := func(n int, scale float64) []float32 {
-		x := guard.Slices[float32](t, n)[side]
+	fill := func(x []float32, scale float64) []float32 {
 		for i := range x {
 			x[i] = float32(scale * r.NormFloat64())
 		}
 		return x
 	}
+	floats := func(n int, scale float64) []float32 { return fill(guard.Slices[float32](t, n)[side], scale) }
+	pool := func(n int, scale float64) []byte {
+		p := guard.Slices[byte](t, int(s.cache.Bytes(n)))[side]
+		if err := quant.Pack(s.cache, p, fill(make([]float32, n), scale)); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
 	C := s.past + s.T
 	P := s.B + 1
-	c := &attn.Call{B: s.B, T: s.T, H: s.H, G: s.G, K: s.K, V: s.V, P: P, C: C, Len: C, Latent: s.latent,
+	c := &attn.Call{B: s.B, T: s.T, H: s.H, G: s.G, K: s.K, V: s.V, P: P, C: C, Len: C, Cache: s.cache, Latent: s.latent,
 		Scale: float32(1 / math.Sqrt(float64(s.K))), PosStep: 4}
-	c.Keys = floats(P*C*s.G*s.K, 2)
+	c.Keys = pool(P*C*s.G*s.K, 2)
 	first := s.K - 16
 	if s.latent {
 		first = s.V
 	} else {
-		c.Values = floats(P*C*s.G*s.V, 1)
+		c.Values = pool(P*C*s.G*s.V, 1)
 	}
 	c.Q = []attn.Rows{
 		{Data: floats(s.B*s.T*s.H*first, 2), Seq: s.H * s.T * first, Token: first, Head: s.T * first},
@@ -95,8 +112,12 @@ func out(c *attn.Call, b, t, h int) []float32 {
 func want(c *attn.Call, b, t, h int) []float64 {
 	g := h / (c.H / c.G)
 	end := min(int(c.Pos[(b*c.T+t)*c.PosStep])+1, c.Len)
-	row := func(pool []float32, j, n int) []float32 {
-		return pool[((int(c.Slots[b])*c.C+j)*c.G+g)*n:][:n]
+	row := func(pool []byte, j, n int) []float32 {
+		x, size := make([]float32, n), int(c.Cache.Bytes(n))
+		if err := quant.Unpack(c.Cache, x, pool[((int(c.Slots[b])*c.C+j)*c.G+g)*size:][:size]); err != nil {
+			panic(err)
+		}
+		return x
 	}
 	var q []float32
 	for i, p := range c.Q {
@@ -159,10 +180,13 @@ func TestAttention(t *testing.T) {
 }
 
 func FuzzAttention(f *testing.F) {
-	f.Add(uint16(7), uint16(100), uint8(3), uint8(2), uint8(5), uint8(3), uint16(90), true)
-	f.Add(uint16(33), uint16(1), uint8(4), uint8(1), uint8(1), uint8(1), uint16(0), false)
-	f.Fuzz(func(t *testing.T, T, past uint16, r, G, key, value uint8, short uint16, latent bool) {
-		s := shape{B: 2, T: 1 + int(T%70), G: 1 + int(G%3), K: 16 * (2 + int(key%8)), past: int(past % 700), latent: latent}
+	f.Add(uint16(7), uint16(100), uint8(3), uint8(2), uint8(5), uint8(3), uint16(90), true, true)
+	f.Add(uint16(33), uint16(1), uint8(4), uint8(1), uint8(1), uint8(1), uint16(0), false, false)
+	f.Fuzz(func(t *testing.T, T, past uint16, r, G, key, value uint8, short uint16, latent, half bool) {
+		s := shape{B: 2, T: 1 + int(T%70), G: 1 + int(G%3), K: 16 * (2 + int(key%8)), past: int(past % 700), latent: latent, cache: graph.F32}
+		if half {
+			s.cache = graph.F16
+		}
 		s.H, s.V = s.G*(1+int(r%9)), 16*(1+int(value)%(s.K/16-1))
 		for _, set := range isa.Available() {
 			c := s.call(t, 0)
@@ -232,15 +256,12 @@ func TestSplits(t *testing.T) {
 // What a token does not see is not read: not even NaN there reaches it.
 func TestUnseen(t *testing.T) {
 	each(t, func(t *testing.T, k *attn.Kernels) {
-		s := shape{1, 20, 3, 1, 32, 32, 100, false}
+		s := shape{1, 20, 3, 1, 32, 32, 100, false, graph.F32}
 		c := s.call(t, 0)
 		run(k, c)
 		before := append([]float32{}, out(c, 0, 9, 1)...)
-		for i := range c.C - 110 {
-			at := (int(c.Slots[0])*c.C + 110 + i) * 32
-			for e := range 32 {
-				c.Keys[at+e], c.Values[at+e] = float32(math.NaN()), float32(math.Inf(1))
-			}
+		for i := 4 * 32 * (int(c.Slots[0])*c.C + 110); i < len(c.Keys); i++ { // NaN
+			c.Keys[i], c.Values[i] = 0xff, 0xff
 		}
 		c.Pos[0] = -1
 		run(k, c)
@@ -258,7 +279,7 @@ func TestUnseen(t *testing.T) {
 }
 
 func TestAllocations(t *testing.T) {
-	c := shapes[3].call(t, 0)
+	c := shapes[4].call(t, 0)
 	scratch, parts := make([]float32, c.Scratch()), make([]float32, c.Chunks()*c.Partial())
 	each(t, func(t *testing.T, k *attn.Kernels) {
 		if n := testing.AllocsPerRun(10, func() {
@@ -278,6 +299,7 @@ func TestCheck(t *testing.T) {
 		"odd key":         func(c *attn.Call) { c.K = 33 },
 		"odd value":       func(c *attn.Call) { c.V = 8 },
 		"long cache":      func(c *attn.Call) { c.Len = c.C + 1 },
+		"blocks":          func(c *attn.Call) { c.Cache = graph.Q8_0 },
 		"short keys":      func(c *attn.Call) { c.Keys = c.Keys[1:] },
 		"short values":    func(c *attn.Call) { c.Values = c.Values[1:] },
 		"latent too long": func(c *attn.Call) { c.Latent, c.V = true, c.K+16 },
@@ -292,12 +314,12 @@ func TestCheck(t *testing.T) {
 		"back":            func(c *attn.Call) { c.Q[1].Head = -16 },
 		"short output":    func(c *attn.Call) { c.Out.Data = c.Out.Data[1:] },
 	} {
-		c := shapes[3].call(t, 0)
+		c := shapes[4].call(t, 0)
 		if spoil(c); c.Check() == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
-	c := shapes[3].call(t, 0)
+	c := shapes[4].call(t, 0)
 	c.K = 33
 	if err := c.Check(); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("keys of 33 elements: %v", err)

@@ -2,84 +2,114 @@
 
 package attn
 
-// scoresAVX2 sets s[i][j] = q[i]·k[j] for 4 queries and n keys of d elements, a multiple of 16.
-// q is [d/16][4][16], a key starts stride elements after the one before it, and a
-// row of s is 64 long, of which up to 3 elements past n are written.
+// scoresAVX2 sets s[j][i] = q[i]·k[j] for 4 queries and n keys of d elements of F32, a multiple of 16.
+// q is [d/16][4][16], a key starts stride bytes after the one before it. Up to 3 rows
+// of s past n are written.
 //
 //go:noescape
-func scoresAVX2(s *float32, q *float32, k *float32, n int, d int, stride int)
+func scoresAVX2(s *float32, q *float32, k *byte, n int, d int, stride int)
 
-// scoresAheadAVX2 sets s[i][j] = q[i]·k[j] for 4 queries and n keys of d elements, a multiple of 16.
-// q is [d/16][4][16], a key starts stride elements after the one before it, and a
-// row of s is 64 long, of which up to 3 elements past n are written.
-// The values of a key lie values bytes from it.
+// scoresF32AVX2 sets s[j][i] = q[i]·k[j] for 4 queries and n keys of d elements of F32, a multiple of 16.
+// q is [d/16][4][16], a key starts stride bytes after the one before it. Up to 3 rows
+// of s past n are written.
+// It asks for the keys that follow.
 //
 //go:noescape
-func scoresAheadAVX2(s *float32, q *float32, k *float32, n int, d int, stride int, values int)
+func scoresF32AVX2(s *float32, q *float32, k *byte, n int, d int, stride int)
 
-// softmax1AVX2 takes n products of each row of s, of which scale·s are the scores, into the
-// running maxima m and sums l: s becomes e^(scale·s-m) with the new m, and c what
-// the sums before are worth, e^(old m - m). A row of s is 64 long.
+// scoresF16AVX2 sets s[j][i] = q[i]·k[j] for 4 queries and n keys of d elements of F16, a multiple of 16.
+// q is [d/16][4][16], a key starts stride bytes after the one before it. Up to 3 rows
+// of s past n are written.
+// It asks for the keys that follow.
 //
 //go:noescape
-func softmax1AVX2(s *float32, n int, m *float32, l *float32, c *float32, scale float32)
+func scoresF16AVX2(s *float32, q *float32, k *byte, n int, d int, stride int)
 
-// softmax4AVX2 takes n products of each row of s, of which scale·s are the scores, into the
-// running maxima m and sums l: s becomes e^(scale·s-m) with the new m, and c what
-// the sums before are worth, e^(old m - m). A row of s is 64 long.
+// softmaxAVX2 takes the scores s [n][4] of four queries into their running maxima m and
+// sums l: s becomes e^(s-m) with the new m, and c what the sums before are worth,
+// e^(old m - m).
 //
 //go:noescape
-func softmax4AVX2(s *float32, n int, m *float32, l *float32, c *float32, scale float32)
+func softmaxAVX2(s *float32, n int, m *float32, l *float32, c *float32)
 
-// values1AVX2 sets o[i] = c[i]·o[i] + Σ_j s[i][j]·v[j] for n positions and d elements, a multiple of 16.
-// A row of s is 64 long, a row of o ostride and one of v vstride.
+// values1AVX2 sets o[i] = c[i]·o[i] + Σ_j s[j][i]·v[j] for 1 of 4 queries, n positions and d elements of F32,
+// a multiple of 16. A row of o is d long, one of v starts stride bytes after the one before it.
 //
 //go:noescape
-func values1AVX2(o *float32, s *float32, c *float32, v *float32, n int, d int, ostride int, vstride int)
+func values1AVX2(o *float32, s *float32, c *float32, v *byte, n int, d int, stride int)
 
-// values4AVX2 sets o[i] = c[i]·o[i] + Σ_j s[i][j]·v[j] for n positions and d elements, a multiple of 16.
-// A row of s is 64 long, a row of o ostride and one of v vstride.
+// values4AVX2 sets o[i] = c[i]·o[i] + Σ_j s[j][i]·v[j] for 4 of 4 queries, n positions and d elements of F32,
+// a multiple of 16. A row of o is d long, one of v starts stride bytes after the one before it.
 //
 //go:noescape
-func values4AVX2(o *float32, s *float32, c *float32, v *float32, n int, d int, ostride int, vstride int)
+func values4AVX2(o *float32, s *float32, c *float32, v *byte, n int, d int, stride int)
 
-// scoresAVX512 sets s[i][j] = q[i]·k[j] for 4 queries and n keys of d elements, a multiple of 16.
-// q is [d/16][4][16], a key starts stride elements after the one before it, and a
-// row of s is 64 long, of which up to 3 elements past n are written.
+// valuesF32AVX2 sets o[i] = c[i]·o[i] + Σ_j s[j][i]·v[j] for 4 of 4 queries, n positions and d elements of F32,
+// a multiple of 16. A row of o is d long, one of v starts stride bytes after the one before it.
+// It asks for the values that follow.
 //
 //go:noescape
-func scoresAVX512(s *float32, q *float32, k *float32, n int, d int, stride int)
+func valuesF32AVX2(o *float32, s *float32, c *float32, v *byte, n int, d int, stride int)
 
-// scoresAheadAVX512 sets s[i][j] = q[i]·k[j] for 4 queries and n keys of d elements, a multiple of 16.
-// q is [d/16][4][16], a key starts stride elements after the one before it, and a
-// row of s is 64 long, of which up to 3 elements past n are written.
-// The values of a key lie values bytes from it.
+// valuesF16AVX2 sets o[i] = c[i]·o[i] + Σ_j s[j][i]·v[j] for 4 of 4 queries, n positions and d elements of F16,
+// a multiple of 16. A row of o is d long, one of v starts stride bytes after the one before it.
+// It asks for the values that follow.
 //
 //go:noescape
-func scoresAheadAVX512(s *float32, q *float32, k *float32, n int, d int, stride int, values int)
+func valuesF16AVX2(o *float32, s *float32, c *float32, v *byte, n int, d int, stride int)
 
-// softmax1AVX512 takes n products of each row of s, of which scale·s are the scores, into the
-// running maxima m and sums l: s becomes e^(scale·s-m) with the new m, and c what
-// the sums before are worth, e^(old m - m). A row of s is 64 long.
+// scoresAVX512 sets s[j][i] = q[i]·k[j] for 4 queries and n keys of d elements of F32, a multiple of 16.
+// q is [d/16][4][16], a key starts stride bytes after the one before it. Up to 3 rows
+// of s past n are written.
 //
 //go:noescape
-func softmax1AVX512(s *float32, n int, m *float32, l *float32, c *float32, scale float32)
+func scoresAVX512(s *float32, q *float32, k *byte, n int, d int, stride int)
 
-// softmax4AVX512 takes n products of each row of s, of which scale·s are the scores, into the
-// running maxima m and sums l: s becomes e^(scale·s-m) with the new m, and c what
-// the sums before are worth, e^(old m - m). A row of s is 64 long.
+// scoresF32AVX512 sets s[j][i] = q[i]·k[j] for 4 queries and n keys of d elements of F32, a multiple of 16.
+// q is [d/16][4][16], a key starts stride bytes after the one before it. Up to 3 rows
+// of s past n are written.
+// It asks for the keys that follow.
 //
 //go:noescape
-func softmax4AVX512(s *float32, n int, m *float32, l *float32, c *float32, scale float32)
+func scoresF32AVX512(s *float32, q *float32, k *byte, n int, d int, stride int)
 
-// values1AVX512 sets o[i] = c[i]·o[i] + Σ_j s[i][j]·v[j] for n positions and d elements, a multiple of 16.
-// A row of s is 64 long, a row of o ostride and one of v vstride.
+// scoresF16AVX512 sets s[j][i] = q[i]·k[j] for 4 queries and n keys of d elements of F16, a multiple of 16.
+// q is [d/16][4][16], a key starts stride bytes after the one before it. Up to 3 rows
+// of s past n are written.
+// It asks for the keys that follow.
 //
 //go:noescape
-func values1AVX512(o *float32, s *float32, c *float32, v *float32, n int, d int, ostride int, vstride int)
+func scoresF16AVX512(s *float32, q *float32, k *byte, n int, d int, stride int)
 
-// values4AVX512 sets o[i] = c[i]·o[i] + Σ_j s[i][j]·v[j] for n positions and d elements, a multiple of 16.
-// A row of s is 64 long, a row of o ostride and one of v vstride.
+// softmaxAVX512 takes the scores s [n][4] of four queries into their running maxima m and
+// sums l: s becomes e^(s-m) with the new m, and c what the sums before are worth,
+// e^(old m - m).
 //
 //go:noescape
-func values4AVX512(o *float32, s *float32, c *float32, v *float32, n int, d int, ostride int, vstride int)
+func softmaxAVX512(s *float32, n int, m *float32, l *float32, c *float32)
+
+// values1AVX512 sets o[i] = c[i]·o[i] + Σ_j s[j][i]·v[j] for 1 of 4 queries, n positions and d elements of F32,
+// a multiple of 16. A row of o is d long, one of v starts stride bytes after the one before it.
+//
+//go:noescape
+func values1AVX512(o *float32, s *float32, c *float32, v *byte, n int, d int, stride int)
+
+// values4AVX512 sets o[i] = c[i]·o[i] + Σ_j s[j][i]·v[j] for 4 of 4 queries, n positions and d elements of F32,
+// a multiple of 16. A row of o is d long, one of v starts stride bytes after the one before it.
+//
+//go:noescape
+func values4AVX512(o *float32, s *float32, c *float32, v *byte, n int, d int, stride int)
+
+// valuesF32AVX512 sets o[i] = c[i]·o[i] + Σ_j s[j][i]·v[j] for 4 of 4 queries, n positions and d elements of F32,
+// a multiple of 16. A row of o is d long, one of v starts stride bytes after the one before it.
+// It asks for the values that follow.
+//
+//go:noescape
+func valuesF32AVX512(o *float32, s *float32, c *float32, v *byte, n int, d int, stride int)
+
+// valuesF16AVX512 sets o[i] = c[i]·o[i] + Σ_j s[j][i]·v[j] for 4 of 4 queries, n positions and d elements of F16,
+// a multiple of 16. A row of o is d long, one of v starts stride bytes after the one before it.
+// It asks for the values that follow.
+//
+//go:noescape
+func valuesF16AVX512(o *float32, s *float32, c *float32, v *byte, n int, d int, stride int)

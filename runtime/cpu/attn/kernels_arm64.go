@@ -2,43 +2,58 @@
 
 package attn
 
-// scoresNEON sets s[i][j] = q[i]·k[j] for 4 queries and n keys of d elements, a multiple of 16.
-// q is [d/16][4][16], a key starts stride elements after the one before it, and a
-// row of s is 64 long, of which up to 3 elements past n are written.
+// scoresNEON sets s[j][i] = q[i]·k[j] for 4 queries and n keys of d elements of F32, a multiple of 16.
+// q is [d/16][4][16], a key starts stride bytes after the one before it. Up to 3 rows
+// of s past n are written.
 //
 //go:noescape
-func scoresNEON(s *float32, q *float32, k *float32, n int, d int, stride int)
+func scoresNEON(s *float32, q *float32, k *byte, n int, d int, stride int)
 
-// scoresAheadNEON sets s[i][j] = q[i]·k[j] for 4 queries and n keys of d elements, a multiple of 16.
-// q is [d/16][4][16], a key starts stride elements after the one before it, and a
-// row of s is 64 long, of which up to 3 elements past n are written.
-// The values of a key lie values bytes from it.
+// scoresF32NEON sets s[j][i] = q[i]·k[j] for 4 queries and n keys of d elements of F32, a multiple of 16.
+// q is [d/16][4][16], a key starts stride bytes after the one before it. Up to 3 rows
+// of s past n are written.
+// It asks for the keys that follow.
 //
 //go:noescape
-func scoresAheadNEON(s *float32, q *float32, k *float32, n int, d int, stride int, values int)
+func scoresF32NEON(s *float32, q *float32, k *byte, n int, d int, stride int)
 
-// softmax1NEON takes n products of each row of s, of which scale·s are the scores, into the
-// running maxima m and sums l: s becomes e^(scale·s-m) with the new m, and c what
-// the sums before are worth, e^(old m - m). A row of s is 64 long.
+// scoresF16NEON sets s[j][i] = q[i]·k[j] for 4 queries and n keys of d elements of F16, a multiple of 16.
+// q is [d/16][4][16], a key starts stride bytes after the one before it. Up to 3 rows
+// of s past n are written.
+// It asks for the keys that follow.
 //
 //go:noescape
-func softmax1NEON(s *float32, n int, m *float32, l *float32, c *float32, scale float32)
+func scoresF16NEON(s *float32, q *float32, k *byte, n int, d int, stride int)
 
-// softmax4NEON takes n products of each row of s, of which scale·s are the scores, into the
-// running maxima m and sums l: s becomes e^(scale·s-m) with the new m, and c what
-// the sums before are worth, e^(old m - m). A row of s is 64 long.
+// softmaxNEON takes the scores s [n][4] of four queries into their running maxima m and
+// sums l: s becomes e^(s-m) with the new m, and c what the sums before are worth,
+// e^(old m - m).
 //
 //go:noescape
-func softmax4NEON(s *float32, n int, m *float32, l *float32, c *float32, scale float32)
+func softmaxNEON(s *float32, n int, m *float32, l *float32, c *float32)
 
-// values1NEON sets o[i] = c[i]·o[i] + Σ_j s[i][j]·v[j] for n positions and d elements, a multiple of 16.
-// A row of s is 64 long, a row of o ostride and one of v vstride.
+// values1NEON sets o[i] = c[i]·o[i] + Σ_j s[j][i]·v[j] for 1 of 4 queries, n positions and d elements of F32,
+// a multiple of 16. A row of o is d long, one of v starts stride bytes after the one before it.
 //
 //go:noescape
-func values1NEON(o *float32, s *float32, c *float32, v *float32, n int, d int, ostride int, vstride int)
+func values1NEON(o *float32, s *float32, c *float32, v *byte, n int, d int, stride int)
 
-// values4NEON sets o[i] = c[i]·o[i] + Σ_j s[i][j]·v[j] for n positions and d elements, a multiple of 16.
-// A row of s is 64 long, a row of o ostride and one of v vstride.
+// values4NEON sets o[i] = c[i]·o[i] + Σ_j s[j][i]·v[j] for 4 of 4 queries, n positions and d elements of F32,
+// a multiple of 16. A row of o is d long, one of v starts stride bytes after the one before it.
 //
 //go:noescape
-func values4NEON(o *float32, s *float32, c *float32, v *float32, n int, d int, ostride int, vstride int)
+func values4NEON(o *float32, s *float32, c *float32, v *byte, n int, d int, stride int)
+
+// valuesF32NEON sets o[i] = c[i]·o[i] + Σ_j s[j][i]·v[j] for 4 of 4 queries, n positions and d elements of F32,
+// a multiple of 16. A row of o is d long, one of v starts stride bytes after the one before it.
+// It asks for the values that follow.
+//
+//go:noescape
+func valuesF32NEON(o *float32, s *float32, c *float32, v *byte, n int, d int, stride int)
+
+// valuesF16NEON sets o[i] = c[i]·o[i] + Σ_j s[j][i]·v[j] for 4 of 4 queries, n positions and d elements of F16,
+// a multiple of 16. A row of o is d long, one of v starts stride bytes after the one before it.
+// It asks for the values that follow.
+//
+//go:noescape
+func valuesF16NEON(o *float32, s *float32, c *float32, v *byte, n int, d int, stride int)

@@ -2,7 +2,7 @@
 
 #include "textflag.h"
 
-// func scoresNEON(s *float32, q *float32, k *float32, n int, d int, stride int) 
+// func scoresNEON(s *float32, q *float32, k *byte, n int, d int, stride int) 
 TEXT ·scoresNEON(SB), NOSPLIT, $0-48
 	MOVD s+0(FP), R0
 	MOVD q+8(FP), R1
@@ -10,8 +10,7 @@ TEXT ·scoresNEON(SB), NOSPLIT, $0-48
 	MOVD n+24(FP), R3
 	MOVD d+32(FP), R4
 	MOVD stride+40(FP), R5
-	LSL $2, R5, R5
-keys1:
+next1:
 	MOVD R2, R6
 	MOVD R6, R7
 	CMP $1, R3
@@ -53,23 +52,23 @@ step5:
 	FMOVQ 0(R9), F19
 	FMOVQ 0(R10), F20
 	WORD $0x4e34ce00 // fmla v0, v16, v20
-	WORD $0x4e34ce21 // fmla v1, v17, v20
-	WORD $0x4e34ce42 // fmla v2, v18, v20
-	WORD $0x4e34ce63 // fmla v3, v19, v20
+	WORD $0x4e34ce24 // fmla v4, v17, v20
+	WORD $0x4e34ce48 // fmla v8, v18, v20
+	WORD $0x4e34ce6c // fmla v12, v19, v20
 	FMOVQ 64(R10), F21
-	WORD $0x4e35ce04 // fmla v4, v16, v21
+	WORD $0x4e35ce01 // fmla v1, v16, v21
 	WORD $0x4e35ce25 // fmla v5, v17, v21
-	WORD $0x4e35ce46 // fmla v6, v18, v21
-	WORD $0x4e35ce67 // fmla v7, v19, v21
+	WORD $0x4e35ce49 // fmla v9, v18, v21
+	WORD $0x4e35ce6d // fmla v13, v19, v21
 	FMOVQ 128(R10), F22
-	WORD $0x4e36ce08 // fmla v8, v16, v22
-	WORD $0x4e36ce29 // fmla v9, v17, v22
+	WORD $0x4e36ce02 // fmla v2, v16, v22
+	WORD $0x4e36ce26 // fmla v6, v17, v22
 	WORD $0x4e36ce4a // fmla v10, v18, v22
-	WORD $0x4e36ce6b // fmla v11, v19, v22
+	WORD $0x4e36ce6e // fmla v14, v19, v22
 	FMOVQ 192(R10), F23
-	WORD $0x4e37ce0c // fmla v12, v16, v23
-	WORD $0x4e37ce2d // fmla v13, v17, v23
-	WORD $0x4e37ce4e // fmla v14, v18, v23
+	WORD $0x4e37ce03 // fmla v3, v16, v23
+	WORD $0x4e37ce27 // fmla v7, v17, v23
+	WORD $0x4e37ce4b // fmla v11, v18, v23
 	WORD $0x4e37ce6f // fmla v15, v19, v23
 	FMOVQ 16(R6), F24
 	FMOVQ 16(R7), F25
@@ -77,23 +76,23 @@ step5:
 	FMOVQ 16(R9), F27
 	FMOVQ 16(R10), F28
 	WORD $0x4e3ccf00 // fmla v0, v24, v28
-	WORD $0x4e3ccf21 // fmla v1, v25, v28
-	WORD $0x4e3ccf42 // fmla v2, v26, v28
-	WORD $0x4e3ccf63 // fmla v3, v27, v28
+	WORD $0x4e3ccf24 // fmla v4, v25, v28
+	WORD $0x4e3ccf48 // fmla v8, v26, v28
+	WORD $0x4e3ccf6c // fmla v12, v27, v28
 	FMOVQ 80(R10), F29
-	WORD $0x4e3dcf04 // fmla v4, v24, v29
+	WORD $0x4e3dcf01 // fmla v1, v24, v29
 	WORD $0x4e3dcf25 // fmla v5, v25, v29
-	WORD $0x4e3dcf46 // fmla v6, v26, v29
-	WORD $0x4e3dcf67 // fmla v7, v27, v29
+	WORD $0x4e3dcf49 // fmla v9, v26, v29
+	WORD $0x4e3dcf6d // fmla v13, v27, v29
 	FMOVQ 144(R10), F30
-	WORD $0x4e3ecf08 // fmla v8, v24, v30
-	WORD $0x4e3ecf29 // fmla v9, v25, v30
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
+	WORD $0x4e3ecf26 // fmla v6, v25, v30
 	WORD $0x4e3ecf4a // fmla v10, v26, v30
-	WORD $0x4e3ecf6b // fmla v11, v27, v30
+	WORD $0x4e3ecf6e // fmla v14, v27, v30
 	FMOVQ 208(R10), F31
-	WORD $0x4e3fcf0c // fmla v12, v24, v31
-	WORD $0x4e3fcf2d // fmla v13, v25, v31
-	WORD $0x4e3fcf4e // fmla v14, v26, v31
+	WORD $0x4e3fcf03 // fmla v3, v24, v31
+	WORD $0x4e3fcf27 // fmla v7, v25, v31
+	WORD $0x4e3fcf4b // fmla v11, v26, v31
 	WORD $0x4e3fcf6f // fmla v15, v27, v31
 	FMOVQ 32(R6), F20
 	FMOVQ 32(R7), F21
@@ -101,23 +100,23 @@ step5:
 	FMOVQ 32(R9), F16
 	FMOVQ 32(R10), F17
 	WORD $0x4e31ce80 // fmla v0, v20, v17
-	WORD $0x4e31cea1 // fmla v1, v21, v17
-	WORD $0x4e31cec2 // fmla v2, v22, v17
-	WORD $0x4e31ce03 // fmla v3, v16, v17
+	WORD $0x4e31cea4 // fmla v4, v21, v17
+	WORD $0x4e31cec8 // fmla v8, v22, v17
+	WORD $0x4e31ce0c // fmla v12, v16, v17
 	FMOVQ 96(R10), F18
-	WORD $0x4e32ce84 // fmla v4, v20, v18
+	WORD $0x4e32ce81 // fmla v1, v20, v18
 	WORD $0x4e32cea5 // fmla v5, v21, v18
-	WORD $0x4e32cec6 // fmla v6, v22, v18
-	WORD $0x4e32ce07 // fmla v7, v16, v18
+	WORD $0x4e32cec9 // fmla v9, v22, v18
+	WORD $0x4e32ce0d // fmla v13, v16, v18
 	FMOVQ 160(R10), F19
-	WORD $0x4e33ce88 // fmla v8, v20, v19
-	WORD $0x4e33cea9 // fmla v9, v21, v19
+	WORD $0x4e33ce82 // fmla v2, v20, v19
+	WORD $0x4e33cea6 // fmla v6, v21, v19
 	WORD $0x4e33ceca // fmla v10, v22, v19
-	WORD $0x4e33ce0b // fmla v11, v16, v19
+	WORD $0x4e33ce0e // fmla v14, v16, v19
 	FMOVQ 224(R10), F23
-	WORD $0x4e37ce8c // fmla v12, v20, v23
-	WORD $0x4e37cead // fmla v13, v21, v23
-	WORD $0x4e37cece // fmla v14, v22, v23
+	WORD $0x4e37ce83 // fmla v3, v20, v23
+	WORD $0x4e37cea7 // fmla v7, v21, v23
+	WORD $0x4e37cecb // fmla v11, v22, v23
 	WORD $0x4e37ce0f // fmla v15, v16, v23
 	FMOVQ 48(R6), F28
 	FMOVQ 48(R7), F29
@@ -125,23 +124,23 @@ step5:
 	FMOVQ 48(R9), F24
 	FMOVQ 48(R10), F25
 	WORD $0x4e39cf80 // fmla v0, v28, v25
-	WORD $0x4e39cfa1 // fmla v1, v29, v25
-	WORD $0x4e39cfc2 // fmla v2, v30, v25
-	WORD $0x4e39cf03 // fmla v3, v24, v25
+	WORD $0x4e39cfa4 // fmla v4, v29, v25
+	WORD $0x4e39cfc8 // fmla v8, v30, v25
+	WORD $0x4e39cf0c // fmla v12, v24, v25
 	FMOVQ 112(R10), F26
-	WORD $0x4e3acf84 // fmla v4, v28, v26
+	WORD $0x4e3acf81 // fmla v1, v28, v26
 	WORD $0x4e3acfa5 // fmla v5, v29, v26
-	WORD $0x4e3acfc6 // fmla v6, v30, v26
-	WORD $0x4e3acf07 // fmla v7, v24, v26
+	WORD $0x4e3acfc9 // fmla v9, v30, v26
+	WORD $0x4e3acf0d // fmla v13, v24, v26
 	FMOVQ 176(R10), F27
-	WORD $0x4e3bcf88 // fmla v8, v28, v27
-	WORD $0x4e3bcfa9 // fmla v9, v29, v27
+	WORD $0x4e3bcf82 // fmla v2, v28, v27
+	WORD $0x4e3bcfa6 // fmla v6, v29, v27
 	WORD $0x4e3bcfca // fmla v10, v30, v27
-	WORD $0x4e3bcf0b // fmla v11, v24, v27
+	WORD $0x4e3bcf0e // fmla v14, v24, v27
 	FMOVQ 240(R10), F31
-	WORD $0x4e3fcf8c // fmla v12, v28, v31
-	WORD $0x4e3fcfad // fmla v13, v29, v31
-	WORD $0x4e3fcfce // fmla v14, v30, v31
+	WORD $0x4e3fcf83 // fmla v3, v28, v31
+	WORD $0x4e3fcfa7 // fmla v7, v29, v31
+	WORD $0x4e3fcfcb // fmla v11, v30, v31
 	WORD $0x4e3fcf0f // fmla v15, v24, v31
 	ADD $64, R6
 	ADD $64, R7
@@ -158,54 +157,52 @@ step5:
 	WORD $0x6e25d492 // faddp v18, v4, v5
 	WORD $0x6e27d4d3 // faddp v19, v6, v7
 	WORD $0x6e33d652 // faddp v18, v18, v19
-	FMOVQ F18, 256(R0)
+	FMOVQ F18, 16(R0)
 	WORD $0x6e29d514 // faddp v20, v8, v9
 	WORD $0x6e2bd555 // faddp v21, v10, v11
 	WORD $0x6e35d694 // faddp v20, v20, v21
-	FMOVQ F20, 512(R0)
+	FMOVQ F20, 32(R0)
 	WORD $0x6e2dd596 // faddp v22, v12, v13
 	WORD $0x6e2fd5d7 // faddp v23, v14, v15
 	WORD $0x6e37d6d6 // faddp v22, v22, v23
-	FMOVQ F22, 768(R0)
+	FMOVQ F22, 48(R0)
 	ADD R5, R2
 	ADD R5, R2
 	ADD R5, R2
 	ADD R5, R2
-	ADD $16, R0
+	ADD $64, R0
 	ADD $-4, R3
 	CMP $0, R3
-	BGT keys1
+	BGT next1
 	RET
 
-// func scoresAheadNEON(s *float32, q *float32, k *float32, n int, d int, stride int, values int) 
-TEXT ·scoresAheadNEON(SB), NOSPLIT, $0-56
+// func scoresF32NEON(s *float32, q *float32, k *byte, n int, d int, stride int) 
+TEXT ·scoresF32NEON(SB), NOSPLIT, $0-48
 	MOVD s+0(FP), R0
 	MOVD q+8(FP), R1
 	MOVD k+16(FP), R2
 	MOVD n+24(FP), R3
 	MOVD d+32(FP), R4
 	MOVD stride+40(FP), R5
-	LSL $2, R5, R5
-	MOVD values+48(FP), R6
-keys6:
-	MOVD R2, R7
-	MOVD R7, R8
+next6:
+	MOVD R2, R6
+	MOVD R6, R7
 	CMP $1, R3
 	BLE last7
-	ADD R5, R8
+	ADD R5, R7
 last7:
-	MOVD R8, R9
+	MOVD R7, R8
 	CMP $2, R3
 	BLE last8
-	ADD R5, R9
+	ADD R5, R8
 last8:
-	MOVD R9, R10
+	MOVD R8, R9
 	CMP $3, R3
 	BLE last9
-	ADD R5, R10
+	ADD R5, R9
 last9:
-	MOVD R1, R11
-	MOVD R4, R12
+	MOVD R1, R10
+	MOVD R4, R11
 	WORD $0x6e201c00 // eor v0, v0, v0
 	WORD $0x6e211c21 // eor v1, v1, v1
 	WORD $0x6e221c42 // eor v2, v2, v2
@@ -223,125 +220,117 @@ last9:
 	WORD $0x6e2e1dce // eor v14, v14, v14
 	WORD $0x6e2f1def // eor v15, v15, v15
 step10:
-	FMOVQ 0(R7), F16
-	FMOVQ 0(R8), F17
-	FMOVQ 0(R9), F18
-	FMOVQ 0(R10), F19
-	FMOVQ 0(R11), F20
+	FMOVQ 0(R6), F16
+	FMOVQ 0(R7), F17
+	FMOVQ 0(R8), F18
+	FMOVQ 0(R9), F19
+	FMOVQ 0(R10), F20
 	WORD $0x4e34ce00 // fmla v0, v16, v20
-	WORD $0x4e34ce21 // fmla v1, v17, v20
-	WORD $0x4e34ce42 // fmla v2, v18, v20
-	WORD $0x4e34ce63 // fmla v3, v19, v20
-	FMOVQ 64(R11), F21
-	WORD $0x4e35ce04 // fmla v4, v16, v21
+	WORD $0x4e34ce24 // fmla v4, v17, v20
+	WORD $0x4e34ce48 // fmla v8, v18, v20
+	WORD $0x4e34ce6c // fmla v12, v19, v20
+	FMOVQ 64(R10), F21
+	WORD $0x4e35ce01 // fmla v1, v16, v21
 	WORD $0x4e35ce25 // fmla v5, v17, v21
-	WORD $0x4e35ce46 // fmla v6, v18, v21
-	WORD $0x4e35ce67 // fmla v7, v19, v21
-	FMOVQ 128(R11), F22
-	WORD $0x4e36ce08 // fmla v8, v16, v22
-	WORD $0x4e36ce29 // fmla v9, v17, v22
+	WORD $0x4e35ce49 // fmla v9, v18, v21
+	WORD $0x4e35ce6d // fmla v13, v19, v21
+	FMOVQ 128(R10), F22
+	WORD $0x4e36ce02 // fmla v2, v16, v22
+	WORD $0x4e36ce26 // fmla v6, v17, v22
 	WORD $0x4e36ce4a // fmla v10, v18, v22
-	WORD $0x4e36ce6b // fmla v11, v19, v22
-	FMOVQ 192(R11), F23
-	WORD $0x4e37ce0c // fmla v12, v16, v23
-	WORD $0x4e37ce2d // fmla v13, v17, v23
-	WORD $0x4e37ce4e // fmla v14, v18, v23
+	WORD $0x4e36ce6e // fmla v14, v19, v22
+	FMOVQ 192(R10), F23
+	WORD $0x4e37ce03 // fmla v3, v16, v23
+	WORD $0x4e37ce27 // fmla v7, v17, v23
+	WORD $0x4e37ce4b // fmla v11, v18, v23
 	WORD $0x4e37ce6f // fmla v15, v19, v23
-	FMOVQ 16(R7), F24
-	FMOVQ 16(R8), F25
-	FMOVQ 16(R9), F26
-	FMOVQ 16(R10), F27
-	FMOVQ 16(R11), F28
+	FMOVQ 16(R6), F24
+	FMOVQ 16(R7), F25
+	FMOVQ 16(R8), F26
+	FMOVQ 16(R9), F27
+	FMOVQ 16(R10), F28
 	WORD $0x4e3ccf00 // fmla v0, v24, v28
-	WORD $0x4e3ccf21 // fmla v1, v25, v28
-	WORD $0x4e3ccf42 // fmla v2, v26, v28
-	WORD $0x4e3ccf63 // fmla v3, v27, v28
-	FMOVQ 80(R11), F29
-	WORD $0x4e3dcf04 // fmla v4, v24, v29
+	WORD $0x4e3ccf24 // fmla v4, v25, v28
+	WORD $0x4e3ccf48 // fmla v8, v26, v28
+	WORD $0x4e3ccf6c // fmla v12, v27, v28
+	FMOVQ 80(R10), F29
+	WORD $0x4e3dcf01 // fmla v1, v24, v29
 	WORD $0x4e3dcf25 // fmla v5, v25, v29
-	WORD $0x4e3dcf46 // fmla v6, v26, v29
-	WORD $0x4e3dcf67 // fmla v7, v27, v29
-	FMOVQ 144(R11), F30
-	WORD $0x4e3ecf08 // fmla v8, v24, v30
-	WORD $0x4e3ecf29 // fmla v9, v25, v30
+	WORD $0x4e3dcf49 // fmla v9, v26, v29
+	WORD $0x4e3dcf6d // fmla v13, v27, v29
+	FMOVQ 144(R10), F30
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
+	WORD $0x4e3ecf26 // fmla v6, v25, v30
 	WORD $0x4e3ecf4a // fmla v10, v26, v30
-	WORD $0x4e3ecf6b // fmla v11, v27, v30
-	FMOVQ 208(R11), F31
-	WORD $0x4e3fcf0c // fmla v12, v24, v31
-	WORD $0x4e3fcf2d // fmla v13, v25, v31
-	WORD $0x4e3fcf4e // fmla v14, v26, v31
+	WORD $0x4e3ecf6e // fmla v14, v27, v30
+	FMOVQ 208(R10), F31
+	WORD $0x4e3fcf03 // fmla v3, v24, v31
+	WORD $0x4e3fcf27 // fmla v7, v25, v31
+	WORD $0x4e3fcf4b // fmla v11, v26, v31
 	WORD $0x4e3fcf6f // fmla v15, v27, v31
-	FMOVQ 32(R7), F20
-	FMOVQ 32(R8), F21
-	FMOVQ 32(R9), F22
-	FMOVQ 32(R10), F16
-	FMOVQ 32(R11), F17
+	FMOVQ 32(R6), F20
+	FMOVQ 32(R7), F21
+	FMOVQ 32(R8), F22
+	FMOVQ 32(R9), F16
+	FMOVQ 32(R10), F17
 	WORD $0x4e31ce80 // fmla v0, v20, v17
-	WORD $0x4e31cea1 // fmla v1, v21, v17
-	WORD $0x4e31cec2 // fmla v2, v22, v17
-	WORD $0x4e31ce03 // fmla v3, v16, v17
-	FMOVQ 96(R11), F18
-	WORD $0x4e32ce84 // fmla v4, v20, v18
+	WORD $0x4e31cea4 // fmla v4, v21, v17
+	WORD $0x4e31cec8 // fmla v8, v22, v17
+	WORD $0x4e31ce0c // fmla v12, v16, v17
+	FMOVQ 96(R10), F18
+	WORD $0x4e32ce81 // fmla v1, v20, v18
 	WORD $0x4e32cea5 // fmla v5, v21, v18
-	WORD $0x4e32cec6 // fmla v6, v22, v18
-	WORD $0x4e32ce07 // fmla v7, v16, v18
-	FMOVQ 160(R11), F19
-	WORD $0x4e33ce88 // fmla v8, v20, v19
-	WORD $0x4e33cea9 // fmla v9, v21, v19
+	WORD $0x4e32cec9 // fmla v9, v22, v18
+	WORD $0x4e32ce0d // fmla v13, v16, v18
+	FMOVQ 160(R10), F19
+	WORD $0x4e33ce82 // fmla v2, v20, v19
+	WORD $0x4e33cea6 // fmla v6, v21, v19
 	WORD $0x4e33ceca // fmla v10, v22, v19
-	WORD $0x4e33ce0b // fmla v11, v16, v19
-	FMOVQ 224(R11), F23
-	WORD $0x4e37ce8c // fmla v12, v20, v23
-	WORD $0x4e37cead // fmla v13, v21, v23
-	WORD $0x4e37cece // fmla v14, v22, v23
+	WORD $0x4e33ce0e // fmla v14, v16, v19
+	FMOVQ 224(R10), F23
+	WORD $0x4e37ce83 // fmla v3, v20, v23
+	WORD $0x4e37cea7 // fmla v7, v21, v23
+	WORD $0x4e37cecb // fmla v11, v22, v23
 	WORD $0x4e37ce0f // fmla v15, v16, v23
-	FMOVQ 48(R7), F28
-	FMOVQ 48(R8), F29
-	FMOVQ 48(R9), F30
-	FMOVQ 48(R10), F24
-	FMOVQ 48(R11), F25
+	FMOVQ 48(R6), F28
+	FMOVQ 48(R7), F29
+	FMOVQ 48(R8), F30
+	FMOVQ 48(R9), F24
+	FMOVQ 48(R10), F25
 	WORD $0x4e39cf80 // fmla v0, v28, v25
-	WORD $0x4e39cfa1 // fmla v1, v29, v25
-	WORD $0x4e39cfc2 // fmla v2, v30, v25
-	WORD $0x4e39cf03 // fmla v3, v24, v25
-	FMOVQ 112(R11), F26
-	WORD $0x4e3acf84 // fmla v4, v28, v26
+	WORD $0x4e39cfa4 // fmla v4, v29, v25
+	WORD $0x4e39cfc8 // fmla v8, v30, v25
+	WORD $0x4e39cf0c // fmla v12, v24, v25
+	FMOVQ 112(R10), F26
+	WORD $0x4e3acf81 // fmla v1, v28, v26
 	WORD $0x4e3acfa5 // fmla v5, v29, v26
-	WORD $0x4e3acfc6 // fmla v6, v30, v26
-	WORD $0x4e3acf07 // fmla v7, v24, v26
-	FMOVQ 176(R11), F27
-	WORD $0x4e3bcf88 // fmla v8, v28, v27
-	WORD $0x4e3bcfa9 // fmla v9, v29, v27
+	WORD $0x4e3acfc9 // fmla v9, v30, v26
+	WORD $0x4e3acf0d // fmla v13, v24, v26
+	FMOVQ 176(R10), F27
+	WORD $0x4e3bcf82 // fmla v2, v28, v27
+	WORD $0x4e3bcfa6 // fmla v6, v29, v27
 	WORD $0x4e3bcfca // fmla v10, v30, v27
-	WORD $0x4e3bcf0b // fmla v11, v24, v27
-	FMOVQ 240(R11), F31
-	WORD $0x4e3fcf8c // fmla v12, v28, v31
-	WORD $0x4e3fcfad // fmla v13, v29, v31
-	WORD $0x4e3fcfce // fmla v14, v30, v31
+	WORD $0x4e3bcf0e // fmla v14, v24, v27
+	FMOVQ 240(R10), F31
+	WORD $0x4e3fcf83 // fmla v3, v28, v31
+	WORD $0x4e3fcfa7 // fmla v7, v29, v31
+	WORD $0x4e3fcfcb // fmla v11, v30, v31
 	WORD $0x4e3fcf0f // fmla v15, v24, v31
+	ADD R5<<3, R6, R25
+	PRFM 0(R25), PLDL1KEEP
+	ADD $64, R6
 	ADD R5<<3, R7, R25
-	PRFM (R25), PLDL1KEEP
-	ADD R6<<0, R7, R25
-	PRFM (R25), PLDL1KEEP
+	PRFM 0(R25), PLDL1KEEP
 	ADD $64, R7
 	ADD R5<<3, R8, R25
-	PRFM (R25), PLDL1KEEP
-	ADD R6<<0, R8, R25
-	PRFM (R25), PLDL1KEEP
+	PRFM 0(R25), PLDL1KEEP
 	ADD $64, R8
 	ADD R5<<3, R9, R25
-	PRFM (R25), PLDL1KEEP
-	ADD R6<<0, R9, R25
-	PRFM (R25), PLDL1KEEP
+	PRFM 0(R25), PLDL1KEEP
 	ADD $64, R9
-	ADD R5<<3, R10, R25
-	PRFM (R25), PLDL1KEEP
-	ADD R6<<0, R10, R25
-	PRFM (R25), PLDL1KEEP
-	ADD $64, R10
-	ADD $256, R11
-	ADD $-16, R12
-	CMP $0, R12
+	ADD $256, R10
+	ADD $-16, R11
+	CMP $0, R11
 	BNE step10
 	WORD $0x6e21d410 // faddp v16, v0, v1
 	WORD $0x6e23d451 // faddp v17, v2, v3
@@ -350,27 +339,225 @@ step10:
 	WORD $0x6e25d492 // faddp v18, v4, v5
 	WORD $0x6e27d4d3 // faddp v19, v6, v7
 	WORD $0x6e33d652 // faddp v18, v18, v19
-	FMOVQ F18, 256(R0)
+	FMOVQ F18, 16(R0)
 	WORD $0x6e29d514 // faddp v20, v8, v9
 	WORD $0x6e2bd555 // faddp v21, v10, v11
 	WORD $0x6e35d694 // faddp v20, v20, v21
-	FMOVQ F20, 512(R0)
+	FMOVQ F20, 32(R0)
 	WORD $0x6e2dd596 // faddp v22, v12, v13
 	WORD $0x6e2fd5d7 // faddp v23, v14, v15
 	WORD $0x6e37d6d6 // faddp v22, v22, v23
-	FMOVQ F22, 768(R0)
+	FMOVQ F22, 48(R0)
 	ADD R5, R2
 	ADD R5, R2
 	ADD R5, R2
 	ADD R5, R2
-	ADD $16, R0
+	ADD $64, R0
 	ADD $-4, R3
 	CMP $0, R3
-	BGT keys6
+	BGT next6
 	RET
 
-// func softmax1NEON(s *float32, n int, m *float32, l *float32, c *float32, scale float32) 
-TEXT ·softmax1NEON(SB), NOSPLIT, $0-44
+// func scoresF16NEON(s *float32, q *float32, k *byte, n int, d int, stride int) 
+TEXT ·scoresF16NEON(SB), NOSPLIT, $0-48
+	MOVD s+0(FP), R0
+	MOVD q+8(FP), R1
+	MOVD k+16(FP), R2
+	MOVD n+24(FP), R3
+	MOVD d+32(FP), R4
+	MOVD stride+40(FP), R5
+next11:
+	MOVD R2, R6
+	MOVD R6, R7
+	CMP $1, R3
+	BLE last12
+	ADD R5, R7
+last12:
+	MOVD R7, R8
+	CMP $2, R3
+	BLE last13
+	ADD R5, R8
+last13:
+	MOVD R8, R9
+	CMP $3, R3
+	BLE last14
+	ADD R5, R9
+last14:
+	MOVD R1, R10
+	MOVD R4, R11
+	WORD $0x6e201c00 // eor v0, v0, v0
+	WORD $0x6e211c21 // eor v1, v1, v1
+	WORD $0x6e221c42 // eor v2, v2, v2
+	WORD $0x6e231c63 // eor v3, v3, v3
+	WORD $0x6e241c84 // eor v4, v4, v4
+	WORD $0x6e251ca5 // eor v5, v5, v5
+	WORD $0x6e261cc6 // eor v6, v6, v6
+	WORD $0x6e271ce7 // eor v7, v7, v7
+	WORD $0x6e281d08 // eor v8, v8, v8
+	WORD $0x6e291d29 // eor v9, v9, v9
+	WORD $0x6e2a1d4a // eor v10, v10, v10
+	WORD $0x6e2b1d6b // eor v11, v11, v11
+	WORD $0x6e2c1d8c // eor v12, v12, v12
+	WORD $0x6e2d1dad // eor v13, v13, v13
+	WORD $0x6e2e1dce // eor v14, v14, v14
+	WORD $0x6e2f1def // eor v15, v15, v15
+step15:
+	FMOVD 0(R6), F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	FMOVD 0(R7), F17
+	WORD $0x0e217a31 // fcvtl v17, v17
+	FMOVD 0(R8), F18
+	WORD $0x0e217a52 // fcvtl v18, v18
+	FMOVD 0(R9), F19
+	WORD $0x0e217a73 // fcvtl v19, v19
+	FMOVQ 0(R10), F20
+	WORD $0x4e34ce00 // fmla v0, v16, v20
+	WORD $0x4e34ce24 // fmla v4, v17, v20
+	WORD $0x4e34ce48 // fmla v8, v18, v20
+	WORD $0x4e34ce6c // fmla v12, v19, v20
+	FMOVQ 64(R10), F21
+	WORD $0x4e35ce01 // fmla v1, v16, v21
+	WORD $0x4e35ce25 // fmla v5, v17, v21
+	WORD $0x4e35ce49 // fmla v9, v18, v21
+	WORD $0x4e35ce6d // fmla v13, v19, v21
+	FMOVQ 128(R10), F22
+	WORD $0x4e36ce02 // fmla v2, v16, v22
+	WORD $0x4e36ce26 // fmla v6, v17, v22
+	WORD $0x4e36ce4a // fmla v10, v18, v22
+	WORD $0x4e36ce6e // fmla v14, v19, v22
+	FMOVQ 192(R10), F23
+	WORD $0x4e37ce03 // fmla v3, v16, v23
+	WORD $0x4e37ce27 // fmla v7, v17, v23
+	WORD $0x4e37ce4b // fmla v11, v18, v23
+	WORD $0x4e37ce6f // fmla v15, v19, v23
+	FMOVD 8(R6), F24
+	WORD $0x0e217b18 // fcvtl v24, v24
+	FMOVD 8(R7), F25
+	WORD $0x0e217b39 // fcvtl v25, v25
+	FMOVD 8(R8), F26
+	WORD $0x0e217b5a // fcvtl v26, v26
+	FMOVD 8(R9), F27
+	WORD $0x0e217b7b // fcvtl v27, v27
+	FMOVQ 16(R10), F28
+	WORD $0x4e3ccf00 // fmla v0, v24, v28
+	WORD $0x4e3ccf24 // fmla v4, v25, v28
+	WORD $0x4e3ccf48 // fmla v8, v26, v28
+	WORD $0x4e3ccf6c // fmla v12, v27, v28
+	FMOVQ 80(R10), F29
+	WORD $0x4e3dcf01 // fmla v1, v24, v29
+	WORD $0x4e3dcf25 // fmla v5, v25, v29
+	WORD $0x4e3dcf49 // fmla v9, v26, v29
+	WORD $0x4e3dcf6d // fmla v13, v27, v29
+	FMOVQ 144(R10), F30
+	WORD $0x4e3ecf02 // fmla v2, v24, v30
+	WORD $0x4e3ecf26 // fmla v6, v25, v30
+	WORD $0x4e3ecf4a // fmla v10, v26, v30
+	WORD $0x4e3ecf6e // fmla v14, v27, v30
+	FMOVQ 208(R10), F31
+	WORD $0x4e3fcf03 // fmla v3, v24, v31
+	WORD $0x4e3fcf27 // fmla v7, v25, v31
+	WORD $0x4e3fcf4b // fmla v11, v26, v31
+	WORD $0x4e3fcf6f // fmla v15, v27, v31
+	FMOVD 16(R6), F20
+	WORD $0x0e217a94 // fcvtl v20, v20
+	FMOVD 16(R7), F21
+	WORD $0x0e217ab5 // fcvtl v21, v21
+	FMOVD 16(R8), F22
+	WORD $0x0e217ad6 // fcvtl v22, v22
+	FMOVD 16(R9), F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	FMOVQ 32(R10), F17
+	WORD $0x4e31ce80 // fmla v0, v20, v17
+	WORD $0x4e31cea4 // fmla v4, v21, v17
+	WORD $0x4e31cec8 // fmla v8, v22, v17
+	WORD $0x4e31ce0c // fmla v12, v16, v17
+	FMOVQ 96(R10), F18
+	WORD $0x4e32ce81 // fmla v1, v20, v18
+	WORD $0x4e32cea5 // fmla v5, v21, v18
+	WORD $0x4e32cec9 // fmla v9, v22, v18
+	WORD $0x4e32ce0d // fmla v13, v16, v18
+	FMOVQ 160(R10), F19
+	WORD $0x4e33ce82 // fmla v2, v20, v19
+	WORD $0x4e33cea6 // fmla v6, v21, v19
+	WORD $0x4e33ceca // fmla v10, v22, v19
+	WORD $0x4e33ce0e // fmla v14, v16, v19
+	FMOVQ 224(R10), F23
+	WORD $0x4e37ce83 // fmla v3, v20, v23
+	WORD $0x4e37cea7 // fmla v7, v21, v23
+	WORD $0x4e37cecb // fmla v11, v22, v23
+	WORD $0x4e37ce0f // fmla v15, v16, v23
+	FMOVD 24(R6), F28
+	WORD $0x0e217b9c // fcvtl v28, v28
+	FMOVD 24(R7), F29
+	WORD $0x0e217bbd // fcvtl v29, v29
+	FMOVD 24(R8), F30
+	WORD $0x0e217bde // fcvtl v30, v30
+	FMOVD 24(R9), F24
+	WORD $0x0e217b18 // fcvtl v24, v24
+	FMOVQ 48(R10), F25
+	WORD $0x4e39cf80 // fmla v0, v28, v25
+	WORD $0x4e39cfa4 // fmla v4, v29, v25
+	WORD $0x4e39cfc8 // fmla v8, v30, v25
+	WORD $0x4e39cf0c // fmla v12, v24, v25
+	FMOVQ 112(R10), F26
+	WORD $0x4e3acf81 // fmla v1, v28, v26
+	WORD $0x4e3acfa5 // fmla v5, v29, v26
+	WORD $0x4e3acfc9 // fmla v9, v30, v26
+	WORD $0x4e3acf0d // fmla v13, v24, v26
+	FMOVQ 176(R10), F27
+	WORD $0x4e3bcf82 // fmla v2, v28, v27
+	WORD $0x4e3bcfa6 // fmla v6, v29, v27
+	WORD $0x4e3bcfca // fmla v10, v30, v27
+	WORD $0x4e3bcf0e // fmla v14, v24, v27
+	FMOVQ 240(R10), F31
+	WORD $0x4e3fcf83 // fmla v3, v28, v31
+	WORD $0x4e3fcfa7 // fmla v7, v29, v31
+	WORD $0x4e3fcfcb // fmla v11, v30, v31
+	WORD $0x4e3fcf0f // fmla v15, v24, v31
+	ADD R5<<3, R6, R25
+	PRFM 0(R25), PLDL1KEEP
+	ADD $32, R6
+	ADD R5<<3, R7, R25
+	PRFM 0(R25), PLDL1KEEP
+	ADD $32, R7
+	ADD R5<<3, R8, R25
+	PRFM 0(R25), PLDL1KEEP
+	ADD $32, R8
+	ADD R5<<3, R9, R25
+	PRFM 0(R25), PLDL1KEEP
+	ADD $32, R9
+	ADD $256, R10
+	ADD $-16, R11
+	CMP $0, R11
+	BNE step15
+	WORD $0x6e21d410 // faddp v16, v0, v1
+	WORD $0x6e23d451 // faddp v17, v2, v3
+	WORD $0x6e31d610 // faddp v16, v16, v17
+	FMOVQ F16, 0(R0)
+	WORD $0x6e25d492 // faddp v18, v4, v5
+	WORD $0x6e27d4d3 // faddp v19, v6, v7
+	WORD $0x6e33d652 // faddp v18, v18, v19
+	FMOVQ F18, 16(R0)
+	WORD $0x6e29d514 // faddp v20, v8, v9
+	WORD $0x6e2bd555 // faddp v21, v10, v11
+	WORD $0x6e35d694 // faddp v20, v20, v21
+	FMOVQ F20, 32(R0)
+	WORD $0x6e2dd596 // faddp v22, v12, v13
+	WORD $0x6e2fd5d7 // faddp v23, v14, v15
+	WORD $0x6e37d6d6 // faddp v22, v22, v23
+	FMOVQ F22, 48(R0)
+	ADD R5, R2
+	ADD R5, R2
+	ADD R5, R2
+	ADD R5, R2
+	ADD $64, R0
+	ADD $-4, R3
+	CMP $0, R3
+	BGT next11
+	RET
+
+// func softmaxNEON(s *float32, n int, m *float32, l *float32, c *float32) 
+TEXT ·softmaxNEON(SB), NOSPLIT, $0-40
 	MOVD $constantNEON<>(SB), R25
 	FMOVQ 0(R25), F31
 	FMOVQ 16(R25), F30
@@ -389,952 +576,320 @@ TEXT ·softmax1NEON(SB), NOSPLIT, $0-44
 	MOVD m+16(FP), R2
 	MOVD l+24(FP), R3
 	MOVD c+32(FP), R4
-	FMOVS scale+40(FP), F0
-	WORD $0x4e040400 // dup s[0] v0, v0
-	MOVD R0, R6
-	ADD $0, R6
-	MOVD R1, R5
-	FMOVS 0(R2), F3
-	WORD $0x4e040463 // dup s[0] v3, v3
-	WORD $0x4ea31c61 // orr v1, v3, v3
-	WORD $0x6e221c42 // eor v2, v2, v2
-loop12:
-	CMP $4, R5
-	BLT end13
-	FMOVQ 0(R6), F3
-	WORD $0x6e20dc63 // fmul v3, v3, v0
-	WORD $0x4e21f461 // fmax v1, v3, v1
-	FMOVQ F3, 0(R6)
-	ADD $16, R6
-	ADD $-4, R5
-	JMP loop12
-end13:
-	CMP $0, R5
-	BEQ done11
-	WORD $0x4ebf1fe3 // orr v3, v31, v31
-	MOVD R6, R25
-	VLD1.P 4(R25), V3.S[0]
-	CMP $1, R5
-	BEQ lanes14
-	VLD1.P 4(R25), V3.S[1]
-	CMP $2, R5
-	BEQ lanes14
-	VLD1.P 4(R25), V3.S[2]
-lanes14:
-	WORD $0x6e20dc63 // fmul v3, v3, v0
-	WORD $0x4e21f461 // fmax v1, v3, v1
-	MOVD R6, R25
-	VST1.P V3.S[0], 4(R25)
-	CMP $1, R5
-	BEQ lanes15
-	VST1.P V3.S[1], 4(R25)
-	CMP $2, R5
-	BEQ lanes15
-	VST1.P V3.S[2], 4(R25)
-lanes15:
-done11:
-	MOVD R0, R6
-	ADD $0, R6
-	MOVD R1, R5
-	WORD $0x4e180423 // dup d[1] v3, v1
-	WORD $0x4e23f423 // fmax v3, v1, v3
-	WORD $0x4e0c0464 // dup s[1] v4, v3
-	WORD $0x4e24f463 // fmax v3, v3, v4
-	WORD $0x4e040463 // dup s[0] v3, v3
-	WORD $0x4ea31c61 // orr v1, v3, v3
+	LSL $2, R1, R1
+	MOVD R0, R5
+	MOVD R1, R6
+	FMOVQ 0(R2), F2
+	WORD $0x4ea21c40 // orr v0, v2, v2
 loop17:
-	CMP $4, R5
+	CMP $8, R6
 	BLT end18
-	FMOVQ 0(R6), F3
-	WORD $0x4ea1d463 // fsub v3, v3, v1
-	WORD $0x4ea3f7a3 // fmin v3, v29, v3
-	WORD $0x4e23f7c3 // fmax v3, v30, v3
-	WORD $0x6e3cdc64 // fmul v4, v3, v28
-	WORD $0x4e218884 // frintn v4, v4
-	WORD $0x4ebbcc83 // fmls v3, v4, v27
-	WORD $0x4ebacc83 // fmls v3, v4, v26
-	WORD $0x4eb81f05 // orr v5, v24, v24
-	WORD $0x4e23cf25 // fmla v5, v25, v3
-	WORD $0x4eb71ee6 // orr v6, v23, v23
-	WORD $0x4e23cca6 // fmla v6, v5, v3
-	WORD $0x4eb61ec7 // orr v7, v22, v22
-	WORD $0x4e23ccc7 // fmla v7, v6, v3
-	WORD $0x4eb51ea8 // orr v8, v21, v21
-	WORD $0x4e23cce8 // fmla v8, v7, v3
-	WORD $0x4eb41e89 // orr v9, v20, v20
-	WORD $0x4e23cd09 // fmla v9, v8, v3
-	WORD $0x4eb41e8a // orr v10, v20, v20
-	WORD $0x4e23cd2a // fmla v10, v9, v3
-	WORD $0x4e21a884 // fcvtns v4, v4
-	WORD $0x4f3f048b // sshr #1 v11, v4
-	WORD $0x6eab8484 // sub v4, v4, v11
-	WORD $0x4f37556b // shl #23 v11, v11
-	WORD $0x4eb4856b // add v11, v11, v20
-	WORD $0x6e2bdd4a // fmul v10, v10, v11
-	WORD $0x4f375484 // shl #23 v4, v4
-	WORD $0x4eb48484 // add v4, v4, v20
-	WORD $0x6e24dd4a // fmul v10, v10, v4
-	WORD $0x4e2ad442 // fadd v2, v2, v10
-	FMOVQ F10, 0(R6)
-	ADD $16, R6
-	ADD $-4, R5
+	FMOVQ 0(R5), F2
+	WORD $0x4e20f440 // fmax v0, v2, v0
+	FMOVQ 16(R5), F3
+	WORD $0x4e20f460 // fmax v0, v3, v0
+	ADD $32, R5
+	ADD $-8, R6
 	JMP loop17
 end18:
-	CMP $0, R5
+loop19:
+	CMP $4, R6
+	BLT end20
+	FMOVQ 0(R5), F2
+	WORD $0x4e20f440 // fmax v0, v2, v0
+	ADD $16, R5
+	ADD $-4, R6
+	JMP loop19
+end20:
+	CMP $0, R6
 	BEQ done16
-	WORD $0x4ebf1fe3 // orr v3, v31, v31
-	MOVD R6, R25
-	VLD1.P 4(R25), V3.S[0]
-	CMP $1, R5
-	BEQ lanes19
-	VLD1.P 4(R25), V3.S[1]
-	CMP $2, R5
-	BEQ lanes19
-	VLD1.P 4(R25), V3.S[2]
-lanes19:
-	WORD $0x4ea1d463 // fsub v3, v3, v1
-	WORD $0x4ea3f7a3 // fmin v3, v29, v3
-	WORD $0x4e23f7c3 // fmax v3, v30, v3
-	WORD $0x6e3cdc64 // fmul v4, v3, v28
-	WORD $0x4e218884 // frintn v4, v4
-	WORD $0x4ebbcc83 // fmls v3, v4, v27
-	WORD $0x4ebacc83 // fmls v3, v4, v26
-	WORD $0x4eb81f05 // orr v5, v24, v24
-	WORD $0x4e23cf25 // fmla v5, v25, v3
-	WORD $0x4eb71ee6 // orr v6, v23, v23
-	WORD $0x4e23cca6 // fmla v6, v5, v3
-	WORD $0x4eb61ec7 // orr v7, v22, v22
-	WORD $0x4e23ccc7 // fmla v7, v6, v3
-	WORD $0x4eb51ea8 // orr v8, v21, v21
-	WORD $0x4e23cce8 // fmla v8, v7, v3
-	WORD $0x4eb41e89 // orr v9, v20, v20
-	WORD $0x4e23cd09 // fmla v9, v8, v3
-	WORD $0x4eb41e8a // orr v10, v20, v20
-	WORD $0x4e23cd2a // fmla v10, v9, v3
-	WORD $0x4e21a884 // fcvtns v4, v4
-	WORD $0x4f3f048b // sshr #1 v11, v4
-	WORD $0x6eab8484 // sub v4, v4, v11
-	WORD $0x4f37556b // shl #23 v11, v11
-	WORD $0x4eb4856b // add v11, v11, v20
-	WORD $0x6e2bdd4a // fmul v10, v10, v11
-	WORD $0x4f375484 // shl #23 v4, v4
-	WORD $0x4eb48484 // add v4, v4, v20
-	WORD $0x6e24dd4a // fmul v10, v10, v4
-	WORD $0x4e2ad442 // fadd v2, v2, v10
-	MOVD R6, R25
-	VST1.P V10.S[0], 4(R25)
-	CMP $1, R5
-	BEQ lanes20
-	VST1.P V10.S[1], 4(R25)
-	CMP $2, R5
-	BEQ lanes20
-	VST1.P V10.S[2], 4(R25)
-lanes20:
+	WORD $0x4ebf1fe2 // orr v2, v31, v31
+	MOVD R5, R25
+	VLD1.P 4(R25), V2.S[0]
+	CMP $1, R6
+	BEQ lanes21
+	VLD1.P 4(R25), V2.S[1]
+	CMP $2, R6
+	BEQ lanes21
+	VLD1.P 4(R25), V2.S[2]
+lanes21:
+	WORD $0x4e20f440 // fmax v0, v2, v0
 done16:
-	FMOVS 0(R2), F3
-	WORD $0x4e040463 // dup s[0] v3, v3
-	WORD $0x4ea1d463 // fsub v3, v3, v1
-	WORD $0x4ea3f7a3 // fmin v3, v29, v3
-	WORD $0x4e23f7c3 // fmax v3, v30, v3
-	WORD $0x6e3cdc64 // fmul v4, v3, v28
-	WORD $0x4e218884 // frintn v4, v4
-	WORD $0x4ebbcc83 // fmls v3, v4, v27
-	WORD $0x4ebacc83 // fmls v3, v4, v26
-	WORD $0x4eb81f05 // orr v5, v24, v24
-	WORD $0x4e23cf25 // fmla v5, v25, v3
-	WORD $0x4eb71ee6 // orr v6, v23, v23
-	WORD $0x4e23cca6 // fmla v6, v5, v3
-	WORD $0x4eb61ec7 // orr v7, v22, v22
-	WORD $0x4e23ccc7 // fmla v7, v6, v3
-	WORD $0x4eb51ea8 // orr v8, v21, v21
-	WORD $0x4e23cce8 // fmla v8, v7, v3
+	WORD $0x4ea01c00 // orr v0, v0, v0
+	MOVD R0, R5
+	MOVD R1, R6
+	WORD $0x6e211c21 // eor v1, v1, v1
+loop23:
+	CMP $8, R6
+	BLT end24
+	FMOVQ 0(R5), F2
+	WORD $0x4ea0d442 // fsub v2, v2, v0
+	WORD $0x4ea2f7a2 // fmin v2, v29, v2
+	WORD $0x4e22f7c2 // fmax v2, v30, v2
+	WORD $0x6e3cdc43 // fmul v3, v2, v28
+	WORD $0x4e218863 // frintn v3, v3
+	WORD $0x4ebbcc62 // fmls v2, v3, v27
+	WORD $0x4ebacc62 // fmls v2, v3, v26
+	WORD $0x4eb81f04 // orr v4, v24, v24
+	WORD $0x4e22cf24 // fmla v4, v25, v2
+	WORD $0x4eb71ee5 // orr v5, v23, v23
+	WORD $0x4e22cc85 // fmla v5, v4, v2
+	WORD $0x4eb61ec6 // orr v6, v22, v22
+	WORD $0x4e22cca6 // fmla v6, v5, v2
+	WORD $0x4eb51ea7 // orr v7, v21, v21
+	WORD $0x4e22ccc7 // fmla v7, v6, v2
+	WORD $0x4eb41e88 // orr v8, v20, v20
+	WORD $0x4e22cce8 // fmla v8, v7, v2
 	WORD $0x4eb41e89 // orr v9, v20, v20
-	WORD $0x4e23cd09 // fmla v9, v8, v3
-	WORD $0x4eb41e8a // orr v10, v20, v20
-	WORD $0x4e23cd2a // fmla v10, v9, v3
-	WORD $0x4e21a884 // fcvtns v4, v4
-	WORD $0x4f3f048b // sshr #1 v11, v4
-	WORD $0x6eab8484 // sub v4, v4, v11
-	WORD $0x4f37556b // shl #23 v11, v11
-	WORD $0x4eb4856b // add v11, v11, v20
-	WORD $0x6e2bdd4a // fmul v10, v10, v11
-	WORD $0x4f375484 // shl #23 v4, v4
-	WORD $0x4eb48484 // add v4, v4, v20
-	WORD $0x6e24dd4a // fmul v10, v10, v4
-	FMOVS F10, 0(R4)
-	FMOVS 0(R3), F12
-	WORD $0x4e04058c // dup s[0] v12, v12
-	WORD $0x4e18044d // dup d[1] v13, v2
-	WORD $0x4e2dd44d // fadd v13, v2, v13
-	WORD $0x4e0c05ae // dup s[1] v14, v13
-	WORD $0x4e2ed5ad // fadd v13, v13, v14
-	WORD $0x4e2acd8d // fmla v13, v12, v10
-	FMOVS F13, 0(R3)
-	FMOVS F1, 0(R2)
-	RET
-
-// func softmax4NEON(s *float32, n int, m *float32, l *float32, c *float32, scale float32) 
-TEXT ·softmax4NEON(SB), NOSPLIT, $0-44
-	MOVD $constantNEON<>(SB), R25
-	FMOVQ 0(R25), F31
-	FMOVQ 16(R25), F30
-	FMOVQ 32(R25), F29
-	FMOVQ 48(R25), F28
-	FMOVQ 64(R25), F27
-	FMOVQ 80(R25), F26
-	FMOVQ 96(R25), F25
-	FMOVQ 112(R25), F24
-	FMOVQ 128(R25), F23
-	FMOVQ 144(R25), F22
-	FMOVQ 160(R25), F21
-	FMOVQ 176(R25), F20
-	MOVD s+0(FP), R0
-	MOVD n+8(FP), R1
-	MOVD m+16(FP), R2
-	MOVD l+24(FP), R3
-	MOVD c+32(FP), R4
-	FMOVS scale+40(FP), F0
-	WORD $0x4e040400 // dup s[0] v0, v0
-	MOVD R0, R6
-	ADD $0, R6
-	MOVD R0, R7
-	ADD $256, R7
-	MOVD R0, R8
-	ADD $512, R8
-	MOVD R0, R9
-	ADD $768, R9
-	MOVD R1, R5
-	FMOVS 0(R2), F9
-	WORD $0x4e040529 // dup s[0] v9, v9
-	WORD $0x4ea91d21 // orr v1, v9, v9
-	WORD $0x6e251ca5 // eor v5, v5, v5
-	FMOVS 4(R2), F10
-	WORD $0x4e04054a // dup s[0] v10, v10
-	WORD $0x4eaa1d42 // orr v2, v10, v10
-	WORD $0x6e261cc6 // eor v6, v6, v6
-	FMOVS 8(R2), F11
-	WORD $0x4e04056b // dup s[0] v11, v11
-	WORD $0x4eab1d63 // orr v3, v11, v11
-	WORD $0x6e271ce7 // eor v7, v7, v7
-	FMOVS 12(R2), F12
-	WORD $0x4e04058c // dup s[0] v12, v12
-	WORD $0x4eac1d84 // orr v4, v12, v12
-	WORD $0x6e281d08 // eor v8, v8, v8
-loop22:
-	CMP $4, R5
-	BLT end23
-	FMOVQ 0(R6), F9
-	FMOVQ 0(R7), F10
-	FMOVQ 0(R8), F11
-	FMOVQ 0(R9), F12
-	WORD $0x6e20dd29 // fmul v9, v9, v0
-	WORD $0x4e21f521 // fmax v1, v9, v1
-	WORD $0x6e20dd4a // fmul v10, v10, v0
-	WORD $0x4e22f542 // fmax v2, v10, v2
-	WORD $0x6e20dd6b // fmul v11, v11, v0
-	WORD $0x4e23f563 // fmax v3, v11, v3
-	WORD $0x6e20dd8c // fmul v12, v12, v0
-	WORD $0x4e24f584 // fmax v4, v12, v4
-	FMOVQ F9, 0(R6)
-	FMOVQ F10, 0(R7)
-	FMOVQ F11, 0(R8)
-	FMOVQ F12, 0(R9)
-	ADD $16, R6
-	ADD $16, R7
-	ADD $16, R8
-	ADD $16, R9
-	ADD $-4, R5
-	JMP loop22
-end23:
-	CMP $0, R5
-	BEQ done21
-	WORD $0x4ebf1fe9 // orr v9, v31, v31
-	MOVD R6, R25
-	VLD1.P 4(R25), V9.S[0]
-	CMP $1, R5
-	BEQ lanes24
-	VLD1.P 4(R25), V9.S[1]
-	CMP $2, R5
-	BEQ lanes24
-	VLD1.P 4(R25), V9.S[2]
-lanes24:
-	WORD $0x4ebf1fea // orr v10, v31, v31
-	MOVD R7, R25
-	VLD1.P 4(R25), V10.S[0]
-	CMP $1, R5
-	BEQ lanes25
-	VLD1.P 4(R25), V10.S[1]
-	CMP $2, R5
-	BEQ lanes25
-	VLD1.P 4(R25), V10.S[2]
-lanes25:
-	WORD $0x4ebf1feb // orr v11, v31, v31
-	MOVD R8, R25
-	VLD1.P 4(R25), V11.S[0]
-	CMP $1, R5
-	BEQ lanes26
-	VLD1.P 4(R25), V11.S[1]
-	CMP $2, R5
-	BEQ lanes26
-	VLD1.P 4(R25), V11.S[2]
-lanes26:
-	WORD $0x4ebf1fec // orr v12, v31, v31
-	MOVD R9, R25
-	VLD1.P 4(R25), V12.S[0]
-	CMP $1, R5
+	WORD $0x4e22cd09 // fmla v9, v8, v2
+	WORD $0x4e21a863 // fcvtns v3, v3
+	WORD $0x4f3f046a // sshr #1 v10, v3
+	WORD $0x6eaa8463 // sub v3, v3, v10
+	WORD $0x4f37554a // shl #23 v10, v10
+	WORD $0x4eb4854a // add v10, v10, v20
+	WORD $0x6e2add29 // fmul v9, v9, v10
+	WORD $0x4f375463 // shl #23 v3, v3
+	WORD $0x4eb48463 // add v3, v3, v20
+	WORD $0x6e23dd29 // fmul v9, v9, v3
+	WORD $0x4e29d421 // fadd v1, v1, v9
+	FMOVQ F9, 0(R5)
+	FMOVQ 16(R5), F11
+	WORD $0x4ea0d56b // fsub v11, v11, v0
+	WORD $0x4eabf7ab // fmin v11, v29, v11
+	WORD $0x4e2bf7cb // fmax v11, v30, v11
+	WORD $0x6e3cdd6c // fmul v12, v11, v28
+	WORD $0x4e21898c // frintn v12, v12
+	WORD $0x4ebbcd8b // fmls v11, v12, v27
+	WORD $0x4ebacd8b // fmls v11, v12, v26
+	WORD $0x4eb81f0d // orr v13, v24, v24
+	WORD $0x4e2bcf2d // fmla v13, v25, v11
+	WORD $0x4eb71eee // orr v14, v23, v23
+	WORD $0x4e2bcdae // fmla v14, v13, v11
+	WORD $0x4eb61ecf // orr v15, v22, v22
+	WORD $0x4e2bcdcf // fmla v15, v14, v11
+	WORD $0x4eb51eb0 // orr v16, v21, v21
+	WORD $0x4e2bcdf0 // fmla v16, v15, v11
+	WORD $0x4eb41e91 // orr v17, v20, v20
+	WORD $0x4e2bce11 // fmla v17, v16, v11
+	WORD $0x4eb41e92 // orr v18, v20, v20
+	WORD $0x4e2bce32 // fmla v18, v17, v11
+	WORD $0x4e21a98c // fcvtns v12, v12
+	WORD $0x4f3f0593 // sshr #1 v19, v12
+	WORD $0x6eb3858c // sub v12, v12, v19
+	WORD $0x4f375673 // shl #23 v19, v19
+	WORD $0x4eb48673 // add v19, v19, v20
+	WORD $0x6e33de52 // fmul v18, v18, v19
+	WORD $0x4f37558c // shl #23 v12, v12
+	WORD $0x4eb4858c // add v12, v12, v20
+	WORD $0x6e2cde52 // fmul v18, v18, v12
+	WORD $0x4e32d421 // fadd v1, v1, v18
+	FMOVQ F18, 16(R5)
+	ADD $32, R5
+	ADD $-8, R6
+	JMP loop23
+end24:
+loop25:
+	CMP $4, R6
+	BLT end26
+	FMOVQ 0(R5), F2
+	WORD $0x4ea0d442 // fsub v2, v2, v0
+	WORD $0x4ea2f7a2 // fmin v2, v29, v2
+	WORD $0x4e22f7c2 // fmax v2, v30, v2
+	WORD $0x6e3cdc43 // fmul v3, v2, v28
+	WORD $0x4e218863 // frintn v3, v3
+	WORD $0x4ebbcc62 // fmls v2, v3, v27
+	WORD $0x4ebacc62 // fmls v2, v3, v26
+	WORD $0x4eb81f04 // orr v4, v24, v24
+	WORD $0x4e22cf24 // fmla v4, v25, v2
+	WORD $0x4eb71ee5 // orr v5, v23, v23
+	WORD $0x4e22cc85 // fmla v5, v4, v2
+	WORD $0x4eb61ec6 // orr v6, v22, v22
+	WORD $0x4e22cca6 // fmla v6, v5, v2
+	WORD $0x4eb51ea7 // orr v7, v21, v21
+	WORD $0x4e22ccc7 // fmla v7, v6, v2
+	WORD $0x4eb41e88 // orr v8, v20, v20
+	WORD $0x4e22cce8 // fmla v8, v7, v2
+	WORD $0x4eb41e89 // orr v9, v20, v20
+	WORD $0x4e22cd09 // fmla v9, v8, v2
+	WORD $0x4e21a863 // fcvtns v3, v3
+	WORD $0x4f3f046a // sshr #1 v10, v3
+	WORD $0x6eaa8463 // sub v3, v3, v10
+	WORD $0x4f37554a // shl #23 v10, v10
+	WORD $0x4eb4854a // add v10, v10, v20
+	WORD $0x6e2add29 // fmul v9, v9, v10
+	WORD $0x4f375463 // shl #23 v3, v3
+	WORD $0x4eb48463 // add v3, v3, v20
+	WORD $0x6e23dd29 // fmul v9, v9, v3
+	WORD $0x4e29d421 // fadd v1, v1, v9
+	FMOVQ F9, 0(R5)
+	ADD $16, R5
+	ADD $-4, R6
+	JMP loop25
+end26:
+	CMP $0, R6
+	BEQ done22
+	WORD $0x4ebf1fe2 // orr v2, v31, v31
+	MOVD R5, R25
+	VLD1.P 4(R25), V2.S[0]
+	CMP $1, R6
 	BEQ lanes27
-	VLD1.P 4(R25), V12.S[1]
-	CMP $2, R5
+	VLD1.P 4(R25), V2.S[1]
+	CMP $2, R6
 	BEQ lanes27
-	VLD1.P 4(R25), V12.S[2]
+	VLD1.P 4(R25), V2.S[2]
 lanes27:
-	WORD $0x6e20dd29 // fmul v9, v9, v0
-	WORD $0x4e21f521 // fmax v1, v9, v1
-	WORD $0x6e20dd4a // fmul v10, v10, v0
-	WORD $0x4e22f542 // fmax v2, v10, v2
-	WORD $0x6e20dd6b // fmul v11, v11, v0
-	WORD $0x4e23f563 // fmax v3, v11, v3
-	WORD $0x6e20dd8c // fmul v12, v12, v0
-	WORD $0x4e24f584 // fmax v4, v12, v4
-	MOVD R6, R25
+	WORD $0x4ea0d442 // fsub v2, v2, v0
+	WORD $0x4ea2f7a2 // fmin v2, v29, v2
+	WORD $0x4e22f7c2 // fmax v2, v30, v2
+	WORD $0x6e3cdc43 // fmul v3, v2, v28
+	WORD $0x4e218863 // frintn v3, v3
+	WORD $0x4ebbcc62 // fmls v2, v3, v27
+	WORD $0x4ebacc62 // fmls v2, v3, v26
+	WORD $0x4eb81f04 // orr v4, v24, v24
+	WORD $0x4e22cf24 // fmla v4, v25, v2
+	WORD $0x4eb71ee5 // orr v5, v23, v23
+	WORD $0x4e22cc85 // fmla v5, v4, v2
+	WORD $0x4eb61ec6 // orr v6, v22, v22
+	WORD $0x4e22cca6 // fmla v6, v5, v2
+	WORD $0x4eb51ea7 // orr v7, v21, v21
+	WORD $0x4e22ccc7 // fmla v7, v6, v2
+	WORD $0x4eb41e88 // orr v8, v20, v20
+	WORD $0x4e22cce8 // fmla v8, v7, v2
+	WORD $0x4eb41e89 // orr v9, v20, v20
+	WORD $0x4e22cd09 // fmla v9, v8, v2
+	WORD $0x4e21a863 // fcvtns v3, v3
+	WORD $0x4f3f046a // sshr #1 v10, v3
+	WORD $0x6eaa8463 // sub v3, v3, v10
+	WORD $0x4f37554a // shl #23 v10, v10
+	WORD $0x4eb4854a // add v10, v10, v20
+	WORD $0x6e2add29 // fmul v9, v9, v10
+	WORD $0x4f375463 // shl #23 v3, v3
+	WORD $0x4eb48463 // add v3, v3, v20
+	WORD $0x6e23dd29 // fmul v9, v9, v3
+	WORD $0x4e29d421 // fadd v1, v1, v9
+	MOVD R5, R25
 	VST1.P V9.S[0], 4(R25)
-	CMP $1, R5
+	CMP $1, R6
 	BEQ lanes28
 	VST1.P V9.S[1], 4(R25)
-	CMP $2, R5
+	CMP $2, R6
 	BEQ lanes28
 	VST1.P V9.S[2], 4(R25)
 lanes28:
-	MOVD R7, R25
-	VST1.P V10.S[0], 4(R25)
-	CMP $1, R5
-	BEQ lanes29
-	VST1.P V10.S[1], 4(R25)
-	CMP $2, R5
-	BEQ lanes29
-	VST1.P V10.S[2], 4(R25)
-lanes29:
-	MOVD R8, R25
-	VST1.P V11.S[0], 4(R25)
-	CMP $1, R5
-	BEQ lanes30
-	VST1.P V11.S[1], 4(R25)
-	CMP $2, R5
-	BEQ lanes30
-	VST1.P V11.S[2], 4(R25)
-lanes30:
-	MOVD R9, R25
-	VST1.P V12.S[0], 4(R25)
-	CMP $1, R5
-	BEQ lanes31
-	VST1.P V12.S[1], 4(R25)
-	CMP $2, R5
-	BEQ lanes31
-	VST1.P V12.S[2], 4(R25)
-lanes31:
-done21:
-	MOVD R0, R6
-	ADD $0, R6
-	MOVD R0, R7
-	ADD $256, R7
-	MOVD R0, R8
-	ADD $512, R8
-	MOVD R0, R9
-	ADD $768, R9
-	MOVD R1, R5
-	WORD $0x4e180429 // dup d[1] v9, v1
-	WORD $0x4e29f429 // fmax v9, v1, v9
-	WORD $0x4e0c052a // dup s[1] v10, v9
-	WORD $0x4e2af529 // fmax v9, v9, v10
-	WORD $0x4e040529 // dup s[0] v9, v9
-	WORD $0x4ea91d21 // orr v1, v9, v9
-	WORD $0x4e18044b // dup d[1] v11, v2
-	WORD $0x4e2bf44b // fmax v11, v2, v11
-	WORD $0x4e0c056c // dup s[1] v12, v11
-	WORD $0x4e2cf56b // fmax v11, v11, v12
-	WORD $0x4e04056b // dup s[0] v11, v11
-	WORD $0x4eab1d62 // orr v2, v11, v11
-	WORD $0x4e18046d // dup d[1] v13, v3
-	WORD $0x4e2df46d // fmax v13, v3, v13
-	WORD $0x4e0c05ae // dup s[1] v14, v13
-	WORD $0x4e2ef5ad // fmax v13, v13, v14
-	WORD $0x4e0405ad // dup s[0] v13, v13
-	WORD $0x4ead1da3 // orr v3, v13, v13
-	WORD $0x4e18048f // dup d[1] v15, v4
-	WORD $0x4e2ff48f // fmax v15, v4, v15
-	WORD $0x4e0c05f0 // dup s[1] v16, v15
-	WORD $0x4e30f5ef // fmax v15, v15, v16
-	WORD $0x4e0405ef // dup s[0] v15, v15
-	WORD $0x4eaf1de4 // orr v4, v15, v15
-loop33:
-	CMP $4, R5
-	BLT end34
-	FMOVQ 0(R6), F9
-	FMOVQ 0(R7), F10
-	FMOVQ 0(R8), F11
-	FMOVQ 0(R9), F12
-	WORD $0x4ea1d529 // fsub v9, v9, v1
-	WORD $0x4ea9f7a9 // fmin v9, v29, v9
-	WORD $0x4e29f7c9 // fmax v9, v30, v9
-	WORD $0x6e3cdd2d // fmul v13, v9, v28
-	WORD $0x4e2189ad // frintn v13, v13
-	WORD $0x4ebbcda9 // fmls v9, v13, v27
-	WORD $0x4ebacda9 // fmls v9, v13, v26
-	WORD $0x4eb81f0e // orr v14, v24, v24
-	WORD $0x4e29cf2e // fmla v14, v25, v9
-	WORD $0x4eb71eef // orr v15, v23, v23
-	WORD $0x4e29cdcf // fmla v15, v14, v9
-	WORD $0x4eb61ed0 // orr v16, v22, v22
-	WORD $0x4e29cdf0 // fmla v16, v15, v9
-	WORD $0x4eb51eb1 // orr v17, v21, v21
-	WORD $0x4e29ce11 // fmla v17, v16, v9
-	WORD $0x4eb41e92 // orr v18, v20, v20
-	WORD $0x4e29ce32 // fmla v18, v17, v9
-	WORD $0x4eb41e93 // orr v19, v20, v20
-	WORD $0x4e29ce53 // fmla v19, v18, v9
-	WORD $0x4e21a9ad // fcvtns v13, v13
-	WORD $0x4f3f05ae // sshr #1 v14, v13
-	WORD $0x6eae85ad // sub v13, v13, v14
-	WORD $0x4f3755ce // shl #23 v14, v14
-	WORD $0x4eb485ce // add v14, v14, v20
-	WORD $0x6e2ede73 // fmul v19, v19, v14
-	WORD $0x4f3755ad // shl #23 v13, v13
-	WORD $0x4eb485ad // add v13, v13, v20
-	WORD $0x6e2dde73 // fmul v19, v19, v13
-	WORD $0x4e33d4a5 // fadd v5, v5, v19
-	WORD $0x4ea2d54a // fsub v10, v10, v2
-	WORD $0x4eaaf7aa // fmin v10, v29, v10
-	WORD $0x4e2af7ca // fmax v10, v30, v10
-	WORD $0x6e3cdd4f // fmul v15, v10, v28
-	WORD $0x4e2189ef // frintn v15, v15
-	WORD $0x4ebbcdea // fmls v10, v15, v27
-	WORD $0x4ebacdea // fmls v10, v15, v26
-	WORD $0x4eb81f10 // orr v16, v24, v24
-	WORD $0x4e2acf30 // fmla v16, v25, v10
-	WORD $0x4eb71ef1 // orr v17, v23, v23
-	WORD $0x4e2ace11 // fmla v17, v16, v10
-	WORD $0x4eb61ed2 // orr v18, v22, v22
-	WORD $0x4e2ace32 // fmla v18, v17, v10
-	WORD $0x4eb51ea9 // orr v9, v21, v21
-	WORD $0x4e2ace49 // fmla v9, v18, v10
-	WORD $0x4eb41e8e // orr v14, v20, v20
-	WORD $0x4e2acd2e // fmla v14, v9, v10
-	WORD $0x4eb41e8d // orr v13, v20, v20
-	WORD $0x4e2acdcd // fmla v13, v14, v10
-	WORD $0x4e21a9ef // fcvtns v15, v15
-	WORD $0x4f3f05f0 // sshr #1 v16, v15
-	WORD $0x6eb085ef // sub v15, v15, v16
-	WORD $0x4f375610 // shl #23 v16, v16
-	WORD $0x4eb48610 // add v16, v16, v20
-	WORD $0x6e30ddad // fmul v13, v13, v16
-	WORD $0x4f3755ef // shl #23 v15, v15
-	WORD $0x4eb485ef // add v15, v15, v20
-	WORD $0x6e2fddad // fmul v13, v13, v15
-	WORD $0x4e2dd4c6 // fadd v6, v6, v13
-	WORD $0x4ea3d56b // fsub v11, v11, v3
-	WORD $0x4eabf7ab // fmin v11, v29, v11
-	WORD $0x4e2bf7cb // fmax v11, v30, v11
-	WORD $0x6e3cdd71 // fmul v17, v11, v28
-	WORD $0x4e218a31 // frintn v17, v17
-	WORD $0x4ebbce2b // fmls v11, v17, v27
-	WORD $0x4ebace2b // fmls v11, v17, v26
-	WORD $0x4eb81f12 // orr v18, v24, v24
-	WORD $0x4e2bcf32 // fmla v18, v25, v11
-	WORD $0x4eb71ee9 // orr v9, v23, v23
-	WORD $0x4e2bce49 // fmla v9, v18, v11
-	WORD $0x4eb61ece // orr v14, v22, v22
-	WORD $0x4e2bcd2e // fmla v14, v9, v11
-	WORD $0x4eb51eaa // orr v10, v21, v21
-	WORD $0x4e2bcdca // fmla v10, v14, v11
-	WORD $0x4eb41e90 // orr v16, v20, v20
-	WORD $0x4e2bcd50 // fmla v16, v10, v11
-	WORD $0x4eb41e8f // orr v15, v20, v20
-	WORD $0x4e2bce0f // fmla v15, v16, v11
-	WORD $0x4e21aa31 // fcvtns v17, v17
-	WORD $0x4f3f0632 // sshr #1 v18, v17
-	WORD $0x6eb28631 // sub v17, v17, v18
-	WORD $0x4f375652 // shl #23 v18, v18
-	WORD $0x4eb48652 // add v18, v18, v20
-	WORD $0x6e32ddef // fmul v15, v15, v18
-	WORD $0x4f375631 // shl #23 v17, v17
-	WORD $0x4eb48631 // add v17, v17, v20
-	WORD $0x6e31ddef // fmul v15, v15, v17
-	WORD $0x4e2fd4e7 // fadd v7, v7, v15
-	WORD $0x4ea4d58c // fsub v12, v12, v4
-	WORD $0x4eacf7ac // fmin v12, v29, v12
-	WORD $0x4e2cf7cc // fmax v12, v30, v12
-	WORD $0x6e3cdd89 // fmul v9, v12, v28
-	WORD $0x4e218929 // frintn v9, v9
-	WORD $0x4ebbcd2c // fmls v12, v9, v27
-	WORD $0x4ebacd2c // fmls v12, v9, v26
-	WORD $0x4eb81f0e // orr v14, v24, v24
-	WORD $0x4e2ccf2e // fmla v14, v25, v12
-	WORD $0x4eb71eea // orr v10, v23, v23
-	WORD $0x4e2ccdca // fmla v10, v14, v12
-	WORD $0x4eb61ed0 // orr v16, v22, v22
-	WORD $0x4e2ccd50 // fmla v16, v10, v12
-	WORD $0x4eb51eab // orr v11, v21, v21
-	WORD $0x4e2cce0b // fmla v11, v16, v12
-	WORD $0x4eb41e92 // orr v18, v20, v20
-	WORD $0x4e2ccd72 // fmla v18, v11, v12
-	WORD $0x4eb41e91 // orr v17, v20, v20
-	WORD $0x4e2cce51 // fmla v17, v18, v12
-	WORD $0x4e21a929 // fcvtns v9, v9
-	WORD $0x4f3f052e // sshr #1 v14, v9
-	WORD $0x6eae8529 // sub v9, v9, v14
-	WORD $0x4f3755ce // shl #23 v14, v14
-	WORD $0x4eb485ce // add v14, v14, v20
-	WORD $0x6e2ede31 // fmul v17, v17, v14
-	WORD $0x4f375529 // shl #23 v9, v9
-	WORD $0x4eb48529 // add v9, v9, v20
-	WORD $0x6e29de31 // fmul v17, v17, v9
-	WORD $0x4e31d508 // fadd v8, v8, v17
-	FMOVQ F19, 0(R6)
-	FMOVQ F13, 0(R7)
-	FMOVQ F15, 0(R8)
-	FMOVQ F17, 0(R9)
-	ADD $16, R6
-	ADD $16, R7
-	ADD $16, R8
-	ADD $16, R9
-	ADD $-4, R5
-	JMP loop33
-end34:
-	CMP $0, R5
-	BEQ done32
-	WORD $0x4ebf1fe9 // orr v9, v31, v31
-	MOVD R6, R25
-	VLD1.P 4(R25), V9.S[0]
-	CMP $1, R5
-	BEQ lanes35
-	VLD1.P 4(R25), V9.S[1]
-	CMP $2, R5
-	BEQ lanes35
-	VLD1.P 4(R25), V9.S[2]
-lanes35:
-	WORD $0x4ebf1fea // orr v10, v31, v31
-	MOVD R7, R25
-	VLD1.P 4(R25), V10.S[0]
-	CMP $1, R5
-	BEQ lanes36
-	VLD1.P 4(R25), V10.S[1]
-	CMP $2, R5
-	BEQ lanes36
-	VLD1.P 4(R25), V10.S[2]
-lanes36:
-	WORD $0x4ebf1feb // orr v11, v31, v31
-	MOVD R8, R25
-	VLD1.P 4(R25), V11.S[0]
-	CMP $1, R5
-	BEQ lanes37
-	VLD1.P 4(R25), V11.S[1]
-	CMP $2, R5
-	BEQ lanes37
-	VLD1.P 4(R25), V11.S[2]
-lanes37:
-	WORD $0x4ebf1fec // orr v12, v31, v31
-	MOVD R9, R25
-	VLD1.P 4(R25), V12.S[0]
-	CMP $1, R5
-	BEQ lanes38
-	VLD1.P 4(R25), V12.S[1]
-	CMP $2, R5
-	BEQ lanes38
-	VLD1.P 4(R25), V12.S[2]
-lanes38:
-	WORD $0x4ea1d529 // fsub v9, v9, v1
-	WORD $0x4ea9f7a9 // fmin v9, v29, v9
-	WORD $0x4e29f7c9 // fmax v9, v30, v9
-	WORD $0x6e3cdd2d // fmul v13, v9, v28
-	WORD $0x4e2189ad // frintn v13, v13
-	WORD $0x4ebbcda9 // fmls v9, v13, v27
-	WORD $0x4ebacda9 // fmls v9, v13, v26
-	WORD $0x4eb81f0e // orr v14, v24, v24
-	WORD $0x4e29cf2e // fmla v14, v25, v9
-	WORD $0x4eb71eef // orr v15, v23, v23
-	WORD $0x4e29cdcf // fmla v15, v14, v9
-	WORD $0x4eb61ed0 // orr v16, v22, v22
-	WORD $0x4e29cdf0 // fmla v16, v15, v9
-	WORD $0x4eb51eb1 // orr v17, v21, v21
-	WORD $0x4e29ce11 // fmla v17, v16, v9
-	WORD $0x4eb41e92 // orr v18, v20, v20
-	WORD $0x4e29ce32 // fmla v18, v17, v9
-	WORD $0x4eb41e93 // orr v19, v20, v20
-	WORD $0x4e29ce53 // fmla v19, v18, v9
-	WORD $0x4e21a9ad // fcvtns v13, v13
-	WORD $0x4f3f05ae // sshr #1 v14, v13
-	WORD $0x6eae85ad // sub v13, v13, v14
-	WORD $0x4f3755ce // shl #23 v14, v14
-	WORD $0x4eb485ce // add v14, v14, v20
-	WORD $0x6e2ede73 // fmul v19, v19, v14
-	WORD $0x4f3755ad // shl #23 v13, v13
-	WORD $0x4eb485ad // add v13, v13, v20
-	WORD $0x6e2dde73 // fmul v19, v19, v13
-	WORD $0x4e33d4a5 // fadd v5, v5, v19
-	WORD $0x4ea2d54a // fsub v10, v10, v2
-	WORD $0x4eaaf7aa // fmin v10, v29, v10
-	WORD $0x4e2af7ca // fmax v10, v30, v10
-	WORD $0x6e3cdd4f // fmul v15, v10, v28
-	WORD $0x4e2189ef // frintn v15, v15
-	WORD $0x4ebbcdea // fmls v10, v15, v27
-	WORD $0x4ebacdea // fmls v10, v15, v26
-	WORD $0x4eb81f10 // orr v16, v24, v24
-	WORD $0x4e2acf30 // fmla v16, v25, v10
-	WORD $0x4eb71ef1 // orr v17, v23, v23
-	WORD $0x4e2ace11 // fmla v17, v16, v10
-	WORD $0x4eb61ed2 // orr v18, v22, v22
-	WORD $0x4e2ace32 // fmla v18, v17, v10
-	WORD $0x4eb51ea9 // orr v9, v21, v21
-	WORD $0x4e2ace49 // fmla v9, v18, v10
-	WORD $0x4eb41e8e // orr v14, v20, v20
-	WORD $0x4e2acd2e // fmla v14, v9, v10
-	WORD $0x4eb41e8d // orr v13, v20, v20
-	WORD $0x4e2acdcd // fmla v13, v14, v10
-	WORD $0x4e21a9ef // fcvtns v15, v15
-	WORD $0x4f3f05f0 // sshr #1 v16, v15
-	WORD $0x6eb085ef // sub v15, v15, v16
-	WORD $0x4f375610 // shl #23 v16, v16
-	WORD $0x4eb48610 // add v16, v16, v20
-	WORD $0x6e30ddad // fmul v13, v13, v16
-	WORD $0x4f3755ef // shl #23 v15, v15
-	WORD $0x4eb485ef // add v15, v15, v20
-	WORD $0x6e2fddad // fmul v13, v13, v15
-	WORD $0x4e2dd4c6 // fadd v6, v6, v13
-	WORD $0x4ea3d56b // fsub v11, v11, v3
-	WORD $0x4eabf7ab // fmin v11, v29, v11
-	WORD $0x4e2bf7cb // fmax v11, v30, v11
-	WORD $0x6e3cdd71 // fmul v17, v11, v28
-	WORD $0x4e218a31 // frintn v17, v17
-	WORD $0x4ebbce2b // fmls v11, v17, v27
-	WORD $0x4ebace2b // fmls v11, v17, v26
-	WORD $0x4eb81f12 // orr v18, v24, v24
-	WORD $0x4e2bcf32 // fmla v18, v25, v11
-	WORD $0x4eb71ee9 // orr v9, v23, v23
-	WORD $0x4e2bce49 // fmla v9, v18, v11
-	WORD $0x4eb61ece // orr v14, v22, v22
-	WORD $0x4e2bcd2e // fmla v14, v9, v11
-	WORD $0x4eb51eaa // orr v10, v21, v21
-	WORD $0x4e2bcdca // fmla v10, v14, v11
-	WORD $0x4eb41e90 // orr v16, v20, v20
-	WORD $0x4e2bcd50 // fmla v16, v10, v11
-	WORD $0x4eb41e8f // orr v15, v20, v20
-	WORD $0x4e2bce0f // fmla v15, v16, v11
-	WORD $0x4e21aa31 // fcvtns v17, v17
-	WORD $0x4f3f0632 // sshr #1 v18, v17
-	WORD $0x6eb28631 // sub v17, v17, v18
-	WORD $0x4f375652 // shl #23 v18, v18
-	WORD $0x4eb48652 // add v18, v18, v20
-	WORD $0x6e32ddef // fmul v15, v15, v18
-	WORD $0x4f375631 // shl #23 v17, v17
-	WORD $0x4eb48631 // add v17, v17, v20
-	WORD $0x6e31ddef // fmul v15, v15, v17
-	WORD $0x4e2fd4e7 // fadd v7, v7, v15
-	WORD $0x4ea4d58c // fsub v12, v12, v4
-	WORD $0x4eacf7ac // fmin v12, v29, v12
-	WORD $0x4e2cf7cc // fmax v12, v30, v12
-	WORD $0x6e3cdd89 // fmul v9, v12, v28
-	WORD $0x4e218929 // frintn v9, v9
-	WORD $0x4ebbcd2c // fmls v12, v9, v27
-	WORD $0x4ebacd2c // fmls v12, v9, v26
-	WORD $0x4eb81f0e // orr v14, v24, v24
-	WORD $0x4e2ccf2e // fmla v14, v25, v12
-	WORD $0x4eb71eea // orr v10, v23, v23
-	WORD $0x4e2ccdca // fmla v10, v14, v12
-	WORD $0x4eb61ed0 // orr v16, v22, v22
-	WORD $0x4e2ccd50 // fmla v16, v10, v12
-	WORD $0x4eb51eab // orr v11, v21, v21
-	WORD $0x4e2cce0b // fmla v11, v16, v12
-	WORD $0x4eb41e92 // orr v18, v20, v20
-	WORD $0x4e2ccd72 // fmla v18, v11, v12
-	WORD $0x4eb41e91 // orr v17, v20, v20
-	WORD $0x4e2cce51 // fmla v17, v18, v12
-	WORD $0x4e21a929 // fcvtns v9, v9
-	WORD $0x4f3f052e // sshr #1 v14, v9
-	WORD $0x6eae8529 // sub v9, v9, v14
-	WORD $0x4f3755ce // shl #23 v14, v14
-	WORD $0x4eb485ce // add v14, v14, v20
-	WORD $0x6e2ede31 // fmul v17, v17, v14
-	WORD $0x4f375529 // shl #23 v9, v9
-	WORD $0x4eb48529 // add v9, v9, v20
-	WORD $0x6e29de31 // fmul v17, v17, v9
-	WORD $0x4e31d508 // fadd v8, v8, v17
-	MOVD R6, R25
-	VST1.P V19.S[0], 4(R25)
-	CMP $1, R5
-	BEQ lanes39
-	VST1.P V19.S[1], 4(R25)
-	CMP $2, R5
-	BEQ lanes39
-	VST1.P V19.S[2], 4(R25)
-lanes39:
-	MOVD R7, R25
-	VST1.P V13.S[0], 4(R25)
-	CMP $1, R5
-	BEQ lanes40
-	VST1.P V13.S[1], 4(R25)
-	CMP $2, R5
-	BEQ lanes40
-	VST1.P V13.S[2], 4(R25)
-lanes40:
-	MOVD R8, R25
-	VST1.P V15.S[0], 4(R25)
-	CMP $1, R5
-	BEQ lanes41
-	VST1.P V15.S[1], 4(R25)
-	CMP $2, R5
-	BEQ lanes41
-	VST1.P V15.S[2], 4(R25)
-lanes41:
-	MOVD R9, R25
-	VST1.P V17.S[0], 4(R25)
-	CMP $1, R5
-	BEQ lanes42
-	VST1.P V17.S[1], 4(R25)
-	CMP $2, R5
-	BEQ lanes42
-	VST1.P V17.S[2], 4(R25)
-lanes42:
-done32:
-	FMOVS 0(R2), F9
-	WORD $0x4e040529 // dup s[0] v9, v9
-	WORD $0x4ea1d529 // fsub v9, v9, v1
-	WORD $0x4ea9f7a9 // fmin v9, v29, v9
-	WORD $0x4e29f7c9 // fmax v9, v30, v9
-	WORD $0x6e3cdd2a // fmul v10, v9, v28
-	WORD $0x4e21894a // frintn v10, v10
-	WORD $0x4ebbcd49 // fmls v9, v10, v27
-	WORD $0x4ebacd49 // fmls v9, v10, v26
-	WORD $0x4eb81f0b // orr v11, v24, v24
-	WORD $0x4e29cf2b // fmla v11, v25, v9
-	WORD $0x4eb71eec // orr v12, v23, v23
-	WORD $0x4e29cd6c // fmla v12, v11, v9
-	WORD $0x4eb61ecd // orr v13, v22, v22
-	WORD $0x4e29cd8d // fmla v13, v12, v9
-	WORD $0x4eb51eae // orr v14, v21, v21
-	WORD $0x4e29cdae // fmla v14, v13, v9
-	WORD $0x4eb41e8f // orr v15, v20, v20
-	WORD $0x4e29cdcf // fmla v15, v14, v9
-	WORD $0x4eb41e90 // orr v16, v20, v20
-	WORD $0x4e29cdf0 // fmla v16, v15, v9
-	WORD $0x4e21a94a // fcvtns v10, v10
-	WORD $0x4f3f0551 // sshr #1 v17, v10
-	WORD $0x6eb1854a // sub v10, v10, v17
-	WORD $0x4f375631 // shl #23 v17, v17
-	WORD $0x4eb48631 // add v17, v17, v20
-	WORD $0x6e31de10 // fmul v16, v16, v17
+done22:
+	FMOVQ 0(R2), F2
+	WORD $0x4ea0d442 // fsub v2, v2, v0
+	WORD $0x4ea2f7a2 // fmin v2, v29, v2
+	WORD $0x4e22f7c2 // fmax v2, v30, v2
+	WORD $0x6e3cdc43 // fmul v3, v2, v28
+	WORD $0x4e218863 // frintn v3, v3
+	WORD $0x4ebbcc62 // fmls v2, v3, v27
+	WORD $0x4ebacc62 // fmls v2, v3, v26
+	WORD $0x4eb81f04 // orr v4, v24, v24
+	WORD $0x4e22cf24 // fmla v4, v25, v2
+	WORD $0x4eb71ee5 // orr v5, v23, v23
+	WORD $0x4e22cc85 // fmla v5, v4, v2
+	WORD $0x4eb61ec6 // orr v6, v22, v22
+	WORD $0x4e22cca6 // fmla v6, v5, v2
+	WORD $0x4eb51ea7 // orr v7, v21, v21
+	WORD $0x4e22ccc7 // fmla v7, v6, v2
+	WORD $0x4eb41e88 // orr v8, v20, v20
+	WORD $0x4e22cce8 // fmla v8, v7, v2
+	WORD $0x4eb41e89 // orr v9, v20, v20
+	WORD $0x4e22cd09 // fmla v9, v8, v2
+	WORD $0x4e21a863 // fcvtns v3, v3
+	WORD $0x4f3f046a // sshr #1 v10, v3
+	WORD $0x6eaa8463 // sub v3, v3, v10
 	WORD $0x4f37554a // shl #23 v10, v10
 	WORD $0x4eb4854a // add v10, v10, v20
-	WORD $0x6e2ade10 // fmul v16, v16, v10
-	FMOVS F16, 0(R4)
-	FMOVS 0(R3), F18
-	WORD $0x4e040652 // dup s[0] v18, v18
-	WORD $0x4e1804b3 // dup d[1] v19, v5
-	WORD $0x4e33d4b3 // fadd v19, v5, v19
-	WORD $0x4e0c066b // dup s[1] v11, v19
-	WORD $0x4e2bd673 // fadd v19, v19, v11
-	WORD $0x4e30ce53 // fmla v19, v18, v16
-	FMOVS F19, 0(R3)
-	FMOVS F1, 0(R2)
-	FMOVS 4(R2), F12
-	WORD $0x4e04058c // dup s[0] v12, v12
-	WORD $0x4ea2d58c // fsub v12, v12, v2
-	WORD $0x4eacf7ac // fmin v12, v29, v12
-	WORD $0x4e2cf7cc // fmax v12, v30, v12
-	WORD $0x6e3cdd8d // fmul v13, v12, v28
-	WORD $0x4e2189ad // frintn v13, v13
-	WORD $0x4ebbcdac // fmls v12, v13, v27
-	WORD $0x4ebacdac // fmls v12, v13, v26
-	WORD $0x4eb81f0e // orr v14, v24, v24
-	WORD $0x4e2ccf2e // fmla v14, v25, v12
-	WORD $0x4eb71eef // orr v15, v23, v23
-	WORD $0x4e2ccdcf // fmla v15, v14, v12
-	WORD $0x4eb61ec9 // orr v9, v22, v22
-	WORD $0x4e2ccde9 // fmla v9, v15, v12
-	WORD $0x4eb51eb1 // orr v17, v21, v21
-	WORD $0x4e2ccd31 // fmla v17, v9, v12
-	WORD $0x4eb41e8a // orr v10, v20, v20
-	WORD $0x4e2cce2a // fmla v10, v17, v12
-	WORD $0x4eb41e8b // orr v11, v20, v20
-	WORD $0x4e2ccd4b // fmla v11, v10, v12
-	WORD $0x4e21a9ad // fcvtns v13, v13
-	WORD $0x4f3f05b2 // sshr #1 v18, v13
-	WORD $0x6eb285ad // sub v13, v13, v18
-	WORD $0x4f375652 // shl #23 v18, v18
-	WORD $0x4eb48652 // add v18, v18, v20
-	WORD $0x6e32dd6b // fmul v11, v11, v18
-	WORD $0x4f3755ad // shl #23 v13, v13
-	WORD $0x4eb485ad // add v13, v13, v20
-	WORD $0x6e2ddd6b // fmul v11, v11, v13
-	FMOVS F11, 4(R4)
-	FMOVS 4(R3), F16
-	WORD $0x4e040610 // dup s[0] v16, v16
-	WORD $0x4e1804d3 // dup d[1] v19, v6
-	WORD $0x4e33d4d3 // fadd v19, v6, v19
-	WORD $0x4e0c066e // dup s[1] v14, v19
-	WORD $0x4e2ed673 // fadd v19, v19, v14
-	WORD $0x4e2bce13 // fmla v19, v16, v11
-	FMOVS F19, 4(R3)
-	FMOVS F2, 4(R2)
-	FMOVS 8(R2), F15
-	WORD $0x4e0405ef // dup s[0] v15, v15
-	WORD $0x4ea3d5ef // fsub v15, v15, v3
-	WORD $0x4eaff7af // fmin v15, v29, v15
-	WORD $0x4e2ff7cf // fmax v15, v30, v15
-	WORD $0x6e3cdde9 // fmul v9, v15, v28
-	WORD $0x4e218929 // frintn v9, v9
-	WORD $0x4ebbcd2f // fmls v15, v9, v27
-	WORD $0x4ebacd2f // fmls v15, v9, v26
-	WORD $0x4eb81f11 // orr v17, v24, v24
-	WORD $0x4e2fcf31 // fmla v17, v25, v15
-	WORD $0x4eb71eea // orr v10, v23, v23
-	WORD $0x4e2fce2a // fmla v10, v17, v15
-	WORD $0x4eb61ecc // orr v12, v22, v22
-	WORD $0x4e2fcd4c // fmla v12, v10, v15
-	WORD $0x4eb51eb2 // orr v18, v21, v21
-	WORD $0x4e2fcd92 // fmla v18, v12, v15
-	WORD $0x4eb41e8d // orr v13, v20, v20
-	WORD $0x4e2fce4d // fmla v13, v18, v15
-	WORD $0x4eb41e8e // orr v14, v20, v20
-	WORD $0x4e2fcdae // fmla v14, v13, v15
-	WORD $0x4e21a929 // fcvtns v9, v9
-	WORD $0x4f3f0530 // sshr #1 v16, v9
-	WORD $0x6eb08529 // sub v9, v9, v16
-	WORD $0x4f375610 // shl #23 v16, v16
-	WORD $0x4eb48610 // add v16, v16, v20
-	WORD $0x6e30ddce // fmul v14, v14, v16
-	WORD $0x4f375529 // shl #23 v9, v9
-	WORD $0x4eb48529 // add v9, v9, v20
-	WORD $0x6e29ddce // fmul v14, v14, v9
-	FMOVS F14, 8(R4)
-	FMOVS 8(R3), F11
-	WORD $0x4e04056b // dup s[0] v11, v11
-	WORD $0x4e1804f3 // dup d[1] v19, v7
-	WORD $0x4e33d4f3 // fadd v19, v7, v19
-	WORD $0x4e0c0671 // dup s[1] v17, v19
-	WORD $0x4e31d673 // fadd v19, v19, v17
-	WORD $0x4e2ecd73 // fmla v19, v11, v14
-	FMOVS F19, 8(R3)
-	FMOVS F3, 8(R2)
-	FMOVS 12(R2), F10
-	WORD $0x4e04054a // dup s[0] v10, v10
-	WORD $0x4ea4d54a // fsub v10, v10, v4
-	WORD $0x4eaaf7aa // fmin v10, v29, v10
-	WORD $0x4e2af7ca // fmax v10, v30, v10
-	WORD $0x6e3cdd4c // fmul v12, v10, v28
-	WORD $0x4e21898c // frintn v12, v12
-	WORD $0x4ebbcd8a // fmls v10, v12, v27
-	WORD $0x4ebacd8a // fmls v10, v12, v26
-	WORD $0x4eb81f12 // orr v18, v24, v24
-	WORD $0x4e2acf32 // fmla v18, v25, v10
-	WORD $0x4eb71eed // orr v13, v23, v23
-	WORD $0x4e2ace4d // fmla v13, v18, v10
-	WORD $0x4eb61ecf // orr v15, v22, v22
-	WORD $0x4e2acdaf // fmla v15, v13, v10
-	WORD $0x4eb51eb0 // orr v16, v21, v21
-	WORD $0x4e2acdf0 // fmla v16, v15, v10
-	WORD $0x4eb41e89 // orr v9, v20, v20
-	WORD $0x4e2ace09 // fmla v9, v16, v10
-	WORD $0x4eb41e91 // orr v17, v20, v20
-	WORD $0x4e2acd31 // fmla v17, v9, v10
-	WORD $0x4e21a98c // fcvtns v12, v12
-	WORD $0x4f3f058b // sshr #1 v11, v12
-	WORD $0x6eab858c // sub v12, v12, v11
-	WORD $0x4f37556b // shl #23 v11, v11
-	WORD $0x4eb4856b // add v11, v11, v20
-	WORD $0x6e2bde31 // fmul v17, v17, v11
-	WORD $0x4f37558c // shl #23 v12, v12
-	WORD $0x4eb4858c // add v12, v12, v20
-	WORD $0x6e2cde31 // fmul v17, v17, v12
-	FMOVS F17, 12(R4)
-	FMOVS 12(R3), F14
-	WORD $0x4e0405ce // dup s[0] v14, v14
-	WORD $0x4e180513 // dup d[1] v19, v8
-	WORD $0x4e33d513 // fadd v19, v8, v19
-	WORD $0x4e0c0672 // dup s[1] v18, v19
-	WORD $0x4e32d673 // fadd v19, v19, v18
-	WORD $0x4e31cdd3 // fmla v19, v14, v17
-	FMOVS F19, 12(R3)
-	FMOVS F4, 12(R2)
+	WORD $0x6e2add29 // fmul v9, v9, v10
+	WORD $0x4f375463 // shl #23 v3, v3
+	WORD $0x4eb48463 // add v3, v3, v20
+	WORD $0x6e23dd29 // fmul v9, v9, v3
+	FMOVQ F9, 0(R4)
+	FMOVQ 0(R3), F11
+	WORD $0x4ea11c2c // orr v12, v1, v1
+	WORD $0x4e29cd6c // fmla v12, v11, v9
+	FMOVQ F12, 0(R3)
+	FMOVQ F0, 0(R2)
 	RET
 
-// func values1NEON(o *float32, s *float32, c *float32, v *float32, n int, d int, ostride int, vstride int) 
-TEXT ·values1NEON(SB), NOSPLIT, $0-64
+// func values1NEON(o *float32, s *float32, c *float32, v *byte, n int, d int, stride int) 
+TEXT ·values1NEON(SB), NOSPLIT, $0-56
 	MOVD o+0(FP), R0
 	MOVD s+8(FP), R1
 	MOVD c+16(FP), R2
 	MOVD v+24(FP), R3
 	MOVD n+32(FP), R4
 	MOVD d+40(FP), R5
-	MOVD ostride+48(FP), R6
-	MOVD vstride+56(FP), R7
-	LSL $2, R6, R6
-	LSL $2, R7, R7
-columns43:
+	MOVD stride+48(FP), R6
+	MOVD R5, R10
+	LSL $2, R10, R10
+columns29:
 	CMP $16, R5
-	BLT done44
+	BLT done30
 	FMOVS 0(R2), F4
 	WORD $0x4e040484 // dup s[0] v4, v4
-	MOVD R0, R8
-	FMOVQ 0(R8), F5
+	MOVD R0, R7
+	FMOVQ 0(R7), F5
 	WORD $0x6e24dca5 // fmul v5, v5, v4
 	WORD $0x4ea51ca0 // orr v0, v5, v5
-	FMOVQ 16(R8), F6
+	FMOVQ 16(R7), F6
 	WORD $0x6e24dcc6 // fmul v6, v6, v4
 	WORD $0x4ea61cc1 // orr v1, v6, v6
-	FMOVQ 32(R8), F7
+	FMOVQ 32(R7), F7
 	WORD $0x6e24dce7 // fmul v7, v7, v4
 	WORD $0x4ea71ce2 // orr v2, v7, v7
-	FMOVQ 48(R8), F8
+	FMOVQ 48(R7), F8
 	WORD $0x6e24dd08 // fmul v8, v8, v4
 	WORD $0x4ea81d03 // orr v3, v8, v8
-	ADD R6, R8
-	MOVD R3, R8
-	MOVD R1, R9
-	MOVD R4, R10
-step45:
-	FMOVQ 0(R8), F4
-	FMOVQ 16(R8), F5
-	FMOVQ 32(R8), F6
-	FMOVQ 48(R8), F7
-	FMOVS 0(R9), F8
+	ADD R10, R7
+	MOVD R3, R7
+	MOVD R1, R8
+	MOVD R4, R9
+step31:
+	FMOVQ 0(R7), F4
+	FMOVQ 16(R7), F5
+	FMOVQ 32(R7), F6
+	FMOVQ 48(R7), F7
+	FMOVS 0(R8), F8
 	WORD $0x4e040508 // dup s[0] v8, v8
 	WORD $0x4e28cc80 // fmla v0, v4, v8
 	WORD $0x4e28cca1 // fmla v1, v5, v8
 	WORD $0x4e28ccc2 // fmla v2, v6, v8
 	WORD $0x4e28cce3 // fmla v3, v7, v8
-	ADD R7, R8
-	ADD $4, R9
-	ADD $-1, R10
-	CMP $0, R10
-	BNE step45
-	MOVD R0, R8
-	FMOVQ F0, 0(R8)
-	FMOVQ F1, 16(R8)
-	FMOVQ F2, 32(R8)
-	FMOVQ F3, 48(R8)
-	ADD R6, R8
+	ADD R6, R7
+	ADD $16, R8
+	ADD $-1, R9
+	CMP $0, R9
+	BNE step31
+	MOVD R0, R7
+	FMOVQ F0, 0(R7)
+	FMOVQ F1, 16(R7)
+	FMOVQ F2, 32(R7)
+	FMOVQ F3, 48(R7)
+	ADD R10, R7
 	ADD $64, R0
 	ADD $64, R3
 	ADD $-16, R5
-	JMP columns43
-done44:
+	JMP columns29
+done30:
 	RET
 
-// func values4NEON(o *float32, s *float32, c *float32, v *float32, n int, d int, ostride int, vstride int) 
-TEXT ·values4NEON(SB), NOSPLIT, $0-64
+// func values4NEON(o *float32, s *float32, c *float32, v *byte, n int, d int, stride int) 
+TEXT ·values4NEON(SB), NOSPLIT, $0-56
 	MOVD o+0(FP), R0
 	MOVD s+8(FP), R1
 	MOVD c+16(FP), R2
 	MOVD v+24(FP), R3
 	MOVD n+32(FP), R4
 	MOVD d+40(FP), R5
-	MOVD ostride+48(FP), R6
-	MOVD vstride+56(FP), R7
-	LSL $2, R6, R6
-	LSL $2, R7, R7
-columns46:
+	MOVD stride+48(FP), R6
+	MOVD R5, R10
+	LSL $2, R10, R10
+columns32:
 	CMP $16, R5
-	BLT done47
+	BLT done33
 	FMOVS 0(R2), F16
 	WORD $0x4e040610 // dup s[0] v16, v16
 	FMOVS 4(R2), F17
@@ -1343,122 +898,410 @@ columns46:
 	WORD $0x4e040652 // dup s[0] v18, v18
 	FMOVS 12(R2), F19
 	WORD $0x4e040673 // dup s[0] v19, v19
-	MOVD R0, R8
-	FMOVQ 0(R8), F20
+	MOVD R0, R7
+	FMOVQ 0(R7), F20
 	WORD $0x6e30de94 // fmul v20, v20, v16
 	WORD $0x4eb41e80 // orr v0, v20, v20
-	FMOVQ 16(R8), F21
+	FMOVQ 16(R7), F21
 	WORD $0x6e30deb5 // fmul v21, v21, v16
 	WORD $0x4eb51ea1 // orr v1, v21, v21
-	FMOVQ 32(R8), F22
+	FMOVQ 32(R7), F22
 	WORD $0x6e30ded6 // fmul v22, v22, v16
 	WORD $0x4eb61ec2 // orr v2, v22, v22
-	FMOVQ 48(R8), F23
+	FMOVQ 48(R7), F23
 	WORD $0x6e30def7 // fmul v23, v23, v16
 	WORD $0x4eb71ee3 // orr v3, v23, v23
-	ADD R6, R8
-	FMOVQ 0(R8), F24
+	ADD R10, R7
+	FMOVQ 0(R7), F24
 	WORD $0x6e31df18 // fmul v24, v24, v17
 	WORD $0x4eb81f04 // orr v4, v24, v24
-	FMOVQ 16(R8), F25
+	FMOVQ 16(R7), F25
 	WORD $0x6e31df39 // fmul v25, v25, v17
 	WORD $0x4eb91f25 // orr v5, v25, v25
-	FMOVQ 32(R8), F26
+	FMOVQ 32(R7), F26
 	WORD $0x6e31df5a // fmul v26, v26, v17
 	WORD $0x4eba1f46 // orr v6, v26, v26
-	FMOVQ 48(R8), F27
+	FMOVQ 48(R7), F27
 	WORD $0x6e31df7b // fmul v27, v27, v17
 	WORD $0x4ebb1f67 // orr v7, v27, v27
-	ADD R6, R8
-	FMOVQ 0(R8), F28
+	ADD R10, R7
+	FMOVQ 0(R7), F28
 	WORD $0x6e32df9c // fmul v28, v28, v18
 	WORD $0x4ebc1f88 // orr v8, v28, v28
-	FMOVQ 16(R8), F29
+	FMOVQ 16(R7), F29
 	WORD $0x6e32dfbd // fmul v29, v29, v18
 	WORD $0x4ebd1fa9 // orr v9, v29, v29
-	FMOVQ 32(R8), F30
+	FMOVQ 32(R7), F30
 	WORD $0x6e32dfde // fmul v30, v30, v18
 	WORD $0x4ebe1fca // orr v10, v30, v30
-	FMOVQ 48(R8), F31
+	FMOVQ 48(R7), F31
 	WORD $0x6e32dfff // fmul v31, v31, v18
 	WORD $0x4ebf1feb // orr v11, v31, v31
-	ADD R6, R8
-	FMOVQ 0(R8), F20
+	ADD R10, R7
+	FMOVQ 0(R7), F20
 	WORD $0x6e33de94 // fmul v20, v20, v19
 	WORD $0x4eb41e8c // orr v12, v20, v20
-	FMOVQ 16(R8), F21
+	FMOVQ 16(R7), F21
 	WORD $0x6e33deb5 // fmul v21, v21, v19
 	WORD $0x4eb51ead // orr v13, v21, v21
-	FMOVQ 32(R8), F22
+	FMOVQ 32(R7), F22
 	WORD $0x6e33ded6 // fmul v22, v22, v19
 	WORD $0x4eb61ece // orr v14, v22, v22
-	FMOVQ 48(R8), F16
+	FMOVQ 48(R7), F16
 	WORD $0x6e33de10 // fmul v16, v16, v19
 	WORD $0x4eb01e0f // orr v15, v16, v16
-	ADD R6, R8
-	MOVD R3, R8
-	MOVD R1, R9
-	MOVD R4, R10
-step48:
-	FMOVQ 0(R8), F16
-	FMOVQ 16(R8), F17
-	FMOVQ 32(R8), F18
-	FMOVQ 48(R8), F19
-	FMOVS 0(R9), F20
+	ADD R10, R7
+	MOVD R3, R7
+	MOVD R1, R8
+	MOVD R4, R9
+step34:
+	FMOVQ 0(R7), F16
+	FMOVQ 16(R7), F17
+	FMOVQ 32(R7), F18
+	FMOVQ 48(R7), F19
+	FMOVS 0(R8), F20
 	WORD $0x4e040694 // dup s[0] v20, v20
 	WORD $0x4e34ce00 // fmla v0, v16, v20
 	WORD $0x4e34ce21 // fmla v1, v17, v20
 	WORD $0x4e34ce42 // fmla v2, v18, v20
 	WORD $0x4e34ce63 // fmla v3, v19, v20
-	FMOVS 256(R9), F21
+	FMOVS 4(R8), F21
 	WORD $0x4e0406b5 // dup s[0] v21, v21
 	WORD $0x4e35ce04 // fmla v4, v16, v21
 	WORD $0x4e35ce25 // fmla v5, v17, v21
 	WORD $0x4e35ce46 // fmla v6, v18, v21
 	WORD $0x4e35ce67 // fmla v7, v19, v21
-	FMOVS 512(R9), F22
+	FMOVS 8(R8), F22
 	WORD $0x4e0406d6 // dup s[0] v22, v22
 	WORD $0x4e36ce08 // fmla v8, v16, v22
 	WORD $0x4e36ce29 // fmla v9, v17, v22
 	WORD $0x4e36ce4a // fmla v10, v18, v22
 	WORD $0x4e36ce6b // fmla v11, v19, v22
-	FMOVS 768(R9), F23
+	FMOVS 12(R8), F23
 	WORD $0x4e0406f7 // dup s[0] v23, v23
 	WORD $0x4e37ce0c // fmla v12, v16, v23
 	WORD $0x4e37ce2d // fmla v13, v17, v23
 	WORD $0x4e37ce4e // fmla v14, v18, v23
 	WORD $0x4e37ce6f // fmla v15, v19, v23
-	ADD R7, R8
-	ADD $4, R9
-	ADD $-1, R10
-	CMP $0, R10
-	BNE step48
-	MOVD R0, R8
-	FMOVQ F0, 0(R8)
-	FMOVQ F1, 16(R8)
-	FMOVQ F2, 32(R8)
-	FMOVQ F3, 48(R8)
-	ADD R6, R8
-	FMOVQ F4, 0(R8)
-	FMOVQ F5, 16(R8)
-	FMOVQ F6, 32(R8)
-	FMOVQ F7, 48(R8)
-	ADD R6, R8
-	FMOVQ F8, 0(R8)
-	FMOVQ F9, 16(R8)
-	FMOVQ F10, 32(R8)
-	FMOVQ F11, 48(R8)
-	ADD R6, R8
-	FMOVQ F12, 0(R8)
-	FMOVQ F13, 16(R8)
-	FMOVQ F14, 32(R8)
-	FMOVQ F15, 48(R8)
-	ADD R6, R8
+	ADD R6, R7
+	ADD $16, R8
+	ADD $-1, R9
+	CMP $0, R9
+	BNE step34
+	MOVD R0, R7
+	FMOVQ F0, 0(R7)
+	FMOVQ F1, 16(R7)
+	FMOVQ F2, 32(R7)
+	FMOVQ F3, 48(R7)
+	ADD R10, R7
+	FMOVQ F4, 0(R7)
+	FMOVQ F5, 16(R7)
+	FMOVQ F6, 32(R7)
+	FMOVQ F7, 48(R7)
+	ADD R10, R7
+	FMOVQ F8, 0(R7)
+	FMOVQ F9, 16(R7)
+	FMOVQ F10, 32(R7)
+	FMOVQ F11, 48(R7)
+	ADD R10, R7
+	FMOVQ F12, 0(R7)
+	FMOVQ F13, 16(R7)
+	FMOVQ F14, 32(R7)
+	FMOVQ F15, 48(R7)
+	ADD R10, R7
 	ADD $64, R0
 	ADD $64, R3
 	ADD $-16, R5
-	JMP columns46
-done47:
+	JMP columns32
+done33:
+	RET
+
+// func valuesF32NEON(o *float32, s *float32, c *float32, v *byte, n int, d int, stride int) 
+TEXT ·valuesF32NEON(SB), NOSPLIT, $0-56
+	MOVD o+0(FP), R0
+	MOVD s+8(FP), R1
+	MOVD c+16(FP), R2
+	MOVD v+24(FP), R3
+	MOVD n+32(FP), R4
+	MOVD d+40(FP), R5
+	MOVD stride+48(FP), R6
+	MOVD R5, R10
+	LSL $2, R10, R10
+columns35:
+	CMP $16, R5
+	BLT done36
+	FMOVS 0(R2), F16
+	WORD $0x4e040610 // dup s[0] v16, v16
+	FMOVS 4(R2), F17
+	WORD $0x4e040631 // dup s[0] v17, v17
+	FMOVS 8(R2), F18
+	WORD $0x4e040652 // dup s[0] v18, v18
+	FMOVS 12(R2), F19
+	WORD $0x4e040673 // dup s[0] v19, v19
+	MOVD R0, R7
+	FMOVQ 0(R7), F20
+	WORD $0x6e30de94 // fmul v20, v20, v16
+	WORD $0x4eb41e80 // orr v0, v20, v20
+	FMOVQ 16(R7), F21
+	WORD $0x6e30deb5 // fmul v21, v21, v16
+	WORD $0x4eb51ea1 // orr v1, v21, v21
+	FMOVQ 32(R7), F22
+	WORD $0x6e30ded6 // fmul v22, v22, v16
+	WORD $0x4eb61ec2 // orr v2, v22, v22
+	FMOVQ 48(R7), F23
+	WORD $0x6e30def7 // fmul v23, v23, v16
+	WORD $0x4eb71ee3 // orr v3, v23, v23
+	ADD R10, R7
+	FMOVQ 0(R7), F24
+	WORD $0x6e31df18 // fmul v24, v24, v17
+	WORD $0x4eb81f04 // orr v4, v24, v24
+	FMOVQ 16(R7), F25
+	WORD $0x6e31df39 // fmul v25, v25, v17
+	WORD $0x4eb91f25 // orr v5, v25, v25
+	FMOVQ 32(R7), F26
+	WORD $0x6e31df5a // fmul v26, v26, v17
+	WORD $0x4eba1f46 // orr v6, v26, v26
+	FMOVQ 48(R7), F27
+	WORD $0x6e31df7b // fmul v27, v27, v17
+	WORD $0x4ebb1f67 // orr v7, v27, v27
+	ADD R10, R7
+	FMOVQ 0(R7), F28
+	WORD $0x6e32df9c // fmul v28, v28, v18
+	WORD $0x4ebc1f88 // orr v8, v28, v28
+	FMOVQ 16(R7), F29
+	WORD $0x6e32dfbd // fmul v29, v29, v18
+	WORD $0x4ebd1fa9 // orr v9, v29, v29
+	FMOVQ 32(R7), F30
+	WORD $0x6e32dfde // fmul v30, v30, v18
+	WORD $0x4ebe1fca // orr v10, v30, v30
+	FMOVQ 48(R7), F31
+	WORD $0x6e32dfff // fmul v31, v31, v18
+	WORD $0x4ebf1feb // orr v11, v31, v31
+	ADD R10, R7
+	FMOVQ 0(R7), F20
+	WORD $0x6e33de94 // fmul v20, v20, v19
+	WORD $0x4eb41e8c // orr v12, v20, v20
+	FMOVQ 16(R7), F21
+	WORD $0x6e33deb5 // fmul v21, v21, v19
+	WORD $0x4eb51ead // orr v13, v21, v21
+	FMOVQ 32(R7), F22
+	WORD $0x6e33ded6 // fmul v22, v22, v19
+	WORD $0x4eb61ece // orr v14, v22, v22
+	FMOVQ 48(R7), F16
+	WORD $0x6e33de10 // fmul v16, v16, v19
+	WORD $0x4eb01e0f // orr v15, v16, v16
+	ADD R10, R7
+	MOVD R3, R7
+	MOVD R1, R8
+	MOVD R4, R9
+step37:
+	FMOVQ 0(R7), F16
+	FMOVQ 16(R7), F17
+	FMOVQ 32(R7), F18
+	FMOVQ 48(R7), F19
+	FMOVS 0(R8), F20
+	WORD $0x4e040694 // dup s[0] v20, v20
+	WORD $0x4e34ce00 // fmla v0, v16, v20
+	WORD $0x4e34ce21 // fmla v1, v17, v20
+	WORD $0x4e34ce42 // fmla v2, v18, v20
+	WORD $0x4e34ce63 // fmla v3, v19, v20
+	FMOVS 4(R8), F21
+	WORD $0x4e0406b5 // dup s[0] v21, v21
+	WORD $0x4e35ce04 // fmla v4, v16, v21
+	WORD $0x4e35ce25 // fmla v5, v17, v21
+	WORD $0x4e35ce46 // fmla v6, v18, v21
+	WORD $0x4e35ce67 // fmla v7, v19, v21
+	FMOVS 8(R8), F22
+	WORD $0x4e0406d6 // dup s[0] v22, v22
+	WORD $0x4e36ce08 // fmla v8, v16, v22
+	WORD $0x4e36ce29 // fmla v9, v17, v22
+	WORD $0x4e36ce4a // fmla v10, v18, v22
+	WORD $0x4e36ce6b // fmla v11, v19, v22
+	FMOVS 12(R8), F23
+	WORD $0x4e0406f7 // dup s[0] v23, v23
+	WORD $0x4e37ce0c // fmla v12, v16, v23
+	WORD $0x4e37ce2d // fmla v13, v17, v23
+	WORD $0x4e37ce4e // fmla v14, v18, v23
+	WORD $0x4e37ce6f // fmla v15, v19, v23
+	ADD R6<<3, R7, R25
+	PRFM 0(R25), PLDL1KEEP
+	ADD R6, R7
+	ADD $16, R8
+	ADD $-1, R9
+	CMP $0, R9
+	BNE step37
+	MOVD R0, R7
+	FMOVQ F0, 0(R7)
+	FMOVQ F1, 16(R7)
+	FMOVQ F2, 32(R7)
+	FMOVQ F3, 48(R7)
+	ADD R10, R7
+	FMOVQ F4, 0(R7)
+	FMOVQ F5, 16(R7)
+	FMOVQ F6, 32(R7)
+	FMOVQ F7, 48(R7)
+	ADD R10, R7
+	FMOVQ F8, 0(R7)
+	FMOVQ F9, 16(R7)
+	FMOVQ F10, 32(R7)
+	FMOVQ F11, 48(R7)
+	ADD R10, R7
+	FMOVQ F12, 0(R7)
+	FMOVQ F13, 16(R7)
+	FMOVQ F14, 32(R7)
+	FMOVQ F15, 48(R7)
+	ADD R10, R7
+	ADD $64, R0
+	ADD $64, R3
+	ADD $-16, R5
+	JMP columns35
+done36:
+	RET
+
+// func valuesF16NEON(o *float32, s *float32, c *float32, v *byte, n int, d int, stride int) 
+TEXT ·valuesF16NEON(SB), NOSPLIT, $0-56
+	MOVD o+0(FP), R0
+	MOVD s+8(FP), R1
+	MOVD c+16(FP), R2
+	MOVD v+24(FP), R3
+	MOVD n+32(FP), R4
+	MOVD d+40(FP), R5
+	MOVD stride+48(FP), R6
+	MOVD R5, R10
+	LSL $2, R10, R10
+columns38:
+	CMP $16, R5
+	BLT done39
+	FMOVS 0(R2), F16
+	WORD $0x4e040610 // dup s[0] v16, v16
+	FMOVS 4(R2), F17
+	WORD $0x4e040631 // dup s[0] v17, v17
+	FMOVS 8(R2), F18
+	WORD $0x4e040652 // dup s[0] v18, v18
+	FMOVS 12(R2), F19
+	WORD $0x4e040673 // dup s[0] v19, v19
+	MOVD R0, R7
+	FMOVQ 0(R7), F20
+	WORD $0x6e30de94 // fmul v20, v20, v16
+	WORD $0x4eb41e80 // orr v0, v20, v20
+	FMOVQ 16(R7), F21
+	WORD $0x6e30deb5 // fmul v21, v21, v16
+	WORD $0x4eb51ea1 // orr v1, v21, v21
+	FMOVQ 32(R7), F22
+	WORD $0x6e30ded6 // fmul v22, v22, v16
+	WORD $0x4eb61ec2 // orr v2, v22, v22
+	FMOVQ 48(R7), F23
+	WORD $0x6e30def7 // fmul v23, v23, v16
+	WORD $0x4eb71ee3 // orr v3, v23, v23
+	ADD R10, R7
+	FMOVQ 0(R7), F24
+	WORD $0x6e31df18 // fmul v24, v24, v17
+	WORD $0x4eb81f04 // orr v4, v24, v24
+	FMOVQ 16(R7), F25
+	WORD $0x6e31df39 // fmul v25, v25, v17
+	WORD $0x4eb91f25 // orr v5, v25, v25
+	FMOVQ 32(R7), F26
+	WORD $0x6e31df5a // fmul v26, v26, v17
+	WORD $0x4eba1f46 // orr v6, v26, v26
+	FMOVQ 48(R7), F27
+	WORD $0x6e31df7b // fmul v27, v27, v17
+	WORD $0x4ebb1f67 // orr v7, v27, v27
+	ADD R10, R7
+	FMOVQ 0(R7), F28
+	WORD $0x6e32df9c // fmul v28, v28, v18
+	WORD $0x4ebc1f88 // orr v8, v28, v28
+	FMOVQ 16(R7), F29
+	WORD $0x6e32dfbd // fmul v29, v29, v18
+	WORD $0x4ebd1fa9 // orr v9, v29, v29
+	FMOVQ 32(R7), F30
+	WORD $0x6e32dfde // fmul v30, v30, v18
+	WORD $0x4ebe1fca // orr v10, v30, v30
+	FMOVQ 48(R7), F31
+	WORD $0x6e32dfff // fmul v31, v31, v18
+	WORD $0x4ebf1feb // orr v11, v31, v31
+	ADD R10, R7
+	FMOVQ 0(R7), F20
+	WORD $0x6e33de94 // fmul v20, v20, v19
+	WORD $0x4eb41e8c // orr v12, v20, v20
+	FMOVQ 16(R7), F21
+	WORD $0x6e33deb5 // fmul v21, v21, v19
+	WORD $0x4eb51ead // orr v13, v21, v21
+	FMOVQ 32(R7), F22
+	WORD $0x6e33ded6 // fmul v22, v22, v19
+	WORD $0x4eb61ece // orr v14, v22, v22
+	FMOVQ 48(R7), F16
+	WORD $0x6e33de10 // fmul v16, v16, v19
+	WORD $0x4eb01e0f // orr v15, v16, v16
+	ADD R10, R7
+	MOVD R3, R7
+	MOVD R1, R8
+	MOVD R4, R9
+step40:
+	FMOVD 0(R7), F16
+	WORD $0x0e217a10 // fcvtl v16, v16
+	FMOVD 8(R7), F17
+	WORD $0x0e217a31 // fcvtl v17, v17
+	FMOVD 16(R7), F18
+	WORD $0x0e217a52 // fcvtl v18, v18
+	FMOVD 24(R7), F19
+	WORD $0x0e217a73 // fcvtl v19, v19
+	FMOVS 0(R8), F20
+	WORD $0x4e040694 // dup s[0] v20, v20
+	WORD $0x4e34ce00 // fmla v0, v16, v20
+	WORD $0x4e34ce21 // fmla v1, v17, v20
+	WORD $0x4e34ce42 // fmla v2, v18, v20
+	WORD $0x4e34ce63 // fmla v3, v19, v20
+	FMOVS 4(R8), F21
+	WORD $0x4e0406b5 // dup s[0] v21, v21
+	WORD $0x4e35ce04 // fmla v4, v16, v21
+	WORD $0x4e35ce25 // fmla v5, v17, v21
+	WORD $0x4e35ce46 // fmla v6, v18, v21
+	WORD $0x4e35ce67 // fmla v7, v19, v21
+	FMOVS 8(R8), F22
+	WORD $0x4e0406d6 // dup s[0] v22, v22
+	WORD $0x4e36ce08 // fmla v8, v16, v22
+	WORD $0x4e36ce29 // fmla v9, v17, v22
+	WORD $0x4e36ce4a // fmla v10, v18, v22
+	WORD $0x4e36ce6b // fmla v11, v19, v22
+	FMOVS 12(R8), F23
+	WORD $0x4e0406f7 // dup s[0] v23, v23
+	WORD $0x4e37ce0c // fmla v12, v16, v23
+	WORD $0x4e37ce2d // fmla v13, v17, v23
+	WORD $0x4e37ce4e // fmla v14, v18, v23
+	WORD $0x4e37ce6f // fmla v15, v19, v23
+	ADD R6<<3, R7, R25
+	PRFM 0(R25), PLDL1KEEP
+	ADD R6, R7
+	ADD $16, R8
+	ADD $-1, R9
+	CMP $0, R9
+	BNE step40
+	MOVD R0, R7
+	FMOVQ F0, 0(R7)
+	FMOVQ F1, 16(R7)
+	FMOVQ F2, 32(R7)
+	FMOVQ F3, 48(R7)
+	ADD R10, R7
+	FMOVQ F4, 0(R7)
+	FMOVQ F5, 16(R7)
+	FMOVQ F6, 32(R7)
+	FMOVQ F7, 48(R7)
+	ADD R10, R7
+	FMOVQ F8, 0(R7)
+	FMOVQ F9, 16(R7)
+	FMOVQ F10, 32(R7)
+	FMOVQ F11, 48(R7)
+	ADD R10, R7
+	FMOVQ F12, 0(R7)
+	FMOVQ F13, 16(R7)
+	FMOVQ F14, 32(R7)
+	FMOVQ F15, 48(R7)
+	ADD R10, R7
+	ADD $64, R0
+	ADD $32, R3
+	ADD $-16, R5
+	JMP columns38
+done39:
 	RET
 
 DATA constantNEON<>+0(SB)/8, $0xff800000ff800000

@@ -1,17 +1,17 @@
 // Package delta computes the gated delta rule on a CPU.
 //
-// The decay is folded into what the state is multiplied with, S~k = S(e^g∘k), so
-// a token reads the state for its products and then writes it, while a panel of
-// rows stays in the first-level cache. Rows depend on each other only through what
-// all rows of a head share (q, k, decay, beta), so they may be split at will: any
-// split of the rows, and any split of the tokens over calls, gives the same bits.
+// A token decays the state, S~ = e^g∘S, multiplies it with k and q, and then adds
+// d kᵀ with d = beta(v - S~k), so its output is S~q + d(k·q). What one token adds
+// and the decay and products of the next are one pass over a panel of rows that
+// stays in the first-level cache. Rows depend on each other only through what all
+// rows of a head share (q, k, decay, beta), so they may be split at will: any split
+// of the rows, and any split of the tokens over calls, gives the same bits.
 package delta
 
 import (
 	"fmt"
 
 	"github.com/deltaloom/deltaloom/ops"
-	"github.com/deltaloom/deltaloom/runtime/cpu/vec"
 )
 
 // Tensor is an operand [B T H D] in memory. The D elements of a row lie side by
@@ -22,8 +22,10 @@ type Tensor struct {
 	B, T, H int
 }
 
+func (x Tensor) at(b, t, h int) int { return b*x.B + t*x.T + h*x.H }
+
 func (x Tensor) row(b, t, h, d int) []float32 {
-	at := b*x.B + t*x.T + h*x.H
+	at := x.at(b, t, h)
 	return x.F[at : at+d : at+d]
 }
 
@@ -96,13 +98,17 @@ func (n *Net) Rows() int { return n.B * n.Hv * n.Dv }
 
 // Run takes rows lo to hi of all states through all tokens: it updates these
 // rows and writes their channels of O. It allocates nothing; scratch holds
-// ScratchLen(n.Dk) elements and belongs to the caller alone.
-func (n *Net) Run(v *vec.Funcs, scratch []float32, lo, hi int) {
-	w := newWorker(n, v, scratch)
-	for lo < hi {
-		head, from := lo/n.Dv, lo%n.Dv
-		to := min(n.Dv, from+hi-lo)
-		w.head(head/n.Hv, head%n.Hv, from, to)
-		lo += to - from
+// ScratchLen(n.Dk, n.Dg) elements and belongs to the caller alone.
+func (k *Kernels) Run(n *Net, scratch []float32, lo, hi int) {
+	w := newWorker(n, k, scratch)
+	// Blocks of tokens come first: what all heads have of them lies side by side.
+	for t := 0; t < n.T; t += blockTokens {
+		for row := lo; row < hi; {
+			head, from := row/n.Dv, row%n.Dv
+			end := from + hi - row
+			to := min(n.Dv, end)
+			w.head(head/n.Hv, head%n.Hv, from, to, end, t, min(blockTokens, n.T-t))
+			row += to - from
+		}
 	}
 }

@@ -1,41 +1,65 @@
 package delta
 
-// The kernels work on a panel s [R K], the records of tokens, and R channels of v,
-// o and d. A row is summed up in one order that depends on nothing but K.
-
-// fold fills a record from q, k and what their norms multiply them with; the
-// record holds the decays of all channels.
-func (w *worker) fold(record, q, k []float32, qs, ks float32) {
-	a, kn, ak, aq := fields(record, len(k))
-	w.vec.Scale(kn, ks, k)
-	w.vec.Mul(ak, a, kn)
-	w.vec.ScaleMul(aq, qs, a, q)
+// panel is rows of a state [R K] and their elements of v and o, in the token at
+// hand.
+type panel struct {
+	s, d         []float32 // d is left for the update
+	v, o         []float32
+	vnext, onext int // bytes to those of the next token
 }
 
-// fields are the vectors of a record.
-func fields(record []float32, K int) (a, k, ak, aq []float32) {
-	return record[:K], record[K:][:K], record[2*K:][:K], record[3*K:][:K]
-}
-
-// dots sets d = beta(v - S~k) and o = S~q + d(k·q).
-func (w *worker) dots(s, record, v, o, d []float32) {
-	K := len(s) / len(d)
-	_, _, ak, aq := fields(record, K)
-	beta, kq := record[4*K], record[4*K+1]
-	for j := range d {
-		row := s[j*K:][:K]
-		d[j] = beta * (v[j] - w.vec.Dot(row, ak))
-		o[j] = w.vec.Dot(row, aq) + d[j]*kq
+// dots decays s, then sets d = beta(v - s·k) and o = s·q + d(k·q).
+func (w *worker) dots(x *panel, next record) {
+	switch {
+	case !w.has(w.Dk):
+		w.dotsRows(x, next)
+	case w.Dg == 1:
+		w.assembly.dots(p(x.s), p(x.d), len(x.d), w.Dk, p(next), p(w.r), p(x.v), p(x.o), x.vnext, x.onext)
+	default:
+		w.dotsChannels(p(x.s), p(x.d), len(x.d), w.Dk, p(next), p(w.r), p(x.v), p(x.o), x.vnext, x.onext)
 	}
 }
 
-// update sets s = S~ + d kᵀ.
-func (w *worker) update(s, record, d []float32) {
-	K := len(s) / len(d)
-	a, k, _, _ := fields(record, K)
-	for j, e := range d {
-		row := s[j*K:][:K]
-		w.vec.Mul(row, a, row)
-		w.vec.Axpy(row, e, k)
+// step is update with the token last, then dots with the token next.
+func (w *worker) step(x *panel, last, next record) {
+	switch {
+	case !w.has(w.Dk):
+		w.updateRows(x, last)
+		w.dotsRows(x, next)
+	case w.Dg == 1:
+		w.assembly.step(p(x.s), p(x.d), len(x.d), w.Dk, p(last), p(next), p(w.r), p(x.v), p(x.o), x.vnext, x.onext)
+	default:
+		w.stepChannels(p(x.s), p(x.d), len(x.d), w.Dk, p(last), p(next), p(w.r), p(x.v), p(x.o), x.vnext, x.onext)
+	}
+}
+
+// update adds d kᵀ to s.
+func (w *worker) update(x *panel, last record) {
+	if w.has(w.Dk) {
+		w.assembly.update(p(x.s), p(x.d), len(x.d), w.Dk, p(last))
+	} else {
+		w.updateRows(x, last)
+	}
+}
+
+// dotsRows and updateRows do without assembly of this package.
+func (w *worker) dotsRows(x *panel, next record) {
+	K := w.Dk
+	for j := range x.d {
+		row := x.s[j*K:][:K]
+		if w.Dg == 1 {
+			w.vec.Scale(row, next[decay], row)
+		} else {
+			w.vec.Mul(row, next.field(2, K), row)
+		}
+		x.d[j] = next[beta] * (x.v[j] - w.vec.Dot(row, next.field(0, K)))
+		x.o[j] = w.vec.Dot(row, next.field(1, K)) + float32(x.d[j]*next[kq])
+	}
+}
+
+func (w *worker) updateRows(x *panel, last record) {
+	K := w.Dk
+	for j, e := range x.d {
+		w.vec.Axpy(x.s[j*K:][:K], e, last.field(0, K))
 	}
 }

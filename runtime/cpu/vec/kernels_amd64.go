@@ -27,10 +27,30 @@ func softplusAVX2(y *float32, x *float32, n int)
 //go:noescape
 func addAVX2(y *float32, x *float32, w *float32, n int)
 
+// subAVX2 sets y = x - w.
+//
+//go:noescape
+func subAVX2(y *float32, x *float32, w *float32, n int)
+
 // mulAVX2 sets y = x·w.
 //
 //go:noescape
 func mulAVX2(y *float32, x *float32, w *float32, n int)
+
+// divAVX2 sets y = x/w.
+//
+//go:noescape
+func divAVX2(y *float32, x *float32, w *float32, n int)
+
+// largerAVX2 sets y = max(x, w).
+//
+//go:noescape
+func largerAVX2(y *float32, x *float32, w *float32, n int)
+
+// smallerAVX2 sets y = min(x, w).
+//
+//go:noescape
+func smallerAVX2(y *float32, x *float32, w *float32, n int)
 
 // mulSigmoidAVX2 sets y = x·sigmoid(w).
 //
@@ -47,6 +67,21 @@ func mulSiluAVX2(y *float32, x *float32, w *float32, n int)
 //go:noescape
 func scaleAVX2(y *float32, x *float32, n int, a float32)
 
+// shiftAVX2 sets y = x + a.
+//
+//go:noescape
+func shiftAVX2(y *float32, x *float32, n int, a float32)
+
+// overAVX2 sets y = x/a.
+//
+//go:noescape
+func overAVX2(y *float32, x *float32, n int, a float32)
+
+// clampAVX2 sets y = min(max(x, lo), hi).
+//
+//go:noescape
+func clampAVX2(y *float32, x *float32, n int, lo float32, hi float32)
+
 // scaleMulAVX2 sets y = a·x·w.
 //
 //go:noescape
@@ -61,6 +96,21 @@ func axpyAVX2(y *float32, x *float32, n int, a float32)
 //
 //go:noescape
 func rotateAVX2(u *float32, v *float32, cos *float32, sin *float32, n int)
+
+// mulAddAVX2 sets y = x·w + y.
+//
+//go:noescape
+func mulAddAVX2(y *float32, x *float32, w *float32, n int)
+
+// filter4AVX2 sets y = silu(Σ_p x_p·w_p).
+//
+//go:noescape
+func filter4AVX2(y *float32, x0 *float32, x1 *float32, x2 *float32, x3 *float32, w0 *float32, w1 *float32, w2 *float32, w3 *float32, n int)
+
+// transpose4AVX2 sets y[p][i] = x[i][p] for the first n/16·16 of n quadruples; a row of y is n long.
+//
+//go:noescape
+func transpose4AVX2(y *float32, x *float32, n int)
 
 // dotAVX2 returns Σ x·w.
 //
@@ -85,12 +135,12 @@ func expSumAVX2(y *float32, x *float32, n int, m float32) float32
 // fromHalfAVX2 sets y = x for the first n/16·16 elements.
 //
 //go:noescape
-func fromHalfAVX2(y *float32, x *uint16, n int)
+func fromHalfAVX2(y *float32, x *byte, n int)
 
 // toHalfAVX2 sets y to the nearest of x, ties to even, for the first n/16·16 elements.
 //
 //go:noescape
-func toHalfAVX2(y *uint16, x *float32, n int)
+func toHalfAVX2(y *byte, x *float32, n int)
 
 // expAVX512 sets y = e^x.
 //
@@ -117,10 +167,30 @@ func softplusAVX512(y *float32, x *float32, n int)
 //go:noescape
 func addAVX512(y *float32, x *float32, w *float32, n int)
 
+// subAVX512 sets y = x - w.
+//
+//go:noescape
+func subAVX512(y *float32, x *float32, w *float32, n int)
+
 // mulAVX512 sets y = x·w.
 //
 //go:noescape
 func mulAVX512(y *float32, x *float32, w *float32, n int)
+
+// divAVX512 sets y = x/w.
+//
+//go:noescape
+func divAVX512(y *float32, x *float32, w *float32, n int)
+
+// largerAVX512 sets y = max(x, w).
+//
+//go:noescape
+func largerAVX512(y *float32, x *float32, w *float32, n int)
+
+// smallerAVX512 sets y = min(x, w).
+//
+//go:noescape
+func smallerAVX512(y *float32, x *float32, w *float32, n int)
 
 // mulSigmoidAVX512 sets y = x·sigmoid(w).
 //
@@ -137,6 +207,21 @@ func mulSiluAVX512(y *float32, x *float32, w *float32, n int)
 //go:noescape
 func scaleAVX512(y *float32, x *float32, n int, a float32)
 
+// shiftAVX512 sets y = x + a.
+//
+//go:noescape
+func shiftAVX512(y *float32, x *float32, n int, a float32)
+
+// overAVX512 sets y = x/a.
+//
+//go:noescape
+func overAVX512(y *float32, x *float32, n int, a float32)
+
+// clampAVX512 sets y = min(max(x, lo), hi).
+//
+//go:noescape
+func clampAVX512(y *float32, x *float32, n int, lo float32, hi float32)
+
 // scaleMulAVX512 sets y = a·x·w.
 //
 //go:noescape
@@ -151,6 +236,21 @@ func axpyAVX512(y *float32, x *float32, n int, a float32)
 //
 //go:noescape
 func rotateAVX512(u *float32, v *float32, cos *float32, sin *float32, n int)
+
+// mulAddAVX512 sets y = x·w + y.
+//
+//go:noescape
+func mulAddAVX512(y *float32, x *float32, w *float32, n int)
+
+// filter4AVX512 sets y = silu(Σ_p x_p·w_p).
+//
+//go:noescape
+func filter4AVX512(y *float32, x0 *float32, x1 *float32, x2 *float32, x3 *float32, w0 *float32, w1 *float32, w2 *float32, w3 *float32, n int)
+
+// transpose4AVX512 sets y[p][i] = x[i][p] for the first n/16·16 of n quadruples; a row of y is n long.
+//
+//go:noescape
+func transpose4AVX512(y *float32, x *float32, n int)
 
 // dotAVX512 returns Σ x·w.
 //
@@ -175,9 +275,9 @@ func expSumAVX512(y *float32, x *float32, n int, m float32) float32
 // fromHalfAVX512 sets y = x for the first n/16·16 elements.
 //
 //go:noescape
-func fromHalfAVX512(y *float32, x *uint16, n int)
+func fromHalfAVX512(y *float32, x *byte, n int)
 
 // toHalfAVX512 sets y to the nearest of x, ties to even, for the first n/16·16 elements.
 //
 //go:noescape
-func toHalfAVX512(y *uint16, x *float32, n int)
+func toHalfAVX512(y *byte, x *float32, n int)

@@ -27,10 +27,30 @@ func softplusNEON(y *float32, x *float32, n int)
 //go:noescape
 func addNEON(y *float32, x *float32, w *float32, n int)
 
+// subNEON sets y = x - w.
+//
+//go:noescape
+func subNEON(y *float32, x *float32, w *float32, n int)
+
 // mulNEON sets y = x·w.
 //
 //go:noescape
 func mulNEON(y *float32, x *float32, w *float32, n int)
+
+// divNEON sets y = x/w.
+//
+//go:noescape
+func divNEON(y *float32, x *float32, w *float32, n int)
+
+// largerNEON sets y = max(x, w).
+//
+//go:noescape
+func largerNEON(y *float32, x *float32, w *float32, n int)
+
+// smallerNEON sets y = min(x, w).
+//
+//go:noescape
+func smallerNEON(y *float32, x *float32, w *float32, n int)
 
 // mulSigmoidNEON sets y = x·sigmoid(w).
 //
@@ -47,6 +67,21 @@ func mulSiluNEON(y *float32, x *float32, w *float32, n int)
 //go:noescape
 func scaleNEON(y *float32, x *float32, n int, a float32)
 
+// shiftNEON sets y = x + a.
+//
+//go:noescape
+func shiftNEON(y *float32, x *float32, n int, a float32)
+
+// overNEON sets y = x/a.
+//
+//go:noescape
+func overNEON(y *float32, x *float32, n int, a float32)
+
+// clampNEON sets y = min(max(x, lo), hi).
+//
+//go:noescape
+func clampNEON(y *float32, x *float32, n int, lo float32, hi float32)
+
 // scaleMulNEON sets y = a·x·w.
 //
 //go:noescape
@@ -61,6 +96,21 @@ func axpyNEON(y *float32, x *float32, n int, a float32)
 //
 //go:noescape
 func rotateNEON(u *float32, v *float32, cos *float32, sin *float32, n int)
+
+// mulAddNEON sets y = x·w + y.
+//
+//go:noescape
+func mulAddNEON(y *float32, x *float32, w *float32, n int)
+
+// filter4NEON sets y = silu(Σ_p x_p·w_p).
+//
+//go:noescape
+func filter4NEON(y *float32, x0 *float32, x1 *float32, x2 *float32, x3 *float32, w0 *float32, w1 *float32, w2 *float32, w3 *float32, n int)
+
+// transpose4NEON sets y[p][i] = x[i][p] for the first n/16·16 of n quadruples; a row of y is n long.
+//
+//go:noescape
+func transpose4NEON(y *float32, x *float32, n int)
 
 // dotNEON returns Σ x·w.
 //
@@ -85,9 +135,9 @@ func expSumNEON(y *float32, x *float32, n int, m float32) float32
 // fromHalfNEON sets y = x for the first n/16·16 elements.
 //
 //go:noescape
-func fromHalfNEON(y *float32, x *uint16, n int)
+func fromHalfNEON(y *float32, x *byte, n int)
 
 // toHalfNEON sets y to the nearest of x, ties to even, for the first n/16·16 elements.
 //
 //go:noescape
-func toHalfNEON(y *uint16, x *float32, n int)
+func toHalfNEON(y *byte, x *float32, n int)

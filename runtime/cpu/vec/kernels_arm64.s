@@ -892,8 +892,8 @@ lanes36:
 done29:
 	RET
 
-// func mulNEON(y *float32, x *float32, w *float32, n int) 
-TEXT ·mulNEON(SB), NOSPLIT, $0-32
+// func subNEON(y *float32, x *float32, w *float32, n int) 
+TEXT ·subNEON(SB), NOSPLIT, $0-32
 	MOVD $constantNEON<>(SB), R25
 	FMOVQ 0(R25), F31
 	MOVD y+0(FP), R0
@@ -905,19 +905,19 @@ loop38:
 	BLT end39
 	FMOVQ 0(R1), F0
 	FMOVQ 0(R2), F1
-	WORD $0x6e21dc00 // fmul v0, v0, v1
+	WORD $0x4ea1d400 // fsub v0, v0, v1
 	FMOVQ F0, 0(R0)
 	FMOVQ 16(R1), F2
 	FMOVQ 16(R2), F3
-	WORD $0x6e23dc42 // fmul v2, v2, v3
+	WORD $0x4ea3d442 // fsub v2, v2, v3
 	FMOVQ F2, 16(R0)
 	FMOVQ 32(R1), F4
 	FMOVQ 32(R2), F5
-	WORD $0x6e25dc84 // fmul v4, v4, v5
+	WORD $0x4ea5d484 // fsub v4, v4, v5
 	FMOVQ F4, 32(R0)
 	FMOVQ 48(R1), F6
 	FMOVQ 48(R2), F7
-	WORD $0x6e27dcc6 // fmul v6, v6, v7
+	WORD $0x4ea7d4c6 // fsub v6, v6, v7
 	FMOVQ F6, 48(R0)
 	ADD $64, R1
 	ADD $64, R2
@@ -930,7 +930,7 @@ loop40:
 	BLT end41
 	FMOVQ 0(R1), F0
 	FMOVQ 0(R2), F1
-	WORD $0x6e21dc00 // fmul v0, v0, v1
+	WORD $0x4ea1d400 // fsub v0, v0, v1
 	FMOVQ F0, 0(R0)
 	ADD $16, R1
 	ADD $16, R2
@@ -960,7 +960,7 @@ lanes42:
 	BEQ lanes43
 	VLD1.P 4(R25), V1.S[2]
 lanes43:
-	WORD $0x6e21dc00 // fmul v0, v0, v1
+	WORD $0x4ea1d400 // fsub v0, v0, v1
 	MOVD R0, R25
 	VST1.P V0.S[0], 4(R25)
 	CMP $1, R3
@@ -971,6 +971,330 @@ lanes43:
 	VST1.P V0.S[2], 4(R25)
 lanes44:
 done37:
+	RET
+
+// func mulNEON(y *float32, x *float32, w *float32, n int) 
+TEXT ·mulNEON(SB), NOSPLIT, $0-32
+	MOVD $constantNEON<>(SB), R25
+	FMOVQ 0(R25), F31
+	MOVD y+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD w+16(FP), R2
+	MOVD n+24(FP), R3
+loop46:
+	CMP $16, R3
+	BLT end47
+	FMOVQ 0(R1), F0
+	FMOVQ 0(R2), F1
+	WORD $0x6e21dc00 // fmul v0, v0, v1
+	FMOVQ F0, 0(R0)
+	FMOVQ 16(R1), F2
+	FMOVQ 16(R2), F3
+	WORD $0x6e23dc42 // fmul v2, v2, v3
+	FMOVQ F2, 16(R0)
+	FMOVQ 32(R1), F4
+	FMOVQ 32(R2), F5
+	WORD $0x6e25dc84 // fmul v4, v4, v5
+	FMOVQ F4, 32(R0)
+	FMOVQ 48(R1), F6
+	FMOVQ 48(R2), F7
+	WORD $0x6e27dcc6 // fmul v6, v6, v7
+	FMOVQ F6, 48(R0)
+	ADD $64, R1
+	ADD $64, R2
+	ADD $64, R0
+	ADD $-16, R3
+	JMP loop46
+end47:
+loop48:
+	CMP $4, R3
+	BLT end49
+	FMOVQ 0(R1), F0
+	FMOVQ 0(R2), F1
+	WORD $0x6e21dc00 // fmul v0, v0, v1
+	FMOVQ F0, 0(R0)
+	ADD $16, R1
+	ADD $16, R2
+	ADD $16, R0
+	ADD $-4, R3
+	JMP loop48
+end49:
+	CMP $0, R3
+	BEQ done45
+	WORD $0x4ebf1fe0 // orr v0, v31, v31
+	MOVD R1, R25
+	VLD1.P 4(R25), V0.S[0]
+	CMP $1, R3
+	BEQ lanes50
+	VLD1.P 4(R25), V0.S[1]
+	CMP $2, R3
+	BEQ lanes50
+	VLD1.P 4(R25), V0.S[2]
+lanes50:
+	WORD $0x4ebf1fe1 // orr v1, v31, v31
+	MOVD R2, R25
+	VLD1.P 4(R25), V1.S[0]
+	CMP $1, R3
+	BEQ lanes51
+	VLD1.P 4(R25), V1.S[1]
+	CMP $2, R3
+	BEQ lanes51
+	VLD1.P 4(R25), V1.S[2]
+lanes51:
+	WORD $0x6e21dc00 // fmul v0, v0, v1
+	MOVD R0, R25
+	VST1.P V0.S[0], 4(R25)
+	CMP $1, R3
+	BEQ lanes52
+	VST1.P V0.S[1], 4(R25)
+	CMP $2, R3
+	BEQ lanes52
+	VST1.P V0.S[2], 4(R25)
+lanes52:
+done45:
+	RET
+
+// func divNEON(y *float32, x *float32, w *float32, n int) 
+TEXT ·divNEON(SB), NOSPLIT, $0-32
+	MOVD $constantNEON<>(SB), R25
+	FMOVQ 0(R25), F31
+	MOVD y+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD w+16(FP), R2
+	MOVD n+24(FP), R3
+loop54:
+	CMP $16, R3
+	BLT end55
+	FMOVQ 0(R1), F0
+	FMOVQ 0(R2), F1
+	WORD $0x6e21fc00 // fdiv v0, v0, v1
+	FMOVQ F0, 0(R0)
+	FMOVQ 16(R1), F2
+	FMOVQ 16(R2), F3
+	WORD $0x6e23fc42 // fdiv v2, v2, v3
+	FMOVQ F2, 16(R0)
+	FMOVQ 32(R1), F4
+	FMOVQ 32(R2), F5
+	WORD $0x6e25fc84 // fdiv v4, v4, v5
+	FMOVQ F4, 32(R0)
+	FMOVQ 48(R1), F6
+	FMOVQ 48(R2), F7
+	WORD $0x6e27fcc6 // fdiv v6, v6, v7
+	FMOVQ F6, 48(R0)
+	ADD $64, R1
+	ADD $64, R2
+	ADD $64, R0
+	ADD $-16, R3
+	JMP loop54
+end55:
+loop56:
+	CMP $4, R3
+	BLT end57
+	FMOVQ 0(R1), F0
+	FMOVQ 0(R2), F1
+	WORD $0x6e21fc00 // fdiv v0, v0, v1
+	FMOVQ F0, 0(R0)
+	ADD $16, R1
+	ADD $16, R2
+	ADD $16, R0
+	ADD $-4, R3
+	JMP loop56
+end57:
+	CMP $0, R3
+	BEQ done53
+	WORD $0x4ebf1fe0 // orr v0, v31, v31
+	MOVD R1, R25
+	VLD1.P 4(R25), V0.S[0]
+	CMP $1, R3
+	BEQ lanes58
+	VLD1.P 4(R25), V0.S[1]
+	CMP $2, R3
+	BEQ lanes58
+	VLD1.P 4(R25), V0.S[2]
+lanes58:
+	WORD $0x4ebf1fe1 // orr v1, v31, v31
+	MOVD R2, R25
+	VLD1.P 4(R25), V1.S[0]
+	CMP $1, R3
+	BEQ lanes59
+	VLD1.P 4(R25), V1.S[1]
+	CMP $2, R3
+	BEQ lanes59
+	VLD1.P 4(R25), V1.S[2]
+lanes59:
+	WORD $0x6e21fc00 // fdiv v0, v0, v1
+	MOVD R0, R25
+	VST1.P V0.S[0], 4(R25)
+	CMP $1, R3
+	BEQ lanes60
+	VST1.P V0.S[1], 4(R25)
+	CMP $2, R3
+	BEQ lanes60
+	VST1.P V0.S[2], 4(R25)
+lanes60:
+done53:
+	RET
+
+// func largerNEON(y *float32, x *float32, w *float32, n int) 
+TEXT ·largerNEON(SB), NOSPLIT, $0-32
+	MOVD $constantNEON<>(SB), R25
+	FMOVQ 0(R25), F31
+	MOVD y+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD w+16(FP), R2
+	MOVD n+24(FP), R3
+loop62:
+	CMP $8, R3
+	BLT end63
+	FMOVQ 0(R1), F0
+	FMOVQ 0(R2), F1
+	WORD $0x4e21f402 // fmax v2, v0, v1
+	WORD $0x4e20f421 // fmax v1, v1, v0
+	WORD $0x4ea11c42 // orr v2, v2, v1
+	FMOVQ F2, 0(R0)
+	FMOVQ 16(R1), F3
+	FMOVQ 16(R2), F4
+	WORD $0x4e24f465 // fmax v5, v3, v4
+	WORD $0x4e23f484 // fmax v4, v4, v3
+	WORD $0x4ea41ca5 // orr v5, v5, v4
+	FMOVQ F5, 16(R0)
+	ADD $32, R1
+	ADD $32, R2
+	ADD $32, R0
+	ADD $-8, R3
+	JMP loop62
+end63:
+loop64:
+	CMP $4, R3
+	BLT end65
+	FMOVQ 0(R1), F0
+	FMOVQ 0(R2), F1
+	WORD $0x4e21f402 // fmax v2, v0, v1
+	WORD $0x4e20f421 // fmax v1, v1, v0
+	WORD $0x4ea11c42 // orr v2, v2, v1
+	FMOVQ F2, 0(R0)
+	ADD $16, R1
+	ADD $16, R2
+	ADD $16, R0
+	ADD $-4, R3
+	JMP loop64
+end65:
+	CMP $0, R3
+	BEQ done61
+	WORD $0x4ebf1fe0 // orr v0, v31, v31
+	MOVD R1, R25
+	VLD1.P 4(R25), V0.S[0]
+	CMP $1, R3
+	BEQ lanes66
+	VLD1.P 4(R25), V0.S[1]
+	CMP $2, R3
+	BEQ lanes66
+	VLD1.P 4(R25), V0.S[2]
+lanes66:
+	WORD $0x4ebf1fe1 // orr v1, v31, v31
+	MOVD R2, R25
+	VLD1.P 4(R25), V1.S[0]
+	CMP $1, R3
+	BEQ lanes67
+	VLD1.P 4(R25), V1.S[1]
+	CMP $2, R3
+	BEQ lanes67
+	VLD1.P 4(R25), V1.S[2]
+lanes67:
+	WORD $0x4e21f402 // fmax v2, v0, v1
+	WORD $0x4e20f421 // fmax v1, v1, v0
+	WORD $0x4ea11c42 // orr v2, v2, v1
+	MOVD R0, R25
+	VST1.P V2.S[0], 4(R25)
+	CMP $1, R3
+	BEQ lanes68
+	VST1.P V2.S[1], 4(R25)
+	CMP $2, R3
+	BEQ lanes68
+	VST1.P V2.S[2], 4(R25)
+lanes68:
+done61:
+	RET
+
+// func smallerNEON(y *float32, x *float32, w *float32, n int) 
+TEXT ·smallerNEON(SB), NOSPLIT, $0-32
+	MOVD $constantNEON<>(SB), R25
+	FMOVQ 0(R25), F31
+	MOVD y+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD w+16(FP), R2
+	MOVD n+24(FP), R3
+loop70:
+	CMP $8, R3
+	BLT end71
+	FMOVQ 0(R1), F0
+	FMOVQ 0(R2), F1
+	WORD $0x4ea1f402 // fmin v2, v0, v1
+	WORD $0x4ea0f421 // fmin v1, v1, v0
+	WORD $0x4ea11c42 // orr v2, v2, v1
+	FMOVQ F2, 0(R0)
+	FMOVQ 16(R1), F3
+	FMOVQ 16(R2), F4
+	WORD $0x4ea4f465 // fmin v5, v3, v4
+	WORD $0x4ea3f484 // fmin v4, v4, v3
+	WORD $0x4ea41ca5 // orr v5, v5, v4
+	FMOVQ F5, 16(R0)
+	ADD $32, R1
+	ADD $32, R2
+	ADD $32, R0
+	ADD $-8, R3
+	JMP loop70
+end71:
+loop72:
+	CMP $4, R3
+	BLT end73
+	FMOVQ 0(R1), F0
+	FMOVQ 0(R2), F1
+	WORD $0x4ea1f402 // fmin v2, v0, v1
+	WORD $0x4ea0f421 // fmin v1, v1, v0
+	WORD $0x4ea11c42 // orr v2, v2, v1
+	FMOVQ F2, 0(R0)
+	ADD $16, R1
+	ADD $16, R2
+	ADD $16, R0
+	ADD $-4, R3
+	JMP loop72
+end73:
+	CMP $0, R3
+	BEQ done69
+	WORD $0x4ebf1fe0 // orr v0, v31, v31
+	MOVD R1, R25
+	VLD1.P 4(R25), V0.S[0]
+	CMP $1, R3
+	BEQ lanes74
+	VLD1.P 4(R25), V0.S[1]
+	CMP $2, R3
+	BEQ lanes74
+	VLD1.P 4(R25), V0.S[2]
+lanes74:
+	WORD $0x4ebf1fe1 // orr v1, v31, v31
+	MOVD R2, R25
+	VLD1.P 4(R25), V1.S[0]
+	CMP $1, R3
+	BEQ lanes75
+	VLD1.P 4(R25), V1.S[1]
+	CMP $2, R3
+	BEQ lanes75
+	VLD1.P 4(R25), V1.S[2]
+lanes75:
+	WORD $0x4ea1f402 // fmin v2, v0, v1
+	WORD $0x4ea0f421 // fmin v1, v1, v0
+	WORD $0x4ea11c42 // orr v2, v2, v1
+	MOVD R0, R25
+	VST1.P V2.S[0], 4(R25)
+	CMP $1, R3
+	BEQ lanes76
+	VST1.P V2.S[1], 4(R25)
+	CMP $2, R3
+	BEQ lanes76
+	VST1.P V2.S[2], 4(R25)
+lanes76:
+done69:
 	RET
 
 // func mulSigmoidNEON(y *float32, x *float32, w *float32, n int) 
@@ -993,9 +1317,9 @@ TEXT ·mulSigmoidNEON(SB), NOSPLIT, $0-32
 	MOVD x+8(FP), R1
 	MOVD w+16(FP), R2
 	MOVD n+24(FP), R3
-loop46:
+loop78:
 	CMP $8, R3
-	BLT end47
+	BLT end79
 	FMOVQ 0(R1), F0
 	FMOVQ 0(R2), F1
 	WORD $0x4ebe1c22 // orr v2, v1, v30
@@ -1072,11 +1396,11 @@ loop46:
 	ADD $32, R2
 	ADD $32, R0
 	ADD $-8, R3
-	JMP loop46
-end47:
-loop48:
+	JMP loop78
+end79:
+loop80:
 	CMP $4, R3
-	BLT end49
+	BLT end81
 	FMOVQ 0(R1), F0
 	FMOVQ 0(R2), F1
 	WORD $0x4ebe1c22 // orr v2, v1, v30
@@ -1117,30 +1441,30 @@ loop48:
 	ADD $16, R2
 	ADD $16, R0
 	ADD $-4, R3
-	JMP loop48
-end49:
+	JMP loop80
+end81:
 	CMP $0, R3
-	BEQ done45
+	BEQ done77
 	WORD $0x4ebf1fe0 // orr v0, v31, v31
 	MOVD R1, R25
 	VLD1.P 4(R25), V0.S[0]
 	CMP $1, R3
-	BEQ lanes50
+	BEQ lanes82
 	VLD1.P 4(R25), V0.S[1]
 	CMP $2, R3
-	BEQ lanes50
+	BEQ lanes82
 	VLD1.P 4(R25), V0.S[2]
-lanes50:
+lanes82:
 	WORD $0x4ebf1fe1 // orr v1, v31, v31
 	MOVD R2, R25
 	VLD1.P 4(R25), V1.S[0]
 	CMP $1, R3
-	BEQ lanes51
+	BEQ lanes83
 	VLD1.P 4(R25), V1.S[1]
 	CMP $2, R3
-	BEQ lanes51
+	BEQ lanes83
 	VLD1.P 4(R25), V1.S[2]
-lanes51:
+lanes83:
 	WORD $0x4ebe1c22 // orr v2, v1, v30
 	WORD $0x4ea2f782 // fmin v2, v28, v2
 	WORD $0x4e22f7a2 // fmax v2, v29, v2
@@ -1177,13 +1501,13 @@ lanes51:
 	MOVD R0, R25
 	VST1.P V0.S[0], 4(R25)
 	CMP $1, R3
-	BEQ lanes52
+	BEQ lanes84
 	VST1.P V0.S[1], 4(R25)
 	CMP $2, R3
-	BEQ lanes52
+	BEQ lanes84
 	VST1.P V0.S[2], 4(R25)
-lanes52:
-done45:
+lanes84:
+done77:
 	RET
 
 // func mulSiluNEON(y *float32, x *float32, w *float32, n int) 
@@ -1207,9 +1531,9 @@ TEXT ·mulSiluNEON(SB), NOSPLIT, $0-32
 	MOVD x+8(FP), R1
 	MOVD w+16(FP), R2
 	MOVD n+24(FP), R3
-loop54:
+loop86:
 	CMP $8, R3
-	BLT end55
+	BLT end87
 	FMOVQ 0(R1), F0
 	FMOVQ 0(R2), F1
 	WORD $0x4ebe1c22 // orr v2, v1, v30
@@ -1290,11 +1614,11 @@ loop54:
 	ADD $32, R2
 	ADD $32, R0
 	ADD $-8, R3
-	JMP loop54
-end55:
-loop56:
+	JMP loop86
+end87:
+loop88:
 	CMP $4, R3
-	BLT end57
+	BLT end89
 	FMOVQ 0(R1), F0
 	FMOVQ 0(R2), F1
 	WORD $0x4ebe1c22 // orr v2, v1, v30
@@ -1337,30 +1661,30 @@ loop56:
 	ADD $16, R2
 	ADD $16, R0
 	ADD $-4, R3
-	JMP loop56
-end57:
+	JMP loop88
+end89:
 	CMP $0, R3
-	BEQ done53
+	BEQ done85
 	WORD $0x4ebf1fe0 // orr v0, v31, v31
 	MOVD R1, R25
 	VLD1.P 4(R25), V0.S[0]
 	CMP $1, R3
-	BEQ lanes58
+	BEQ lanes90
 	VLD1.P 4(R25), V0.S[1]
 	CMP $2, R3
-	BEQ lanes58
+	BEQ lanes90
 	VLD1.P 4(R25), V0.S[2]
-lanes58:
+lanes90:
 	WORD $0x4ebf1fe1 // orr v1, v31, v31
 	MOVD R2, R25
 	VLD1.P 4(R25), V1.S[0]
 	CMP $1, R3
-	BEQ lanes59
+	BEQ lanes91
 	VLD1.P 4(R25), V1.S[1]
 	CMP $2, R3
-	BEQ lanes59
+	BEQ lanes91
 	VLD1.P 4(R25), V1.S[2]
-lanes59:
+lanes91:
 	WORD $0x4ebe1c22 // orr v2, v1, v30
 	WORD $0x4ea2f782 // fmin v2, v28, v2
 	WORD $0x4e22f7a2 // fmax v2, v29, v2
@@ -1399,13 +1723,13 @@ lanes59:
 	MOVD R0, R25
 	VST1.P V0.S[0], 4(R25)
 	CMP $1, R3
-	BEQ lanes60
+	BEQ lanes92
 	VST1.P V0.S[1], 4(R25)
 	CMP $2, R3
-	BEQ lanes60
+	BEQ lanes92
 	VST1.P V0.S[2], 4(R25)
-lanes60:
-done53:
+lanes92:
+done85:
 	RET
 
 // func scaleNEON(y *float32, x *float32, n int, a float32) 
@@ -1417,9 +1741,9 @@ TEXT ·scaleNEON(SB), NOSPLIT, $0-28
 	MOVD n+16(FP), R2
 	FMOVS a+24(FP), F0
 	WORD $0x4e040400 // dup s[0] v0, v0
-loop62:
+loop94:
 	CMP $16, R2
-	BLT end63
+	BLT end95
 	FMOVQ 0(R1), F1
 	WORD $0x6e20dc21 // fmul v1, v1, v0
 	FMOVQ F1, 0(R0)
@@ -1435,42 +1759,245 @@ loop62:
 	ADD $64, R1
 	ADD $64, R0
 	ADD $-16, R2
-	JMP loop62
-end63:
-loop64:
+	JMP loop94
+end95:
+loop96:
 	CMP $4, R2
-	BLT end65
+	BLT end97
 	FMOVQ 0(R1), F1
 	WORD $0x6e20dc21 // fmul v1, v1, v0
 	FMOVQ F1, 0(R0)
 	ADD $16, R1
 	ADD $16, R0
 	ADD $-4, R2
-	JMP loop64
-end65:
+	JMP loop96
+end97:
 	CMP $0, R2
-	BEQ done61
+	BEQ done93
 	WORD $0x4ebf1fe1 // orr v1, v31, v31
 	MOVD R1, R25
 	VLD1.P 4(R25), V1.S[0]
 	CMP $1, R2
-	BEQ lanes66
+	BEQ lanes98
 	VLD1.P 4(R25), V1.S[1]
 	CMP $2, R2
-	BEQ lanes66
+	BEQ lanes98
 	VLD1.P 4(R25), V1.S[2]
-lanes66:
+lanes98:
 	WORD $0x6e20dc21 // fmul v1, v1, v0
 	MOVD R0, R25
 	VST1.P V1.S[0], 4(R25)
 	CMP $1, R2
-	BEQ lanes67
+	BEQ lanes99
 	VST1.P V1.S[1], 4(R25)
 	CMP $2, R2
-	BEQ lanes67
+	BEQ lanes99
 	VST1.P V1.S[2], 4(R25)
-lanes67:
-done61:
+lanes99:
+done93:
+	RET
+
+// func shiftNEON(y *float32, x *float32, n int, a float32) 
+TEXT ·shiftNEON(SB), NOSPLIT, $0-28
+	MOVD $constantNEON<>(SB), R25
+	FMOVQ 0(R25), F31
+	MOVD y+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD n+16(FP), R2
+	FMOVS a+24(FP), F0
+	WORD $0x4e040400 // dup s[0] v0, v0
+loop101:
+	CMP $16, R2
+	BLT end102
+	FMOVQ 0(R1), F1
+	WORD $0x4e20d421 // fadd v1, v1, v0
+	FMOVQ F1, 0(R0)
+	FMOVQ 16(R1), F2
+	WORD $0x4e20d442 // fadd v2, v2, v0
+	FMOVQ F2, 16(R0)
+	FMOVQ 32(R1), F3
+	WORD $0x4e20d463 // fadd v3, v3, v0
+	FMOVQ F3, 32(R0)
+	FMOVQ 48(R1), F4
+	WORD $0x4e20d484 // fadd v4, v4, v0
+	FMOVQ F4, 48(R0)
+	ADD $64, R1
+	ADD $64, R0
+	ADD $-16, R2
+	JMP loop101
+end102:
+loop103:
+	CMP $4, R2
+	BLT end104
+	FMOVQ 0(R1), F1
+	WORD $0x4e20d421 // fadd v1, v1, v0
+	FMOVQ F1, 0(R0)
+	ADD $16, R1
+	ADD $16, R0
+	ADD $-4, R2
+	JMP loop103
+end104:
+	CMP $0, R2
+	BEQ done100
+	WORD $0x4ebf1fe1 // orr v1, v31, v31
+	MOVD R1, R25
+	VLD1.P 4(R25), V1.S[0]
+	CMP $1, R2
+	BEQ lanes105
+	VLD1.P 4(R25), V1.S[1]
+	CMP $2, R2
+	BEQ lanes105
+	VLD1.P 4(R25), V1.S[2]
+lanes105:
+	WORD $0x4e20d421 // fadd v1, v1, v0
+	MOVD R0, R25
+	VST1.P V1.S[0], 4(R25)
+	CMP $1, R2
+	BEQ lanes106
+	VST1.P V1.S[1], 4(R25)
+	CMP $2, R2
+	BEQ lanes106
+	VST1.P V1.S[2], 4(R25)
+lanes106:
+done100:
+	RET
+
+// func overNEON(y *float32, x *float32, n int, a float32) 
+TEXT ·overNEON(SB), NOSPLIT, $0-28
+	MOVD $constantNEON<>(SB), R25
+	FMOVQ 0(R25), F31
+	MOVD y+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD n+16(FP), R2
+	FMOVS a+24(FP), F0
+	WORD $0x4e040400 // dup s[0] v0, v0
+loop108:
+	CMP $16, R2
+	BLT end109
+	FMOVQ 0(R1), F1
+	WORD $0x6e20fc21 // fdiv v1, v1, v0
+	FMOVQ F1, 0(R0)
+	FMOVQ 16(R1), F2
+	WORD $0x6e20fc42 // fdiv v2, v2, v0
+	FMOVQ F2, 16(R0)
+	FMOVQ 32(R1), F3
+	WORD $0x6e20fc63 // fdiv v3, v3, v0
+	FMOVQ F3, 32(R0)
+	FMOVQ 48(R1), F4
+	WORD $0x6e20fc84 // fdiv v4, v4, v0
+	FMOVQ F4, 48(R0)
+	ADD $64, R1
+	ADD $64, R0
+	ADD $-16, R2
+	JMP loop108
+end109:
+loop110:
+	CMP $4, R2
+	BLT end111
+	FMOVQ 0(R1), F1
+	WORD $0x6e20fc21 // fdiv v1, v1, v0
+	FMOVQ F1, 0(R0)
+	ADD $16, R1
+	ADD $16, R0
+	ADD $-4, R2
+	JMP loop110
+end111:
+	CMP $0, R2
+	BEQ done107
+	WORD $0x4ebf1fe1 // orr v1, v31, v31
+	MOVD R1, R25
+	VLD1.P 4(R25), V1.S[0]
+	CMP $1, R2
+	BEQ lanes112
+	VLD1.P 4(R25), V1.S[1]
+	CMP $2, R2
+	BEQ lanes112
+	VLD1.P 4(R25), V1.S[2]
+lanes112:
+	WORD $0x6e20fc21 // fdiv v1, v1, v0
+	MOVD R0, R25
+	VST1.P V1.S[0], 4(R25)
+	CMP $1, R2
+	BEQ lanes113
+	VST1.P V1.S[1], 4(R25)
+	CMP $2, R2
+	BEQ lanes113
+	VST1.P V1.S[2], 4(R25)
+lanes113:
+done107:
+	RET
+
+// func clampNEON(y *float32, x *float32, n int, lo float32, hi float32) 
+TEXT ·clampNEON(SB), NOSPLIT, $0-32
+	MOVD $constantNEON<>(SB), R25
+	FMOVQ 0(R25), F31
+	MOVD y+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD n+16(FP), R2
+	FMOVS lo+24(FP), F0
+	WORD $0x4e040400 // dup s[0] v0, v0
+	FMOVS hi+28(FP), F1
+	WORD $0x4e040421 // dup s[0] v1, v1
+loop115:
+	CMP $16, R2
+	BLT end116
+	FMOVQ 0(R1), F2
+	WORD $0x4e22f402 // fmax v2, v0, v2
+	WORD $0x4ea2f422 // fmin v2, v1, v2
+	FMOVQ F2, 0(R0)
+	FMOVQ 16(R1), F3
+	WORD $0x4e23f403 // fmax v3, v0, v3
+	WORD $0x4ea3f423 // fmin v3, v1, v3
+	FMOVQ F3, 16(R0)
+	FMOVQ 32(R1), F4
+	WORD $0x4e24f404 // fmax v4, v0, v4
+	WORD $0x4ea4f424 // fmin v4, v1, v4
+	FMOVQ F4, 32(R0)
+	FMOVQ 48(R1), F5
+	WORD $0x4e25f405 // fmax v5, v0, v5
+	WORD $0x4ea5f425 // fmin v5, v1, v5
+	FMOVQ F5, 48(R0)
+	ADD $64, R1
+	ADD $64, R0
+	ADD $-16, R2
+	JMP loop115
+end116:
+loop117:
+	CMP $4, R2
+	BLT end118
+	FMOVQ 0(R1), F2
+	WORD $0x4e22f402 // fmax v2, v0, v2
+	WORD $0x4ea2f422 // fmin v2, v1, v2
+	FMOVQ F2, 0(R0)
+	ADD $16, R1
+	ADD $16, R0
+	ADD $-4, R2
+	JMP loop117
+end118:
+	CMP $0, R2
+	BEQ done114
+	WORD $0x4ebf1fe2 // orr v2, v31, v31
+	MOVD R1, R25
+	VLD1.P 4(R25), V2.S[0]
+	CMP $1, R2
+	BEQ lanes119
+	VLD1.P 4(R25), V2.S[1]
+	CMP $2, R2
+	BEQ lanes119
+	VLD1.P 4(R25), V2.S[2]
+lanes119:
+	WORD $0x4e22f402 // fmax v2, v0, v2
+	WORD $0x4ea2f422 // fmin v2, v1, v2
+	MOVD R0, R25
+	VST1.P V2.S[0], 4(R25)
+	CMP $1, R2
+	BEQ lanes120
+	VST1.P V2.S[1], 4(R25)
+	CMP $2, R2
+	BEQ lanes120
+	VST1.P V2.S[2], 4(R25)
+lanes120:
+done114:
 	RET
 
 // func scaleMulNEON(y *float32, x *float32, w *float32, n int, a float32) 
@@ -1483,9 +2010,9 @@ TEXT ·scaleMulNEON(SB), NOSPLIT, $0-36
 	MOVD n+24(FP), R3
 	FMOVS a+32(FP), F0
 	WORD $0x4e040400 // dup s[0] v0, v0
-loop69:
+loop122:
 	CMP $16, R3
-	BLT end70
+	BLT end123
 	FMOVQ 0(R1), F1
 	FMOVQ 0(R2), F2
 	WORD $0x6e20dc21 // fmul v1, v1, v0
@@ -1510,11 +2037,11 @@ loop69:
 	ADD $64, R2
 	ADD $64, R0
 	ADD $-16, R3
-	JMP loop69
-end70:
-loop71:
+	JMP loop122
+end123:
+loop124:
 	CMP $4, R3
-	BLT end72
+	BLT end125
 	FMOVQ 0(R1), F1
 	FMOVQ 0(R2), F2
 	WORD $0x6e20dc21 // fmul v1, v1, v0
@@ -1524,42 +2051,42 @@ loop71:
 	ADD $16, R2
 	ADD $16, R0
 	ADD $-4, R3
-	JMP loop71
-end72:
+	JMP loop124
+end125:
 	CMP $0, R3
-	BEQ done68
+	BEQ done121
 	WORD $0x4ebf1fe1 // orr v1, v31, v31
 	MOVD R1, R25
 	VLD1.P 4(R25), V1.S[0]
 	CMP $1, R3
-	BEQ lanes73
+	BEQ lanes126
 	VLD1.P 4(R25), V1.S[1]
 	CMP $2, R3
-	BEQ lanes73
+	BEQ lanes126
 	VLD1.P 4(R25), V1.S[2]
-lanes73:
+lanes126:
 	WORD $0x4ebf1fe2 // orr v2, v31, v31
 	MOVD R2, R25
 	VLD1.P 4(R25), V2.S[0]
 	CMP $1, R3
-	BEQ lanes74
+	BEQ lanes127
 	VLD1.P 4(R25), V2.S[1]
 	CMP $2, R3
-	BEQ lanes74
+	BEQ lanes127
 	VLD1.P 4(R25), V2.S[2]
-lanes74:
+lanes127:
 	WORD $0x6e20dc21 // fmul v1, v1, v0
 	WORD $0x6e22dc21 // fmul v1, v1, v2
 	MOVD R0, R25
 	VST1.P V1.S[0], 4(R25)
 	CMP $1, R3
-	BEQ lanes75
+	BEQ lanes128
 	VST1.P V1.S[1], 4(R25)
 	CMP $2, R3
-	BEQ lanes75
+	BEQ lanes128
 	VST1.P V1.S[2], 4(R25)
-lanes75:
-done68:
+lanes128:
+done121:
 	RET
 
 // func axpyNEON(y *float32, x *float32, n int, a float32) 
@@ -1571,9 +2098,9 @@ TEXT ·axpyNEON(SB), NOSPLIT, $0-28
 	MOVD n+16(FP), R2
 	FMOVS a+24(FP), F0
 	WORD $0x4e040400 // dup s[0] v0, v0
-loop77:
+loop130:
 	CMP $16, R2
-	BLT end78
+	BLT end131
 	FMOVQ 0(R0), F1
 	FMOVQ 0(R1), F2
 	WORD $0x4e20cc41 // fmla v1, v2, v0
@@ -1593,11 +2120,11 @@ loop77:
 	ADD $64, R0
 	ADD $64, R1
 	ADD $-16, R2
-	JMP loop77
-end78:
-loop79:
+	JMP loop130
+end131:
+loop132:
 	CMP $4, R2
-	BLT end80
+	BLT end133
 	FMOVQ 0(R0), F1
 	FMOVQ 0(R1), F2
 	WORD $0x4e20cc41 // fmla v1, v2, v0
@@ -1605,41 +2132,41 @@ loop79:
 	ADD $16, R0
 	ADD $16, R1
 	ADD $-4, R2
-	JMP loop79
-end80:
+	JMP loop132
+end133:
 	CMP $0, R2
-	BEQ done76
+	BEQ done129
 	WORD $0x4ebf1fe1 // orr v1, v31, v31
 	MOVD R0, R25
 	VLD1.P 4(R25), V1.S[0]
 	CMP $1, R2
-	BEQ lanes81
+	BEQ lanes134
 	VLD1.P 4(R25), V1.S[1]
 	CMP $2, R2
-	BEQ lanes81
+	BEQ lanes134
 	VLD1.P 4(R25), V1.S[2]
-lanes81:
+lanes134:
 	WORD $0x4ebf1fe2 // orr v2, v31, v31
 	MOVD R1, R25
 	VLD1.P 4(R25), V2.S[0]
 	CMP $1, R2
-	BEQ lanes82
+	BEQ lanes135
 	VLD1.P 4(R25), V2.S[1]
 	CMP $2, R2
-	BEQ lanes82
+	BEQ lanes135
 	VLD1.P 4(R25), V2.S[2]
-lanes82:
+lanes135:
 	WORD $0x4e20cc41 // fmla v1, v2, v0
 	MOVD R0, R25
 	VST1.P V1.S[0], 4(R25)
 	CMP $1, R2
-	BEQ lanes83
+	BEQ lanes136
 	VST1.P V1.S[1], 4(R25)
 	CMP $2, R2
-	BEQ lanes83
+	BEQ lanes136
 	VST1.P V1.S[2], 4(R25)
-lanes83:
-done76:
+lanes136:
+done129:
 	RET
 
 // func rotateNEON(u *float32, v *float32, cos *float32, sin *float32, n int) 
@@ -1651,9 +2178,9 @@ TEXT ·rotateNEON(SB), NOSPLIT, $0-40
 	MOVD cos+16(FP), R2
 	MOVD sin+24(FP), R3
 	MOVD n+32(FP), R4
-loop85:
+loop138:
 	CMP $8, R4
-	BLT end86
+	BLT end139
 	FMOVQ 0(R0), F0
 	FMOVQ 0(R1), F1
 	FMOVQ 0(R2), F2
@@ -1679,11 +2206,11 @@ loop85:
 	ADD $32, R2
 	ADD $32, R3
 	ADD $-8, R4
-	JMP loop85
-end86:
-loop87:
+	JMP loop138
+end139:
+loop140:
 	CMP $4, R4
-	BLT end88
+	BLT end141
 	FMOVQ 0(R0), F0
 	FMOVQ 0(R1), F1
 	FMOVQ 0(R2), F2
@@ -1699,50 +2226,50 @@ loop87:
 	ADD $16, R2
 	ADD $16, R3
 	ADD $-4, R4
-	JMP loop87
-end88:
+	JMP loop140
+end141:
 	CMP $0, R4
-	BEQ done84
+	BEQ done137
 	WORD $0x4ebf1fe0 // orr v0, v31, v31
 	MOVD R0, R25
 	VLD1.P 4(R25), V0.S[0]
 	CMP $1, R4
-	BEQ lanes89
+	BEQ lanes142
 	VLD1.P 4(R25), V0.S[1]
 	CMP $2, R4
-	BEQ lanes89
+	BEQ lanes142
 	VLD1.P 4(R25), V0.S[2]
-lanes89:
+lanes142:
 	WORD $0x4ebf1fe1 // orr v1, v31, v31
 	MOVD R1, R25
 	VLD1.P 4(R25), V1.S[0]
 	CMP $1, R4
-	BEQ lanes90
+	BEQ lanes143
 	VLD1.P 4(R25), V1.S[1]
 	CMP $2, R4
-	BEQ lanes90
+	BEQ lanes143
 	VLD1.P 4(R25), V1.S[2]
-lanes90:
+lanes143:
 	WORD $0x4ebf1fe2 // orr v2, v31, v31
 	MOVD R2, R25
 	VLD1.P 4(R25), V2.S[0]
 	CMP $1, R4
-	BEQ lanes91
+	BEQ lanes144
 	VLD1.P 4(R25), V2.S[1]
 	CMP $2, R4
-	BEQ lanes91
+	BEQ lanes144
 	VLD1.P 4(R25), V2.S[2]
-lanes91:
+lanes144:
 	WORD $0x4ebf1fe3 // orr v3, v31, v31
 	MOVD R3, R25
 	VLD1.P 4(R25), V3.S[0]
 	CMP $1, R4
-	BEQ lanes92
+	BEQ lanes145
 	VLD1.P 4(R25), V3.S[1]
 	CMP $2, R4
-	BEQ lanes92
+	BEQ lanes145
 	VLD1.P 4(R25), V3.S[2]
-lanes92:
+lanes145:
 	WORD $0x6e22dc04 // fmul v4, v0, v2
 	WORD $0x4ea3cc24 // fmls v4, v1, v3
 	WORD $0x6e22dc21 // fmul v1, v1, v2
@@ -1750,22 +2277,433 @@ lanes92:
 	MOVD R0, R25
 	VST1.P V4.S[0], 4(R25)
 	CMP $1, R4
-	BEQ lanes93
+	BEQ lanes146
 	VST1.P V4.S[1], 4(R25)
 	CMP $2, R4
-	BEQ lanes93
+	BEQ lanes146
 	VST1.P V4.S[2], 4(R25)
-lanes93:
+lanes146:
 	MOVD R1, R25
 	VST1.P V1.S[0], 4(R25)
 	CMP $1, R4
-	BEQ lanes94
+	BEQ lanes147
 	VST1.P V1.S[1], 4(R25)
 	CMP $2, R4
-	BEQ lanes94
+	BEQ lanes147
 	VST1.P V1.S[2], 4(R25)
-lanes94:
-done84:
+lanes147:
+done137:
+	RET
+
+// func mulAddNEON(y *float32, x *float32, w *float32, n int) 
+TEXT ·mulAddNEON(SB), NOSPLIT, $0-32
+	MOVD $constantNEON<>(SB), R25
+	FMOVQ 0(R25), F31
+	MOVD y+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD w+16(FP), R2
+	MOVD n+24(FP), R3
+loop149:
+	CMP $16, R3
+	BLT end150
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
+	FMOVQ 0(R2), F2
+	WORD $0x4e22cc20 // fmla v0, v1, v2
+	FMOVQ F0, 0(R0)
+	FMOVQ 16(R0), F3
+	FMOVQ 16(R1), F4
+	FMOVQ 16(R2), F5
+	WORD $0x4e25cc83 // fmla v3, v4, v5
+	FMOVQ F3, 16(R0)
+	FMOVQ 32(R0), F6
+	FMOVQ 32(R1), F7
+	FMOVQ 32(R2), F8
+	WORD $0x4e28cce6 // fmla v6, v7, v8
+	FMOVQ F6, 32(R0)
+	FMOVQ 48(R0), F9
+	FMOVQ 48(R1), F10
+	FMOVQ 48(R2), F11
+	WORD $0x4e2bcd49 // fmla v9, v10, v11
+	FMOVQ F9, 48(R0)
+	ADD $64, R0
+	ADD $64, R1
+	ADD $64, R2
+	ADD $-16, R3
+	JMP loop149
+end150:
+loop151:
+	CMP $4, R3
+	BLT end152
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
+	FMOVQ 0(R2), F2
+	WORD $0x4e22cc20 // fmla v0, v1, v2
+	FMOVQ F0, 0(R0)
+	ADD $16, R0
+	ADD $16, R1
+	ADD $16, R2
+	ADD $-4, R3
+	JMP loop151
+end152:
+	CMP $0, R3
+	BEQ done148
+	WORD $0x4ebf1fe0 // orr v0, v31, v31
+	MOVD R0, R25
+	VLD1.P 4(R25), V0.S[0]
+	CMP $1, R3
+	BEQ lanes153
+	VLD1.P 4(R25), V0.S[1]
+	CMP $2, R3
+	BEQ lanes153
+	VLD1.P 4(R25), V0.S[2]
+lanes153:
+	WORD $0x4ebf1fe1 // orr v1, v31, v31
+	MOVD R1, R25
+	VLD1.P 4(R25), V1.S[0]
+	CMP $1, R3
+	BEQ lanes154
+	VLD1.P 4(R25), V1.S[1]
+	CMP $2, R3
+	BEQ lanes154
+	VLD1.P 4(R25), V1.S[2]
+lanes154:
+	WORD $0x4ebf1fe2 // orr v2, v31, v31
+	MOVD R2, R25
+	VLD1.P 4(R25), V2.S[0]
+	CMP $1, R3
+	BEQ lanes155
+	VLD1.P 4(R25), V2.S[1]
+	CMP $2, R3
+	BEQ lanes155
+	VLD1.P 4(R25), V2.S[2]
+lanes155:
+	WORD $0x4e22cc20 // fmla v0, v1, v2
+	MOVD R0, R25
+	VST1.P V0.S[0], 4(R25)
+	CMP $1, R3
+	BEQ lanes156
+	VST1.P V0.S[1], 4(R25)
+	CMP $2, R3
+	BEQ lanes156
+	VST1.P V0.S[2], 4(R25)
+lanes156:
+done148:
+	RET
+
+// func filter4NEON(y *float32, x0 *float32, x1 *float32, x2 *float32, x3 *float32, w0 *float32, w1 *float32, w2 *float32, w3 *float32, n int) 
+TEXT ·filter4NEON(SB), NOSPLIT, $0-80
+	MOVD $constantNEON<>(SB), R25
+	FMOVQ 0(R25), F31
+	FMOVQ 16(R25), F29
+	FMOVQ 32(R25), F28
+	FMOVQ 48(R25), F27
+	FMOVQ 64(R25), F26
+	FMOVQ 80(R25), F25
+	FMOVQ 96(R25), F24
+	FMOVQ 112(R25), F23
+	FMOVQ 128(R25), F22
+	FMOVQ 144(R25), F21
+	FMOVQ 160(R25), F20
+	FMOVQ 176(R25), F19
+	FMOVQ 192(R25), F30
+	FMOVQ 208(R25), F18
+	MOVD y+0(FP), R0
+	MOVD x0+8(FP), R1
+	MOVD x1+16(FP), R2
+	MOVD x2+24(FP), R3
+	MOVD x3+32(FP), R4
+	MOVD w0+40(FP), R5
+	MOVD w1+48(FP), R6
+	MOVD w2+56(FP), R7
+	MOVD w3+64(FP), R8
+	MOVD n+72(FP), R9
+loop158:
+	CMP $4, R9
+	BLT end159
+	FMOVQ 0(R1), F0
+	FMOVQ 0(R2), F1
+	FMOVQ 0(R3), F2
+	FMOVQ 0(R4), F3
+	FMOVQ 0(R5), F4
+	FMOVQ 0(R6), F5
+	FMOVQ 0(R7), F6
+	FMOVQ 0(R8), F7
+	WORD $0x6e24dc00 // fmul v0, v0, v4
+	WORD $0x4e25cc20 // fmla v0, v1, v5
+	WORD $0x4e26cc40 // fmla v0, v2, v6
+	WORD $0x4e27cc60 // fmla v0, v3, v7
+	WORD $0x4ebe1c08 // orr v8, v0, v30
+	WORD $0x4ea8f788 // fmin v8, v28, v8
+	WORD $0x4e28f7a8 // fmax v8, v29, v8
+	WORD $0x6e3bdd09 // fmul v9, v8, v27
+	WORD $0x4e218929 // frintn v9, v9
+	WORD $0x4ebacd28 // fmls v8, v9, v26
+	WORD $0x4eb9cd28 // fmls v8, v9, v25
+	WORD $0x4eb71eea // orr v10, v23, v23
+	WORD $0x4e28cf0a // fmla v10, v24, v8
+	WORD $0x4eb61ecb // orr v11, v22, v22
+	WORD $0x4e28cd4b // fmla v11, v10, v8
+	WORD $0x4eb51eac // orr v12, v21, v21
+	WORD $0x4e28cd6c // fmla v12, v11, v8
+	WORD $0x4eb41e8d // orr v13, v20, v20
+	WORD $0x4e28cd8d // fmla v13, v12, v8
+	WORD $0x4eb31e6e // orr v14, v19, v19
+	WORD $0x4e28cdae // fmla v14, v13, v8
+	WORD $0x4eb31e6f // orr v15, v19, v19
+	WORD $0x4e28cdcf // fmla v15, v14, v8
+	WORD $0x4e21a929 // fcvtns v9, v9
+	WORD $0x4f3f0530 // sshr #1 v16, v9
+	WORD $0x6eb08529 // sub v9, v9, v16
+	WORD $0x4f375610 // shl #23 v16, v16
+	WORD $0x4eb38610 // add v16, v16, v19
+	WORD $0x6e30ddef // fmul v15, v15, v16
+	WORD $0x4f375529 // shl #23 v9, v9
+	WORD $0x4eb38529 // add v9, v9, v19
+	WORD $0x6e29ddef // fmul v15, v15, v9
+	WORD $0x4f210411 // sshr #31 v17, v0
+	WORD $0x6e731df1 // bsl v17, v15, v19
+	WORD $0x4e33d5ef // fadd v15, v15, v19
+	WORD $0x6e2ffe31 // fdiv v17, v17, v15
+	WORD $0x4e20f640 // fmax v0, v18, v0
+	WORD $0x6e31dc00 // fmul v0, v0, v17
+	FMOVQ F0, 0(R0)
+	ADD $16, R1
+	ADD $16, R2
+	ADD $16, R3
+	ADD $16, R4
+	ADD $16, R5
+	ADD $16, R6
+	ADD $16, R7
+	ADD $16, R8
+	ADD $16, R0
+	ADD $-4, R9
+	JMP loop158
+end159:
+	CMP $0, R9
+	BEQ done157
+	WORD $0x4ebf1fe0 // orr v0, v31, v31
+	MOVD R1, R25
+	VLD1.P 4(R25), V0.S[0]
+	CMP $1, R9
+	BEQ lanes160
+	VLD1.P 4(R25), V0.S[1]
+	CMP $2, R9
+	BEQ lanes160
+	VLD1.P 4(R25), V0.S[2]
+lanes160:
+	WORD $0x4ebf1fe1 // orr v1, v31, v31
+	MOVD R2, R25
+	VLD1.P 4(R25), V1.S[0]
+	CMP $1, R9
+	BEQ lanes161
+	VLD1.P 4(R25), V1.S[1]
+	CMP $2, R9
+	BEQ lanes161
+	VLD1.P 4(R25), V1.S[2]
+lanes161:
+	WORD $0x4ebf1fe2 // orr v2, v31, v31
+	MOVD R3, R25
+	VLD1.P 4(R25), V2.S[0]
+	CMP $1, R9
+	BEQ lanes162
+	VLD1.P 4(R25), V2.S[1]
+	CMP $2, R9
+	BEQ lanes162
+	VLD1.P 4(R25), V2.S[2]
+lanes162:
+	WORD $0x4ebf1fe3 // orr v3, v31, v31
+	MOVD R4, R25
+	VLD1.P 4(R25), V3.S[0]
+	CMP $1, R9
+	BEQ lanes163
+	VLD1.P 4(R25), V3.S[1]
+	CMP $2, R9
+	BEQ lanes163
+	VLD1.P 4(R25), V3.S[2]
+lanes163:
+	WORD $0x4ebf1fe4 // orr v4, v31, v31
+	MOVD R5, R25
+	VLD1.P 4(R25), V4.S[0]
+	CMP $1, R9
+	BEQ lanes164
+	VLD1.P 4(R25), V4.S[1]
+	CMP $2, R9
+	BEQ lanes164
+	VLD1.P 4(R25), V4.S[2]
+lanes164:
+	WORD $0x4ebf1fe5 // orr v5, v31, v31
+	MOVD R6, R25
+	VLD1.P 4(R25), V5.S[0]
+	CMP $1, R9
+	BEQ lanes165
+	VLD1.P 4(R25), V5.S[1]
+	CMP $2, R9
+	BEQ lanes165
+	VLD1.P 4(R25), V5.S[2]
+lanes165:
+	WORD $0x4ebf1fe6 // orr v6, v31, v31
+	MOVD R7, R25
+	VLD1.P 4(R25), V6.S[0]
+	CMP $1, R9
+	BEQ lanes166
+	VLD1.P 4(R25), V6.S[1]
+	CMP $2, R9
+	BEQ lanes166
+	VLD1.P 4(R25), V6.S[2]
+lanes166:
+	WORD $0x4ebf1fe7 // orr v7, v31, v31
+	MOVD R8, R25
+	VLD1.P 4(R25), V7.S[0]
+	CMP $1, R9
+	BEQ lanes167
+	VLD1.P 4(R25), V7.S[1]
+	CMP $2, R9
+	BEQ lanes167
+	VLD1.P 4(R25), V7.S[2]
+lanes167:
+	WORD $0x6e24dc00 // fmul v0, v0, v4
+	WORD $0x4e25cc20 // fmla v0, v1, v5
+	WORD $0x4e26cc40 // fmla v0, v2, v6
+	WORD $0x4e27cc60 // fmla v0, v3, v7
+	WORD $0x4ebe1c08 // orr v8, v0, v30
+	WORD $0x4ea8f788 // fmin v8, v28, v8
+	WORD $0x4e28f7a8 // fmax v8, v29, v8
+	WORD $0x6e3bdd09 // fmul v9, v8, v27
+	WORD $0x4e218929 // frintn v9, v9
+	WORD $0x4ebacd28 // fmls v8, v9, v26
+	WORD $0x4eb9cd28 // fmls v8, v9, v25
+	WORD $0x4eb71eea // orr v10, v23, v23
+	WORD $0x4e28cf0a // fmla v10, v24, v8
+	WORD $0x4eb61ecb // orr v11, v22, v22
+	WORD $0x4e28cd4b // fmla v11, v10, v8
+	WORD $0x4eb51eac // orr v12, v21, v21
+	WORD $0x4e28cd6c // fmla v12, v11, v8
+	WORD $0x4eb41e8d // orr v13, v20, v20
+	WORD $0x4e28cd8d // fmla v13, v12, v8
+	WORD $0x4eb31e6e // orr v14, v19, v19
+	WORD $0x4e28cdae // fmla v14, v13, v8
+	WORD $0x4eb31e6f // orr v15, v19, v19
+	WORD $0x4e28cdcf // fmla v15, v14, v8
+	WORD $0x4e21a929 // fcvtns v9, v9
+	WORD $0x4f3f0530 // sshr #1 v16, v9
+	WORD $0x6eb08529 // sub v9, v9, v16
+	WORD $0x4f375610 // shl #23 v16, v16
+	WORD $0x4eb38610 // add v16, v16, v19
+	WORD $0x6e30ddef // fmul v15, v15, v16
+	WORD $0x4f375529 // shl #23 v9, v9
+	WORD $0x4eb38529 // add v9, v9, v19
+	WORD $0x6e29ddef // fmul v15, v15, v9
+	WORD $0x4f210411 // sshr #31 v17, v0
+	WORD $0x6e731df1 // bsl v17, v15, v19
+	WORD $0x4e33d5ef // fadd v15, v15, v19
+	WORD $0x6e2ffe31 // fdiv v17, v17, v15
+	WORD $0x4e20f640 // fmax v0, v18, v0
+	WORD $0x6e31dc00 // fmul v0, v0, v17
+	MOVD R0, R25
+	VST1.P V0.S[0], 4(R25)
+	CMP $1, R9
+	BEQ lanes168
+	VST1.P V0.S[1], 4(R25)
+	CMP $2, R9
+	BEQ lanes168
+	VST1.P V0.S[2], 4(R25)
+lanes168:
+done157:
+	RET
+
+// func transpose4NEON(y *float32, x *float32, n int) 
+TEXT ·transpose4NEON(SB), NOSPLIT, $0-24
+	MOVD y+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD n+16(FP), R2
+	MOVD R2, R3
+	LSL $2, R3, R3
+	MOVD R0, R4
+	ADD R3, R4
+	MOVD R4, R5
+	ADD R3, R5
+	MOVD R5, R6
+	ADD R3, R6
+loop169:
+	CMP $16, R2
+	BLT done170
+	ADD $0, R1, R25
+	FMOVQ 0(R25), F0
+	FMOVQ 16(R25), F1
+	FMOVQ 32(R25), F2
+	FMOVQ 48(R25), F3
+	WORD $0x4e813804 // zip1 v4, v0, v1
+	WORD $0x4e817800 // zip2 v0, v0, v1
+	WORD $0x4e833845 // zip1 v5, v2, v3
+	WORD $0x4e837842 // zip2 v2, v2, v3
+	WORD $0x4ec53886 // zip1 d v6, v4, v5
+	WORD $0x4ec57884 // zip2 d v4, v4, v5
+	WORD $0x4ec23807 // zip1 d v7, v0, v2
+	WORD $0x4ec27800 // zip2 d v0, v0, v2
+	FMOVQ F6, 0(R0)
+	FMOVQ F4, 0(R4)
+	FMOVQ F7, 0(R5)
+	FMOVQ F0, 0(R6)
+	ADD $64, R1, R25
+	FMOVQ 0(R25), F8
+	FMOVQ 16(R25), F9
+	FMOVQ 32(R25), F10
+	FMOVQ 48(R25), F11
+	WORD $0x4e89390c // zip1 v12, v8, v9
+	WORD $0x4e897908 // zip2 v8, v8, v9
+	WORD $0x4e8b394d // zip1 v13, v10, v11
+	WORD $0x4e8b794a // zip2 v10, v10, v11
+	WORD $0x4ecd398e // zip1 d v14, v12, v13
+	WORD $0x4ecd798c // zip2 d v12, v12, v13
+	WORD $0x4eca390f // zip1 d v15, v8, v10
+	WORD $0x4eca7908 // zip2 d v8, v8, v10
+	FMOVQ F14, 16(R0)
+	FMOVQ F12, 16(R4)
+	FMOVQ F15, 16(R5)
+	FMOVQ F8, 16(R6)
+	ADD $128, R1, R25
+	FMOVQ 0(R25), F16
+	FMOVQ 16(R25), F17
+	FMOVQ 32(R25), F18
+	FMOVQ 48(R25), F19
+	WORD $0x4e913a14 // zip1 v20, v16, v17
+	WORD $0x4e917a10 // zip2 v16, v16, v17
+	WORD $0x4e933a55 // zip1 v21, v18, v19
+	WORD $0x4e937a52 // zip2 v18, v18, v19
+	WORD $0x4ed53a96 // zip1 d v22, v20, v21
+	WORD $0x4ed57a94 // zip2 d v20, v20, v21
+	WORD $0x4ed23a17 // zip1 d v23, v16, v18
+	WORD $0x4ed27a10 // zip2 d v16, v16, v18
+	FMOVQ F22, 32(R0)
+	FMOVQ F20, 32(R4)
+	FMOVQ F23, 32(R5)
+	FMOVQ F16, 32(R6)
+	ADD $192, R1, R25
+	FMOVQ 0(R25), F24
+	FMOVQ 16(R25), F25
+	FMOVQ 32(R25), F26
+	FMOVQ 48(R25), F27
+	WORD $0x4e993b1c // zip1 v28, v24, v25
+	WORD $0x4e997b18 // zip2 v24, v24, v25
+	WORD $0x4e9b3b5d // zip1 v29, v26, v27
+	WORD $0x4e9b7b5a // zip2 v26, v26, v27
+	WORD $0x4edd3b9e // zip1 d v30, v28, v29
+	WORD $0x4edd7b9c // zip2 d v28, v28, v29
+	WORD $0x4eda3b1f // zip1 d v31, v24, v26
+	WORD $0x4eda7b18 // zip2 d v24, v24, v26
+	FMOVQ F30, 48(R0)
+	FMOVQ F28, 48(R4)
+	FMOVQ F31, 48(R5)
+	FMOVQ F24, 48(R6)
+	ADD $64, R0
+	ADD $64, R4
+	ADD $64, R5
+	ADD $64, R6
+	ADD $256, R1
+	ADD $-16, R2
+	JMP loop169
+done170:
 	RET
 
 // func dotNEON(x *float32, w *float32, n int) float32
@@ -1779,9 +2717,9 @@ TEXT ·dotNEON(SB), NOSPLIT, $0-28
 	MOVD n+16(FP), R0
 	MOVD x+0(FP), R1
 	MOVD w+8(FP), R2
-loop96:
+loop172:
 	CMP $16, R0
-	BLT end97
+	BLT end173
 	FMOVQ 0(R1), F4
 	FMOVQ 0(R2), F5
 	WORD $0x4e25cc80 // fmla v0, v4, v5
@@ -1797,43 +2735,43 @@ loop96:
 	ADD $64, R1
 	ADD $64, R2
 	ADD $-16, R0
-	JMP loop96
-end97:
-loop98:
+	JMP loop172
+end173:
+loop174:
 	CMP $4, R0
-	BLT end99
+	BLT end175
 	FMOVQ 0(R1), F4
 	FMOVQ 0(R2), F5
 	WORD $0x4e25cc80 // fmla v0, v4, v5
 	ADD $16, R1
 	ADD $16, R2
 	ADD $-4, R0
-	JMP loop98
-end99:
+	JMP loop174
+end175:
 	CMP $0, R0
-	BEQ done95
+	BEQ done171
 	WORD $0x4ebf1fe4 // orr v4, v31, v31
 	MOVD R1, R25
 	VLD1.P 4(R25), V4.S[0]
 	CMP $1, R0
-	BEQ lanes100
+	BEQ lanes176
 	VLD1.P 4(R25), V4.S[1]
 	CMP $2, R0
-	BEQ lanes100
+	BEQ lanes176
 	VLD1.P 4(R25), V4.S[2]
-lanes100:
+lanes176:
 	WORD $0x4ebf1fe5 // orr v5, v31, v31
 	MOVD R2, R25
 	VLD1.P 4(R25), V5.S[0]
 	CMP $1, R0
-	BEQ lanes101
+	BEQ lanes177
 	VLD1.P 4(R25), V5.S[1]
 	CMP $2, R0
-	BEQ lanes101
+	BEQ lanes177
 	VLD1.P 4(R25), V5.S[2]
-lanes101:
+lanes177:
 	WORD $0x4e25cc80 // fmla v0, v4, v5
-done95:
+done171:
 	WORD $0x4e21d400 // fadd v0, v0, v1
 	WORD $0x4e23d442 // fadd v2, v2, v3
 	WORD $0x4e22d400 // fadd v0, v0, v2
@@ -1854,9 +2792,9 @@ TEXT ·sumSquaresNEON(SB), NOSPLIT, $0-20
 	WORD $0x4ebf1fe3 // orr v3, v31, v31
 	MOVD n+8(FP), R0
 	MOVD x+0(FP), R1
-loop103:
+loop179:
 	CMP $16, R0
-	BLT end104
+	BLT end180
 	FMOVQ 0(R1), F4
 	WORD $0x4e24cc80 // fmla v0, v4, v4
 	FMOVQ 16(R1), F5
@@ -1867,31 +2805,31 @@ loop103:
 	WORD $0x4e27cce3 // fmla v3, v7, v7
 	ADD $64, R1
 	ADD $-16, R0
-	JMP loop103
-end104:
-loop105:
+	JMP loop179
+end180:
+loop181:
 	CMP $4, R0
-	BLT end106
+	BLT end182
 	FMOVQ 0(R1), F4
 	WORD $0x4e24cc80 // fmla v0, v4, v4
 	ADD $16, R1
 	ADD $-4, R0
-	JMP loop105
-end106:
+	JMP loop181
+end182:
 	CMP $0, R0
-	BEQ done102
+	BEQ done178
 	WORD $0x4ebf1fe4 // orr v4, v31, v31
 	MOVD R1, R25
 	VLD1.P 4(R25), V4.S[0]
 	CMP $1, R0
-	BEQ lanes107
+	BEQ lanes183
 	VLD1.P 4(R25), V4.S[1]
 	CMP $2, R0
-	BEQ lanes107
+	BEQ lanes183
 	VLD1.P 4(R25), V4.S[2]
-lanes107:
+lanes183:
 	WORD $0x4e24cc80 // fmla v0, v4, v4
-done102:
+done178:
 	WORD $0x4e21d400 // fadd v0, v0, v1
 	WORD $0x4e23d442 // fadd v2, v2, v3
 	WORD $0x4e22d400 // fadd v0, v0, v2
@@ -1912,9 +2850,9 @@ TEXT ·maxNEON(SB), NOSPLIT, $0-20
 	WORD $0x4ebf1fe3 // orr v3, v31, v31
 	MOVD n+8(FP), R0
 	MOVD x+0(FP), R1
-loop109:
+loop185:
 	CMP $16, R0
-	BLT end110
+	BLT end186
 	FMOVQ 0(R1), F4
 	WORD $0x4e20f480 // fmax v0, v4, v0
 	FMOVQ 16(R1), F5
@@ -1925,31 +2863,31 @@ loop109:
 	WORD $0x4e23f4e3 // fmax v3, v7, v3
 	ADD $64, R1
 	ADD $-16, R0
-	JMP loop109
-end110:
-loop111:
+	JMP loop185
+end186:
+loop187:
 	CMP $4, R0
-	BLT end112
+	BLT end188
 	FMOVQ 0(R1), F4
 	WORD $0x4e20f480 // fmax v0, v4, v0
 	ADD $16, R1
 	ADD $-4, R0
-	JMP loop111
-end112:
+	JMP loop187
+end188:
 	CMP $0, R0
-	BEQ done108
+	BEQ done184
 	WORD $0x4ebf1fe4 // orr v4, v31, v31
 	MOVD R1, R25
 	VLD1.P 4(R25), V4.S[0]
 	CMP $1, R0
-	BEQ lanes113
+	BEQ lanes189
 	VLD1.P 4(R25), V4.S[1]
 	CMP $2, R0
-	BEQ lanes113
+	BEQ lanes189
 	VLD1.P 4(R25), V4.S[2]
-lanes113:
+lanes189:
 	WORD $0x4e20f480 // fmax v0, v4, v0
-done108:
+done184:
 	WORD $0x4e20f420 // fmax v0, v1, v0
 	WORD $0x4e22f462 // fmax v2, v3, v2
 	WORD $0x4e20f440 // fmax v0, v2, v0
@@ -1985,9 +2923,9 @@ TEXT ·expSumNEON(SB), NOSPLIT, $0-36
 	MOVD n+16(FP), R0
 	MOVD x+8(FP), R1
 	MOVD y+0(FP), R2
-loop115:
+loop191:
 	CMP $16, R0
-	BLT end116
+	BLT end192
 	FMOVQ 0(R1), F5
 	WORD $0x4ea4d4a5 // fsub v5, v5, v4
 	WORD $0x4ea5f785 // fmin v5, v28, v5
@@ -2115,11 +3053,11 @@ loop115:
 	ADD $64, R1
 	ADD $64, R2
 	ADD $-16, R0
-	JMP loop115
-end116:
-loop117:
+	JMP loop191
+end192:
+loop193:
 	CMP $4, R0
-	BLT end118
+	BLT end194
 	FMOVQ 0(R1), F5
 	WORD $0x4ea4d4a5 // fsub v5, v5, v4
 	WORD $0x4ea5f785 // fmin v5, v28, v5
@@ -2154,20 +3092,20 @@ loop117:
 	ADD $16, R1
 	ADD $16, R2
 	ADD $-4, R0
-	JMP loop117
-end118:
+	JMP loop193
+end194:
 	CMP $0, R0
-	BEQ done114
+	BEQ done190
 	WORD $0x4ebe1fc5 // orr v5, v30, v30
 	MOVD R1, R25
 	VLD1.P 4(R25), V5.S[0]
 	CMP $1, R0
-	BEQ lanes119
+	BEQ lanes195
 	VLD1.P 4(R25), V5.S[1]
 	CMP $2, R0
-	BEQ lanes119
+	BEQ lanes195
 	VLD1.P 4(R25), V5.S[2]
-lanes119:
+lanes195:
 	WORD $0x4ea4d4a5 // fsub v5, v5, v4
 	WORD $0x4ea5f785 // fmin v5, v28, v5
 	WORD $0x4e25f7a5 // fmax v5, v29, v5
@@ -2200,13 +3138,13 @@ lanes119:
 	MOVD R2, R25
 	VST1.P V12.S[0], 4(R25)
 	CMP $1, R0
-	BEQ lanes120
+	BEQ lanes196
 	VST1.P V12.S[1], 4(R25)
 	CMP $2, R0
-	BEQ lanes120
+	BEQ lanes196
 	VST1.P V12.S[2], 4(R25)
-lanes120:
-done114:
+lanes196:
+done190:
 	WORD $0x4e21d400 // fadd v0, v0, v1
 	WORD $0x4e23d442 // fadd v2, v2, v3
 	WORD $0x4e22d400 // fadd v0, v0, v2
@@ -2217,14 +3155,14 @@ done114:
 	FMOVS F5, ret+32(FP)
 	RET
 
-// func fromHalfNEON(y *float32, x *uint16, n int) 
+// func fromHalfNEON(y *float32, x *byte, n int) 
 TEXT ·fromHalfNEON(SB), NOSPLIT, $0-24
 	MOVD y+0(FP), R0
 	MOVD x+8(FP), R1
 	MOVD n+16(FP), R2
-loop121:
+loop197:
 	CMP $16, R2
-	BLT done122
+	BLT done198
 	FMOVD 0(R1), F0
 	WORD $0x0e217800 // fcvtl v0, v0
 	FMOVQ F0, 0(R0)
@@ -2240,18 +3178,18 @@ loop121:
 	ADD $32, R1
 	ADD $64, R0
 	ADD $-16, R2
-	JMP loop121
-done122:
+	JMP loop197
+done198:
 	RET
 
-// func toHalfNEON(y *uint16, x *float32, n int) 
+// func toHalfNEON(y *byte, x *float32, n int) 
 TEXT ·toHalfNEON(SB), NOSPLIT, $0-24
 	MOVD y+0(FP), R0
 	MOVD x+8(FP), R1
 	MOVD n+16(FP), R2
-loop123:
+loop199:
 	CMP $16, R2
-	BLT done124
+	BLT done200
 	FMOVQ 0(R1), F0
 	WORD $0x0e216800 // fcvtn v0, v0
 	FMOVD F0, 0(R0)
@@ -2267,8 +3205,8 @@ loop123:
 	ADD $64, R1
 	ADD $32, R0
 	ADD $-16, R2
-	JMP loop123
-done124:
+	JMP loop199
+done200:
 	RET
 
 DATA constantNEON<>+0(SB)/8, $0x0000000000000000

@@ -3,8 +3,6 @@ package vec
 import (
 	"math"
 	"unsafe"
-
-	"github.com/deltaloom/deltaloom/quant"
 )
 
 // scalar computes in float64 where an approximation would come in.
@@ -15,14 +13,21 @@ var scalar = &Funcs{
 	softplus: unary(func(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }),
 
 	add:        binary(func(x, w float32) float32 { return x + w }),
+	sub:        binary(func(x, w float32) float32 { return x - w }),
 	mul:        binary(func(x, w float32) float32 { return x * w }),
+	div:        binary(func(x, w float32) float32 { return x / w }),
+	larger:     binary(func(x, w float32) float32 { return max(x, w) }),
+	smaller:    binary(func(x, w float32) float32 { return min(x, w) }),
 	mulSigmoid: binary(func(x, w float32) float32 { return x * float32(sigmoid(float64(w))) }),
 	mulSilu:    binary(func(x, w float32) float32 { return x * float32(silu(float64(w))) }),
 
-	scale: func(y, x *float32, n int, a float32) {
+	scale: by(func(x, a float32) float32 { return a * x }),
+	shift: by(func(x, a float32) float32 { return x + a }),
+	over:  by(func(x, a float32) float32 { return x / a }),
+	clamp: func(y, x *float32, n int, lo, hi float32) {
 		ys := unsafe.Slice(y, n)
 		for i, v := range unsafe.Slice(x, n) {
-			ys[i] = a * v
+			ys[i] = min(max(v, lo), hi)
 		}
 	},
 	axpy: func(y, x *float32, n int, a float32) {
@@ -35,6 +40,28 @@ var scalar = &Funcs{
 		ys, ws := unsafe.Slice(y, n), unsafe.Slice(w, n)
 		for i, v := range unsafe.Slice(x, n) {
 			ys[i] = a * v * ws[i]
+		}
+	},
+	mulAdd: func(y, x, w *float32, n int) {
+		ys, ws := unsafe.Slice(y, n), unsafe.Slice(w, n)
+		for i, v := range unsafe.Slice(x, n) {
+			ys[i] += v * ws[i]
+		}
+	},
+	filter4: func(y, x0, x1, x2, x3, w0, w1, w2, w3 *float32, n int) {
+		ys := unsafe.Slice(y, n)
+		at := func(p *float32, i int) float32 { return unsafe.Slice(p, n)[i] }
+		for i := range ys {
+			s := at(x0, i)*at(w0, i) + at(x1, i)*at(w1, i) + at(x2, i)*at(w2, i) + at(x3, i)*at(w3, i)
+			ys[i] = float32(silu(float64(s)))
+		}
+	},
+	transpose4: func(y, x *float32, n int) {
+		ys, xs := unsafe.Slice(y, 4*n), unsafe.Slice(x, 4*n)
+		for i := range n {
+			for p := range 4 {
+				ys[p*n+i] = xs[4*i+p]
+			}
 		}
 	},
 	rotate: func(u, v, cos, sin *float32, n int) {
@@ -71,18 +98,8 @@ var scalar = &Funcs{
 		}
 		return s
 	},
-	fromHalf: func(y *float32, x *uint16, n int) {
-		ys := unsafe.Slice(y, n)
-		for i, h := range unsafe.Slice(x, n) {
-			ys[i] = quant.F16ToF32(h)
-		}
-	},
-	toHalf: func(y *uint16, x *float32, n int) {
-		ys := unsafe.Slice(y, n)
-		for i, v := range unsafe.Slice(x, n) {
-			ys[i] = quant.F32ToF16(v)
-		}
-	},
+	fromHalf: func(y *float32, x *byte, n int) { fromHalf(unsafe.Slice(y, n), unsafe.Slice(x, 2*n)) },
+	toHalf:   func(y *byte, x *float32, n int) { toHalf(unsafe.Slice(y, 2*n), unsafe.Slice(x, n)) },
 }
 
 func unary(f func(float64) float64) func(y, x *float32, n int) {
@@ -99,6 +116,15 @@ func binary(f func(x, w float32) float32) func(y, x, w *float32, n int) {
 		ys, ws := unsafe.Slice(y, n), unsafe.Slice(w, n)
 		for i, v := range unsafe.Slice(x, n) {
 			ys[i] = f(v, ws[i])
+		}
+	}
+}
+
+func by(f func(x, a float32) float32) func(y, x *float32, n int, a float32) {
+	return func(y, x *float32, n int, a float32) {
+		ys := unsafe.Slice(y, n)
+		for i, v := range unsafe.Slice(x, n) {
+			ys[i] = f(v, a)
 		}
 	}
 }

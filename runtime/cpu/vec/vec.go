@@ -18,16 +18,21 @@ import (
 
 // Funcs are the functions for one instruction set.
 type Funcs struct {
-	exp, sigmoid, silu, softplus  func(y, x *float32, n int)
-	add, mul, mulSigmoid, mulSilu func(y, x, w *float32, n int)
-	scale, axpy                   func(y, x *float32, n int, a float32)
-	scaleMul                      func(y, x, w *float32, n int, a float32)
-	rotate                        func(u, v, cos, sin *float32, n int)
-	dot                           func(x, w *float32, n int) float32
-	sumSquares, max               func(x *float32, n int) float32
-	expSum                        func(y, x *float32, n int, m float32) float32
-	fromHalf                      func(y *float32, x *uint16, n int)
-	toHalf                        func(y *uint16, x *float32, n int)
+	exp, sigmoid, silu, softplus func(y, x *float32, n int)
+	add, sub, mul, div           func(y, x, w *float32, n int)
+	larger, smaller, mulAdd      func(y, x, w *float32, n int)
+	mulSigmoid, mulSilu          func(y, x, w *float32, n int)
+	scale, shift, over, axpy     func(y, x *float32, n int, a float32)
+	clamp                        func(y, x *float32, n int, lo, hi float32)
+	scaleMul                     func(y, x, w *float32, n int, a float32)
+	filter4                      func(y, x0, x1, x2, x3, w0, w1, w2, w3 *float32, n int)
+	transpose4                   func(y, x *float32, n int)
+	rotate                       func(u, v, cos, sin *float32, n int)
+	dot                          func(x, w *float32, n int) float32
+	sumSquares, max              func(x *float32, n int) float32
+	expSum                       func(y, x *float32, n int, m float32) float32
+	fromHalf                     func(y *float32, x *byte, n int)
+	toHalf                       func(y *byte, x *float32, n int)
 }
 
 // For returns the functions for a set that this processor has.
@@ -50,8 +55,20 @@ func (f *Funcs) Softplus(y, x []float32) { f.softplus(p(y), p(x[:len(y)]), len(y
 // Add sets y = x + w.
 func (f *Funcs) Add(y, x, w []float32) { f.add(p(y), p(x[:len(y)]), p(w[:len(y)]), len(y)) }
 
+// Sub sets y = x - w.
+func (f *Funcs) Sub(y, x, w []float32) { f.sub(p(y), p(x[:len(y)]), p(w[:len(y)]), len(y)) }
+
 // Mul sets y = x·w.
 func (f *Funcs) Mul(y, x, w []float32) { f.mul(p(y), p(x[:len(y)]), p(w[:len(y)]), len(y)) }
+
+// Div sets y = x/w.
+func (f *Funcs) Div(y, x, w []float32) { f.div(p(y), p(x[:len(y)]), p(w[:len(y)]), len(y)) }
+
+// Larger sets y to the larger of x and w, NaN where one is; of two zeros to any.
+func (f *Funcs) Larger(y, x, w []float32) { f.larger(p(y), p(x[:len(y)]), p(w[:len(y)]), len(y)) }
+
+// Smaller sets y to the smaller of x and w, NaN where one is; of two zeros to any.
+func (f *Funcs) Smaller(y, x, w []float32) { f.smaller(p(y), p(x[:len(y)]), p(w[:len(y)]), len(y)) }
 
 // MulSigmoid sets y = x·sigmoid(gate).
 func (f *Funcs) MulSigmoid(y, x, gate []float32) {
@@ -66,6 +83,17 @@ func (f *Funcs) MulSilu(y, x, gate []float32) {
 // Scale sets y = a·x.
 func (f *Funcs) Scale(y []float32, a float32, x []float32) { f.scale(p(y), p(x[:len(y)]), len(y), a) }
 
+// Shift sets y = x + a.
+func (f *Funcs) Shift(y []float32, a float32, x []float32) { f.shift(p(y), p(x[:len(y)]), len(y), a) }
+
+// Over sets y = x/a.
+func (f *Funcs) Over(y []float32, a float32, x []float32) { f.over(p(y), p(x[:len(y)]), len(y), a) }
+
+// Clamp sets y = min(max(x, lo), hi), NaN of NaN.
+func (f *Funcs) Clamp(y, x []float32, lo, hi float32) {
+	f.clamp(p(y), p(x[:len(y)]), len(y), lo, hi)
+}
+
 // ScaleMul sets y = a·x·w.
 func (f *Funcs) ScaleMul(y []float32, a float32, x, w []float32) {
 	f.scaleMul(p(y), p(x[:len(y)]), p(w[:len(y)]), len(y), a)
@@ -73,6 +101,9 @@ func (f *Funcs) ScaleMul(y []float32, a float32, x, w []float32) {
 
 // Axpy adds a·x to y.
 func (f *Funcs) Axpy(y []float32, a float32, x []float32) { f.axpy(p(y), p(x[:len(y)]), len(y), a) }
+
+// MulAdd adds x·w to y.
+func (f *Funcs) MulAdd(y, x, w []float32) { f.mulAdd(p(y), p(x[:len(y)]), p(w[:len(y)]), len(y)) }
 
 // Rotate turns each pair (u, v) by the angle of that cosine and sine:
 // (u cos - v sin, u sin + v cos). Rope's pairs (j, j+dims/2) are the two halves

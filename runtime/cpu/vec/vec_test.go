@@ -1,8 +1,11 @@
 package vec_test
 
 import (
+	"bytes"
+	"encoding/binary"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/deltaloom/deltaloom/quant"
@@ -28,6 +31,13 @@ var elementwise = []struct {
 		return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x)))
 	}},
 	{"add", 0.5, func(f *vec.Funcs, y, x, w []float32) { f.Add(y, x, w) }, func(x, w float64) float64 { return x + w }},
+	{"sub", 0.5, func(f *vec.Funcs, y, x, w []float32) { f.Sub(y, x, w) }, func(x, w float64) float64 { return x - w }},
+	{"div", 0.5, func(f *vec.Funcs, y, x, w []float32) { f.Div(y, x, w) }, func(x, w float64) float64 { return x / w }},
+	{"larger", 0, func(f *vec.Funcs, y, x, w []float32) { f.Larger(y, x, w) }, func(x, w float64) float64 { return max(x, w) }},
+	{"smaller", 0, func(f *vec.Funcs, y, x, w []float32) { f.Smaller(y, x, w) }, func(x, w float64) float64 { return min(x, w) }},
+	{"shift", 0.5, func(f *vec.Funcs, y, x, _ []float32) { f.Shift(y, -0.75, x) }, func(x, _ float64) float64 { return x - 0.75 }},
+	{"over", 0.5, func(f *vec.Funcs, y, x, _ []float32) { f.Over(y, 3, x) }, func(x, _ float64) float64 { return x / 3 }},
+	{"clamp", 0, func(f *vec.Funcs, y, x, _ []float32) { f.Clamp(y, x, -0.5, inf) }, func(x, _ float64) float64 { return max(x, -0.5) }},
 	{"mul", 0.5, func(f *vec.Funcs, y, x, w []float32) { f.Mul(y, x, w) }, func(x, w float64) float64 { return x * w }},
 	{"mul_sigmoid", 3.5, func(f *vec.Funcs, y, x, w []float32) { f.MulSigmoid(y, x, w) }, func(x, w float64) float64 { return x * sigmoid(w) }},
 	{"mul_silu", 4, func(f *vec.Funcs, y, x, w []float32) { f.MulSilu(y, x, w) }, func(x, w float64) float64 { return x * silu(w) }},
@@ -133,6 +143,11 @@ func TestLengths(t *testing.T) {
 			f.Rotate(y, u, x, w)
 		},
 		"exp_sum": func(f *vec.Funcs, y, x, w []float32) { f.ExpSum(y, x, 2) },
+		"mul_add": func(f *vec.Funcs, y, x, w []float32) { f.MulAdd(y, x, w) },
+		"filter4": func(f *vec.Funcs, y, x, w []float32) {
+			taps := slices.Concat(x, w, x, w)
+			f.Filter4(y, [4][]float32{x, w, x, append([]float32{}, y...)}, taps)
+		},
 	}
 	for _, e := range elementwise {
 		functions[e.name] = e.f
@@ -222,6 +237,39 @@ func TestAxpyAndRotate(t *testing.T) {
 	})
 }
 
+func TestFilter4(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 10))
+	each(t, func(t *testing.T, f *vec.Funcs) {
+		for n := range 70 {
+			for k, w := range guard.Slices[float32](t, 4*n) {
+				taps := guard.Slices[float32](t, 4*n)[k]
+				var x [4][]float32
+				for p := range x {
+					x[p] = guard.Slices[float32](t, n)[k]
+					for i := range x[p] {
+						x[p][i], w[4*i+p] = float32(r.NormFloat64()), float32(r.NormFloat64())
+					}
+				}
+				y := make([]float32, n)
+				f.Transpose4(taps, w)
+				f.Filter4(y, x, taps)
+				for i := range y {
+					var s float64
+					for p := range x {
+						if taps[p*n+i] != w[4*i+p] {
+							t.Fatalf("%d quadruples: element %d of %d is %v, want %v", n, p, i, taps[p*n+i], w[4*i+p])
+						}
+						s += float64(x[p][i]) * float64(w[4*i+p])
+					}
+					if want := silu(s); math.Abs(float64(y[i])-want) > 2e-6 {
+						t.Errorf("element %d of %d is %v, want %v", i, n, y[i], want)
+					}
+				}
+			}
+		}
+	})
+}
+
 func TestNorms(t *testing.T) {
 	x, w := []float32{3, -4, 12, 0, 1}, []float32{1, 2, 3, 4, 0.5}
 	each(t, func(t *testing.T, f *vec.Funcs) {
@@ -249,9 +297,9 @@ func TestNorms(t *testing.T) {
 }
 
 func TestHalves(t *testing.T) {
-	all := make([]uint16, 1<<16)
-	for i := range all {
-		all[i] = uint16(i)
+	all := make([]byte, 2<<16)
+	for i := range 1 << 16 {
+		binary.LittleEndian.PutUint16(all[2*i:], uint16(i))
 	}
 	r := rand.New(rand.NewPCG(7, 8))
 	bits := make([]float32, 1<<18)
@@ -262,30 +310,30 @@ func TestHalves(t *testing.T) {
 		}
 	}
 	each(t, func(t *testing.T, f *vec.Funcs) {
-		y := make([]float32, len(all))
+		y := make([]float32, 1<<16)
 		f.FromHalf(y, all)
 		for i, got := range y {
-			if want := quant.F16ToF32(all[i]); got != want && want == want || want != want && got == got {
+			if want := quant.F16ToF32(uint16(i)); got != want && want == want || want != want && got == got {
 				t.Fatalf("from half %#04x: %v, want %v", i, got, want)
 			}
 		}
-		h := make([]uint16, len(bits))
+		h := make([]byte, 2*len(bits))
 		f.ToHalf(h, bits)
-		for i, got := range h {
-			if want := quant.F32ToF16(bits[i]); got != want && bits[i] == bits[i] || bits[i] != bits[i] && got&0x7fff <= 0x7c00 {
-				t.Fatalf("to half %v: %#04x, want %#04x", bits[i], got, want)
+		for i, x := range bits {
+			got, want := binary.LittleEndian.Uint16(h[2*i:]), quant.F32ToF16(x)
+			if got != want && x == x || x != x && got&0x7fff <= 0x7c00 {
+				t.Fatalf("to half %v: %#04x, want %#04x", x, got, want)
 			}
 		}
 		for n := range 40 {
 			for k, y := range guard.Slices[float32](t, n) {
-				h := guard.Slices[uint16](t, n)[k]
-				copy(h, all[15000:])
+				h, want := guard.Slices[byte](t, 2*n)[k], all[30000:][:2*n]
+				copy(h, want)
 				f.FromHalf(y, h)
+				clear(h)
 				f.ToHalf(h, y)
-				for i := range h {
-					if h[i] != all[15000+i] {
-						t.Fatalf("%d halves: element %d becomes %#04x, want %#04x", n, i, h[i], all[15000+i])
-					}
+				if !bytes.Equal(h, want) {
+					t.Fatalf("%d halves become %x, want %x", n, h, want)
 				}
 			}
 		}

@@ -55,6 +55,14 @@ func (a *Asm) Pins(n int) []V {
 	return v
 }
 
+// Release gives the registers of pinned values back after their last use in the
+// run being written.
+func (a *Asm) Release(v ...V) {
+	for _, v := range v {
+		a.values[v].pinned = false
+	}
+}
+
 func (a *Asm) registers() int {
 	if a.Set == AVX2 {
 		return 16
@@ -80,7 +88,7 @@ func (a *Asm) flush() {
 	var free []int
 	used := map[int]bool{}
 	for _, w := range a.values {
-		if w.pinned {
+		if w.reg >= 0 {
 			used[w.reg] = true
 		}
 	}

@@ -112,8 +112,9 @@ func (a *Asm) Div(x, y V) V { return a.binary(a.newV(), "fdiv", "VDIVPS", x, y) 
 func (a *Asm) Min(x, y V) V { return a.binary(a.newV(), "fmin", "VMINPS", x, y) }
 func (a *Asm) Max(x, y V) V { return a.binary(a.newV(), "fmax", "VMAXPS", x, y) }
 
-// And and Xor work on bits.
+// And, Or and Xor work on bits.
 func (a *Asm) And(x, y V) V { return a.binary(a.newV(), "and", "VANDPS", x, y) }
+func (a *Asm) Or(x, y V) V  { return a.binary(a.newV(), "orr", "VORPS", x, y) }
 func (a *Asm) Xor(x, y V) V { return a.binary(a.newV(), "eor", "VXORPS", x, y) }
 
 // AddTo, MulTo, MaxTo and ZeroTo set a pinned value.
@@ -175,6 +176,17 @@ func (a *Asm) FMATo(d, x, y V) {
 		return
 	}
 	a.x86("VFMADD231PS", d, d, y, x)
+}
+
+// FMALoadTo adds x times what stands at m to the pinned value d.
+func (a *Asm) FMALoadTo(d, x V, m Mem) {
+	if a.Set == NEON {
+		a.FMATo(d, x, a.Load(m))
+		return
+	}
+	a.emit(d, d, []V{x, d}, func(reg func(V) int) string {
+		return fmt.Sprintf("VFMADD231PS %v, %s, %s", m, a.name(reg(x)), a.name(reg(d)))
+	})
 }
 
 // Round returns the nearest integers, ties to even.

@@ -15,7 +15,7 @@ func (a *Asm) Each(n G, unroll int, fill V, in, out []G, body func(u int, x []V)
 		a.Label(loop)
 		a.JumpIf(n, "LT", k*a.Lanes(), end)
 		for u := range k {
-			at := func(g G) Mem { return Mem{g, 4 * a.Lanes() * u} }
+			at := func(g G) Mem { return Mem{Base: g, Offset: 4 * a.Lanes() * u} }
 			var x []V
 			for _, g := range in {
 				x = append(x, a.Load(at(g)))

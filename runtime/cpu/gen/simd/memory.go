@@ -40,8 +40,13 @@ func (a *Asm) raw(format string, args ...any) {
 // Arg loads the pointer or int argument of that name.
 func (a *Asm) Arg(name string) G {
 	g := a.G()
-	a.raw("%s %s+%d(FP), %s", a.mov(), name, a.args[name], g.name)
+	a.ArgTo(g, name)
 	return g
+}
+
+// ArgTo loads the pointer or int argument of that name into a register at hand.
+func (a *Asm) ArgTo(g G, name string) {
+	a.raw("%s %s+%d(FP), %s", a.mov(), name, a.args[name], g.name)
 }
 
 // ArgF loads the float32 argument of that name into every lane of a pinned value.
@@ -84,6 +89,15 @@ func (a *Asm) IncBy(g, n G) {
 	}
 }
 
+// DecBy takes n from g.
+func (a *Asm) DecBy(g, n G) {
+	if a.Set == NEON {
+		a.raw("SUB %s, %s", n.name, g.name)
+	} else {
+		a.raw("SUBQ %s, %s", n.name, g.name)
+	}
+}
+
 // Times4 turns a count of float32 into bytes.
 func (a *Asm) Times4(g G) {
 	if a.Set == NEON {
@@ -123,13 +137,22 @@ func (a *Asm) JumpIf(g G, cond string, n int, label string) {
 	a.flush()
 }
 
-// Mem is Lanes float32, offset bytes from a pointer.
+// Mem is Lanes float32, offset bytes from a pointer; on x86 an index may be added
+// 1, 2, 4 or 8 times.
 type Mem struct {
 	Base   G
 	Offset int
+	Index  G
+	Scale  int
 }
 
-func (m Mem) String() string { return fmt.Sprintf("%d(%s)", m.Offset, m.Base.name) }
+func (m Mem) String() string {
+	s := fmt.Sprintf("%d(%s)", m.Offset, m.Base.name)
+	if m.Scale > 0 {
+		s += fmt.Sprintf("(%s*%d)", m.Index.name, m.Scale)
+	}
+	return s
+}
 
 // Load returns what stands at m.
 func (a *Asm) Load(m Mem) V {
@@ -145,7 +168,13 @@ func (a *Asm) Load(m Mem) V {
 // Broadcast returns the float32 at m in every lane.
 func (a *Asm) Broadcast(m Mem) V {
 	v := a.newV()
-	return a.emit(v, none, nil, func(reg func(V) int) string {
+	a.BroadcastTo(v, m)
+	return v
+}
+
+// BroadcastTo sets the pinned value v to the float32 at m in every lane.
+func (a *Asm) BroadcastTo(v V, m Mem) {
+	a.emit(v, none, nil, func(reg func(V) int) string {
 		if a.Set == NEON {
 			return fmt.Sprintf("FMOVS %v, F%d\n", m, reg(v)) + neon("dup s[0]", reg(v), reg(v))
 		}
@@ -178,12 +207,22 @@ func (a *Asm) storeFirst(v V, at string) {
 	})
 }
 
-// Prefetch asks for the line at base + by·scale bytes; any address will do.
-func (a *Asm) Prefetch(base, by G, scale int) {
+// Prefetch asks for the line at m + by·scale bytes; any address will do.
+func (a *Asm) Prefetch(m Mem, by G, scale int) {
 	if a.Set == NEON {
-		a.raw("ADD %s<<%d, %s, %s\nPRFM (%s), PLDL1KEEP", by.name, bits.TrailingZeros(uint(scale)), base.name, a.scratch(), a.scratch())
+		s := a.scratch()
+		a.raw("ADD %s<<%d, %s, %s\nPRFM %d(%s), PLDL1KEEP", by.name, bits.TrailingZeros(uint(scale)), m.Base.name, s, m.Offset, s)
 	} else {
-		a.raw("PREFETCHT0 (%s)(%s*%d)", base.name, by.name, scale)
+		a.raw("PREFETCHT0 %v(%s*%d)", m, by.name, scale)
+	}
+}
+
+// PrefetchLine asks the second-level cache for the line at m; any address will do.
+func (a *Asm) PrefetchLine(m Mem) {
+	if a.Set == NEON {
+		a.raw("PRFM %v, PLDL2KEEP", m)
+	} else {
+		a.raw("PREFETCHT1 %v", m)
 	}
 }
 

@@ -11,7 +11,7 @@ var neonCodes = map[string]uint32{
 	"faddp": 0x6e20d400, "fmaxp": 0x6e20f400,
 	"and": 0x4e201c00, "orr": 0x4ea01c00, "eor": 0x6e201c00, "bsl": 0x6e601c00,
 	"add": 0x4ea08400, "sub": 0x6ea08400,
-	"zip1": 0x4e803800,
+	"zip1": 0x4e803800, "zip2": 0x4e807800, "zip1 d": 0x4ec03800, "zip2 d": 0x4ec07800,
 	// One operand; the code holds the count of a shift.
 	"frintn": 0x4e218800, "fcvtns": 0x4e21a800, "sshr #31": 0x4f210400, "sshr #1": 0x4f3f0400,
 	"shl #23": 0x4f375400,

@@ -18,12 +18,12 @@ func halves(a *simd.Asm) {
 			a.Label(done)
 		})
 	}
-	convert("fromHalf", " sets y = x for the first n/16·16 elements.", "float32", "uint16", 4, 2, func(x, y simd.G) {
+	convert("fromHalf", " sets y = x for the first n/16·16 elements.", "float32", "byte", 4, 2, func(x, y simd.G) {
 		for i := 0; i < 16; i += a.Lanes() {
 			a.Store(a.LoadHalf(simd.Mem{Base: x, Offset: 2 * i}), simd.Mem{Base: y, Offset: 4 * i})
 		}
 	})
-	convert("toHalf", " sets y to the nearest of x, ties to even, for the first n/16·16 elements.", "uint16", "float32", 2, 4, func(x, y simd.G) {
+	convert("toHalf", " sets y to the nearest of x, ties to even, for the first n/16·16 elements.", "byte", "float32", 2, 4, func(x, y simd.G) {
 		for i := 0; i < 16; i += a.Lanes() {
 			a.StoreHalf(a.Load(simd.Mem{Base: x, Offset: 4 * i}), simd.Mem{Base: y, Offset: 2 * i})
 		}

@@ -69,10 +69,20 @@ func define(a *simd.Asm) {
 	unary("silu", " sets y = x/(1+e^-x).", a.Silu)
 	unary("softplus", " sets y = ln(1+e^x).", a.Softplus)
 	binary("add", " sets y = x + w.", 4, a.Add)
+	binary("sub", " sets y = x - w.", 4, a.Sub)
 	binary("mul", " sets y = x·w.", 4, a.Mul)
+	binary("div", " sets y = x/w.", 4, a.Div)
+	// What is not a number comes through from either side.
+	binary("larger", " sets y = max(x, w).", 2, func(x, w V) V { return a.Or(a.Max(x, w), a.Max(w, x)) })
+	binary("smaller", " sets y = min(x, w).", 2, func(x, w V) V { return a.Or(a.Min(x, w), a.Min(w, x)) })
 	binary("mulSigmoid", " sets y = x·sigmoid(w).", 2, func(x, w V) V { return a.Mul(x, a.Sigmoid(w)) })
 	binary("mulSilu", " sets y = x·silu(w).", 2, func(x, w V) V { return a.Mul(x, a.Silu(w)) })
 	each("scale", " sets y = a·x.", 4, "y", "x", "a", func(c, x []V) []V { return []V{a.Mul(x[0], c[0])} })
+	each("shift", " sets y = x + a.", 4, "y", "x", "a", func(c, x []V) []V { return []V{a.Add(x[0], c[0])} })
+	each("over", " sets y = x/a.", 4, "y", "x", "a", func(c, x []V) []V { return []V{a.Div(x[0], c[0])} })
+	each("clamp", " sets y = min(max(x, lo), hi).", 4, "y", "x", "lo hi", func(c, x []V) []V {
+		return []V{a.Min(c[1], a.Max(c[0], x[0]))}
+	})
 	each("scaleMul", " sets y = a·x·w.", 4, "y", "x w", "a", func(c, x []V) []V {
 		return []V{a.Mul(a.Mul(x[0], c[0]), x[1])}
 	})
@@ -81,6 +91,8 @@ func define(a *simd.Asm) {
 		u, v, cos, sin := x[0], x[1], x[2], x[3]
 		return []V{a.FNMA(v, sin, a.Mul(u, cos)), a.FMA(u, sin, a.Mul(v, cos))}
 	})
+	each("mulAdd", " sets y = x·w + y.", 4, "y", "y x w", "", func(_, x []V) []V { return []V{a.FMA(x[1], x[2], x[0])} })
+	filters(a)
 	reductions(a)
 	halves(a)
 }

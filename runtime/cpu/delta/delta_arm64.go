@@ -1,0 +1,7 @@
+package delta
+
+import "github.com/deltaloom/deltaloom/runtime/cpu/isa"
+
+var sets = [...]assembly{
+	isa.NEON: {dotsNEON, dotsChannelsNEON, stepNEON, stepChannelsNEON, updateNEON, productsNEON, askNEON},
+}
