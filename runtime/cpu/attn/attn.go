@@ -8,7 +8,7 @@
 // tokens stand beside it and however the work is split.
 //
 // Few queries read the cache where it lies, all heads of a position together, at
-// the speed of memory. For many, a tile of one head is opened first: laid out as F32.
+// the speed of memory. For many, a tile of one head is opened first: unpacked to F32.
 package attn
 
 import (
@@ -147,9 +147,9 @@ func (c *Call) ChunksSeen() int {
 
 // Scratch is the number of float32 that Run and Part work in.
 func (c *Call) Scratch() int {
-	n := c.rows()*c.K + c.held()*(scores+4) + tile*apart(c.K) + 2*c.Partial()
+	n := c.rows()*c.K + c.held()*(scores+4) + tile*c.K + 2*c.Partial()
 	if !c.Latent {
-		n += tile * apart(c.V)
+		n += tile * c.V
 	}
 	return n
 }
@@ -188,7 +188,7 @@ func (c *Call) held() int {
 
 // Kernels compute attention with one instruction set.
 type Kernels struct {
-	open     reader // of an open tile
+	open     reader // of an open tile, which is in a cache of the processor
 	f32, f16 reader // of a cache where it lies; some sets have none
 	values1  func(o, s, c *float32, v *byte, n, d, stride int)
 	softmax  func(s *float32, n int, m, l, c *float32)

@@ -29,14 +29,10 @@ type pool struct {
 	data       []byte
 	n          int
 	size, step int       // bytes of a row, and from one position to the next
-	open       []float32 // [tile][apart(n)], for a tile of one head as F32
+	open       []float32 // [tile][n], for a tile of one head as F32 where data is F16
 }
 
 func (p *pool) at(position, head int) *byte { return &p.data[position*p.step+head*p.size] }
-
-// apart is how far rows of n elements lie apart in an open tile: an odd number of
-// cache lines, so that a column of it fits into the nearest cache.
-func apart(n int) int { return n | 16 }
 
 // partial is the state of the online softmax of the rows of a unit.
 type partial struct {
@@ -132,7 +128,7 @@ func (w *unit) pool(data []byte, n int, scratch []float32) (p pool, rest []float
 	p.n, p.size = n, int(w.Cache.Bytes(n))
 	p.step = w.G * p.size
 	p.data = data[int(w.Slots[w.b])*w.C*p.step:][:w.C*p.step]
-	p.open, rest = cut(scratch, tile*apart(n))
+	p.open, rest = cut(scratch, tile*n)
 	return p, rest
 }
 
@@ -201,7 +197,7 @@ var (
 	ones     = [4]float32{1, 1, 1, 1}
 )
 
-// far lets the rows of key head h see n positions of an open tile, four at a time.
+// far lets the rows of key head h see n positions, four at a time, of an open tile.
 func (w *unit) far(h, from, n int, p partial) {
 	keys, keyStep := w.open(&w.keys, from, n, w.g+h)
 	values, valueStep := keys, keyStep
@@ -238,22 +234,17 @@ func (w *unit) far(h, from, n int, p partial) {
 	}
 }
 
-// open lays n rows of a head out as F32 and returns the first one and the bytes from
-// one to the next.
+// open returns the first of n rows of a head as F32 and the bytes from one to the
+// next: where they lie, or unpacked.
 func (w *unit) open(p *pool, from, n, head int) (first *byte, step int) {
-	for i := range n {
-		row, to := p.data[(from+i)*p.step+head*p.size:][:p.size], p.open[i*apart(p.n):][:p.n]
-		if w.Cache == graph.F16 {
-			w.k.vec.FromHalf(to, row)
-		} else {
-			copy(bytesOf(to), row)
-		}
+	if w.Cache == graph.F32 {
+		return p.at(from, head), p.step
 	}
-	return &bytesOf(p.open)[0], 4 * apart(p.n)
-}
-
-func bytesOf(f []float32) []byte {
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(f))), 4*len(f))
+	for i := range n {
+		row := p.data[(from+i)*p.step+head*p.size:][:p.size]
+		w.k.vec.FromHalf(p.open[i*p.n:][:p.n], row)
+	}
+	return (*byte)(unsafe.Pointer(&p.open[0])), 4 * p.n
 }
 
 // merge takes the partial result of chunk i into the whole.
