@@ -12,7 +12,10 @@ func kernelsOf(set isa.Set, t graph.DType) *kernels {
 	case isa.AVX2:
 		return avx2[t]
 	case isa.AVX512:
-		return avx512[t]
+		if k := avx512[t]; k != nil {
+			return k
+		}
+		return avx2[t]
 	}
 	return nil
 }

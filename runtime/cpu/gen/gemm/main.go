@@ -38,10 +38,11 @@ func main() {
 		q8_0x256(1, m)
 	}
 	quantize()
-	panels()
 	panels256()
-	unpack(q8)
-	unpack(q4)
+	panels512()
+	for _, f := range []int8Format{q8, q4, q6} {
+		unpack512(f)
+	}
 	Generate()
 	if err := os.WriteFile(declarations, declared, 0o666); err != nil {
 		fmt.Fprintln(os.Stderr, err)
