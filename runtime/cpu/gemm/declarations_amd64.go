@@ -212,6 +212,46 @@ func avx2F32_4x1(t *tile)
 //go:noescape
 func avx2F32_1x1(t *tile)
 
+// avx2F16_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2F16_4x2(t *tile)
+
+// avx2F16_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2F16_1x2(t *tile)
+
+// avx2F16_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2F16_4x1(t *tile)
+
+// avx2F16_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2F16_1x1(t *tile)
+
+// avx2BF16_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2BF16_4x2(t *tile)
+
+// avx2BF16_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2BF16_1x2(t *tile)
+
+// avx2BF16_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2BF16_4x1(t *tile)
+
+// avx2BF16_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2BF16_1x1(t *tile)
+
 // avx2Q8_0_4x2 multiplies 4 rows of W with 2 of activations.
 //
 //go:noescape
@@ -231,6 +271,311 @@ func avx2Q8_0_4x1(t *tile)
 //
 //go:noescape
 func avx2Q8_0_1x1(t *tile)
+
+// avx2UnpackQ8_0 unpacks a row of n elements.
+//
+//go:noescape
+func avx2UnpackQ8_0(q *int8, scales, mins *float32, w *byte, n int)
+
+// avx2Q4_0_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q4_0_4x2(t *tile)
+
+// avx2Q4_0_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q4_0_1x2(t *tile)
+
+// avx2Q4_0_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q4_0_4x1(t *tile)
+
+// avx2Q4_0_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q4_0_1x1(t *tile)
+
+// avx2UnpackQ4_0 unpacks a row of n elements.
+//
+//go:noescape
+func avx2UnpackQ4_0(q *int8, scales, mins *float32, w *byte, n int)
+
+// avx2Q4_1_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q4_1_4x2(t *tile)
+
+// avx2Q4_1_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q4_1_1x2(t *tile)
+
+// avx2Q4_1_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q4_1_4x1(t *tile)
+
+// avx2Q4_1_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q4_1_1x1(t *tile)
+
+// avx2UnpackQ4_1 unpacks a row of n elements.
+//
+//go:noescape
+func avx2UnpackQ4_1(q *int8, scales, mins *float32, w *byte, n int)
+
+// avx2Q5_0_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q5_0_4x2(t *tile)
+
+// avx2Q5_0_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q5_0_1x2(t *tile)
+
+// avx2Q5_0_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q5_0_4x1(t *tile)
+
+// avx2Q5_0_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q5_0_1x1(t *tile)
+
+// avx2UnpackQ5_0 unpacks a row of n elements.
+//
+//go:noescape
+func avx2UnpackQ5_0(q *int8, scales, mins *float32, w *byte, n int)
+
+// avx2Q5_1_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q5_1_4x2(t *tile)
+
+// avx2Q5_1_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q5_1_1x2(t *tile)
+
+// avx2Q5_1_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q5_1_4x1(t *tile)
+
+// avx2Q5_1_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q5_1_1x1(t *tile)
+
+// avx2UnpackQ5_1 unpacks a row of n elements.
+//
+//go:noescape
+func avx2UnpackQ5_1(q *int8, scales, mins *float32, w *byte, n int)
+
+// avx2IQ4_NL_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2IQ4_NL_4x2(t *tile)
+
+// avx2IQ4_NL_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2IQ4_NL_1x2(t *tile)
+
+// avx2IQ4_NL_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2IQ4_NL_4x1(t *tile)
+
+// avx2IQ4_NL_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2IQ4_NL_1x1(t *tile)
+
+// avx2UnpackIQ4_NL unpacks a row of n elements.
+//
+//go:noescape
+func avx2UnpackIQ4_NL(q *int8, scales, mins *float32, w *byte, n int)
+
+// avx2MXFP4_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2MXFP4_4x2(t *tile)
+
+// avx2MXFP4_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2MXFP4_1x2(t *tile)
+
+// avx2MXFP4_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2MXFP4_4x1(t *tile)
+
+// avx2MXFP4_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2MXFP4_1x1(t *tile)
+
+// avx2UnpackMXFP4 unpacks a row of n elements.
+//
+//go:noescape
+func avx2UnpackMXFP4(q *int8, scales, mins *float32, w *byte, n int)
+
+// avx2Q2_K_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q2_K_4x2(t *tile)
+
+// avx2Q2_K_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q2_K_1x2(t *tile)
+
+// avx2Q2_K_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q2_K_4x1(t *tile)
+
+// avx2Q2_K_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q2_K_1x1(t *tile)
+
+// avx2UnpackQ2_K unpacks a row of n elements.
+//
+//go:noescape
+func avx2UnpackQ2_K(q *int8, scales, mins *float32, w *byte, n int)
+
+// avx2Q3_K_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q3_K_4x2(t *tile)
+
+// avx2Q3_K_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q3_K_1x2(t *tile)
+
+// avx2Q3_K_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q3_K_4x1(t *tile)
+
+// avx2Q3_K_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q3_K_1x1(t *tile)
+
+// avx2UnpackQ3_K unpacks a row of n elements.
+//
+//go:noescape
+func avx2UnpackQ3_K(q *int8, scales, mins *float32, w *byte, n int)
+
+// avx2Q4_K_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q4_K_4x2(t *tile)
+
+// avx2Q4_K_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q4_K_1x2(t *tile)
+
+// avx2Q4_K_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q4_K_4x1(t *tile)
+
+// avx2Q4_K_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q4_K_1x1(t *tile)
+
+// avx2UnpackQ4_K unpacks a row of n elements.
+//
+//go:noescape
+func avx2UnpackQ4_K(q *int8, scales, mins *float32, w *byte, n int)
+
+// avx2Q5_K_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q5_K_4x2(t *tile)
+
+// avx2Q5_K_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q5_K_1x2(t *tile)
+
+// avx2Q5_K_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q5_K_4x1(t *tile)
+
+// avx2Q5_K_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q5_K_1x1(t *tile)
+
+// avx2UnpackQ5_K unpacks a row of n elements.
+//
+//go:noescape
+func avx2UnpackQ5_K(q *int8, scales, mins *float32, w *byte, n int)
+
+// avx2Q6_K_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q6_K_4x2(t *tile)
+
+// avx2Q6_K_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2Q6_K_1x2(t *tile)
+
+// avx2Q6_K_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q6_K_4x1(t *tile)
+
+// avx2Q6_K_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2Q6_K_1x1(t *tile)
+
+// avx2UnpackQ6_K unpacks a row of n elements.
+//
+//go:noescape
+func avx2UnpackQ6_K(q *int8, scales, mins *float32, w *byte, n int)
+
+// avx2IQ4_XS_4x2 multiplies 4 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2IQ4_XS_4x2(t *tile)
+
+// avx2IQ4_XS_1x2 multiplies 1 rows of W with 2 of activations.
+//
+//go:noescape
+func avx2IQ4_XS_1x2(t *tile)
+
+// avx2IQ4_XS_4x1 multiplies 4 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2IQ4_XS_4x1(t *tile)
+
+// avx2IQ4_XS_1x1 multiplies 1 rows of W with 1 of activations.
+//
+//go:noescape
+func avx2IQ4_XS_1x1(t *tile)
+
+// avx2UnpackIQ4_XS unpacks a row of n elements.
+//
+//go:noescape
+func avx2UnpackIQ4_XS(q *int8, scales, mins *float32, w *byte, n int)
 
 // avx2Quantize writes q, d, s and the sums of blocks of 32 activations.
 //

@@ -8026,22 +8026,6 @@ store0:
 	VZEROUPPER
 	RET
 
-DATA masks<>+0(SB)/4, $0xffffffff
-DATA masks<>+4(SB)/4, $0xffffffff
-DATA masks<>+8(SB)/4, $0xffffffff
-DATA masks<>+12(SB)/4, $0xffffffff
-DATA masks<>+16(SB)/4, $0xffffffff
-DATA masks<>+20(SB)/4, $0xffffffff
-DATA masks<>+24(SB)/4, $0xffffffff
-DATA masks<>+28(SB)/4, $0x00000000
-DATA masks<>+32(SB)/4, $0x00000000
-DATA masks<>+36(SB)/4, $0x00000000
-DATA masks<>+40(SB)/4, $0x00000000
-DATA masks<>+44(SB)/4, $0x00000000
-DATA masks<>+48(SB)/4, $0x00000000
-DATA masks<>+52(SB)/4, $0x00000000
-GLOBL masks<>(SB), RODATA|NOPTR, $56
-
 // func avx2F32_4x3(t *byte)
 // Requires: AVX, AVX2, FMA3
 TEXT ·avx2F32_4x3(SB), NOSPLIT, $0-8
@@ -8065,8 +8049,8 @@ TEXT ·avx2F32_4x3(SB), NOSPLIT, $0-8
 	VPXOR Y9, Y9, Y9
 	VPXOR Y10, Y10, Y10
 	VPXOR Y11, Y11, Y11
-	MOVQ  CX, AX
-	SHRQ  $0x03, AX
+	MOVQ  CX, DX
+	SHRQ  $0x03, DX
 	JZ    tail
 
 loop:
@@ -8091,38 +8075,37 @@ loop:
 	VFMADD231PS Y14, Y15, Y11
 	ADDQ        $0x20, R8
 	ADDQ        $0x20, R11
-	DECQ        AX
+	DECQ        DX
 	JNZ         loop
 
 tail:
-	ANDQ        $0x07, CX
-	JZ          done
-	LEAQ        masks<>+28(SB), AX
-	SHLQ        $0x02, CX
-	SUBQ        CX, AX
-	VMOVUPS     (R11), Y12
-	VMOVUPS     (R11)(R12*1), Y13
-	VMOVUPS     (R11)(R12*2), Y14
-	VMOVDQU     (AX), Y15
-	VMASKMOVPS  (R8), Y15, Y15
+	ANDQ $0x07, CX
+	JZ   done
+
+one:
+	VMOVSS      (R11), X12
+	VMOVSS      (R11)(R12*1), X13
+	VMOVSS      (R11)(R12*2), X14
+	VMOVSS      (R8), X15
 	VFMADD231PS Y12, Y15, Y0
 	VFMADD231PS Y13, Y15, Y4
 	VFMADD231PS Y14, Y15, Y8
-	VMOVDQU     (AX), Y15
-	VMASKMOVPS  (R8)(R9*1), Y15, Y15
+	VMOVSS      (R8)(R9*1), X15
 	VFMADD231PS Y12, Y15, Y1
 	VFMADD231PS Y13, Y15, Y5
 	VFMADD231PS Y14, Y15, Y9
-	VMOVDQU     (AX), Y15
-	VMASKMOVPS  (R8)(R9*2), Y15, Y15
+	VMOVSS      (R8)(R9*2), X15
 	VFMADD231PS Y12, Y15, Y2
 	VFMADD231PS Y13, Y15, Y6
 	VFMADD231PS Y14, Y15, Y10
-	VMOVDQU     (AX), Y15
-	VMASKMOVPS  (R8)(R10*1), Y15, Y15
+	VMOVSS      (R8)(R10*1), X15
 	VFMADD231PS Y12, Y15, Y3
 	VFMADD231PS Y13, Y15, Y7
 	VFMADD231PS Y14, Y15, Y11
+	ADDQ        $0x04, R8
+	ADDQ        $0x04, R11
+	DECQ        CX
+	JNZ         one
 
 done:
 	MOVQ         t+0(FP), AX
@@ -8210,8 +8193,8 @@ TEXT ·avx2F32_1x3(SB), NOSPLIT, $0-8
 	VPXOR Y0, Y0, Y0
 	VPXOR Y4, Y4, Y4
 	VPXOR Y8, Y8, Y8
-	MOVQ  CX, AX
-	SHRQ  $0x03, AX
+	MOVQ  CX, DX
+	SHRQ  $0x03, DX
 	JZ    tail
 
 loop:
@@ -8224,23 +8207,25 @@ loop:
 	VFMADD231PS Y14, Y15, Y8
 	ADDQ        $0x20, R8
 	ADDQ        $0x20, R11
-	DECQ        AX
+	DECQ        DX
 	JNZ         loop
 
 tail:
-	ANDQ        $0x07, CX
-	JZ          done
-	LEAQ        masks<>+28(SB), AX
-	SHLQ        $0x02, CX
-	SUBQ        CX, AX
-	VMOVUPS     (R11), Y12
-	VMOVUPS     (R11)(R12*1), Y13
-	VMOVUPS     (R11)(R12*2), Y14
-	VMOVDQU     (AX), Y15
-	VMASKMOVPS  (R8), Y15, Y15
+	ANDQ $0x07, CX
+	JZ   done
+
+one:
+	VMOVSS      (R11), X12
+	VMOVSS      (R11)(R12*1), X13
+	VMOVSS      (R11)(R12*2), X14
+	VMOVSS      (R8), X15
 	VFMADD231PS Y12, Y15, Y0
 	VFMADD231PS Y13, Y15, Y4
 	VFMADD231PS Y14, Y15, Y8
+	ADDQ        $0x04, R8
+	ADDQ        $0x04, R11
+	DECQ        CX
+	JNZ         one
 
 done:
 	MOVQ         t+0(FP), AX
@@ -8308,8 +8293,8 @@ TEXT ·avx2F32_4x2(SB), NOSPLIT, $0-8
 	VPXOR Y5, Y5, Y5
 	VPXOR Y6, Y6, Y6
 	VPXOR Y7, Y7, Y7
-	MOVQ  CX, AX
-	SHRQ  $0x03, AX
+	MOVQ  CX, DX
+	SHRQ  $0x03, DX
 	JZ    tail
 
 loop:
@@ -8329,33 +8314,32 @@ loop:
 	VFMADD231PS Y13, Y15, Y7
 	ADDQ        $0x20, R8
 	ADDQ        $0x20, R11
-	DECQ        AX
+	DECQ        DX
 	JNZ         loop
 
 tail:
-	ANDQ        $0x07, CX
-	JZ          done
-	LEAQ        masks<>+28(SB), AX
-	SHLQ        $0x02, CX
-	SUBQ        CX, AX
-	VMOVUPS     (R11), Y12
-	VMOVUPS     (R11)(R12*1), Y13
-	VMOVDQU     (AX), Y15
-	VMASKMOVPS  (R8), Y15, Y15
+	ANDQ $0x07, CX
+	JZ   done
+
+one:
+	VMOVSS      (R11), X12
+	VMOVSS      (R11)(R12*1), X13
+	VMOVSS      (R8), X15
 	VFMADD231PS Y12, Y15, Y0
 	VFMADD231PS Y13, Y15, Y4
-	VMOVDQU     (AX), Y15
-	VMASKMOVPS  (R8)(R9*1), Y15, Y15
+	VMOVSS      (R8)(R9*1), X15
 	VFMADD231PS Y12, Y15, Y1
 	VFMADD231PS Y13, Y15, Y5
-	VMOVDQU     (AX), Y15
-	VMASKMOVPS  (R8)(R9*2), Y15, Y15
+	VMOVSS      (R8)(R9*2), X15
 	VFMADD231PS Y12, Y15, Y2
 	VFMADD231PS Y13, Y15, Y6
-	VMOVDQU     (AX), Y15
-	VMASKMOVPS  (R8)(R10*1), Y15, Y15
+	VMOVSS      (R8)(R10*1), X15
 	VFMADD231PS Y12, Y15, Y3
 	VFMADD231PS Y13, Y15, Y7
+	ADDQ        $0x04, R8
+	ADDQ        $0x04, R11
+	DECQ        CX
+	JNZ         one
 
 done:
 	MOVQ         t+0(FP), AX
@@ -8419,8 +8403,8 @@ TEXT ·avx2F32_1x2(SB), NOSPLIT, $0-8
 	LEAQ  (R12)(R12*2), R13
 	VPXOR Y0, Y0, Y0
 	VPXOR Y4, Y4, Y4
-	MOVQ  CX, AX
-	SHRQ  $0x03, AX
+	MOVQ  CX, DX
+	SHRQ  $0x03, DX
 	JZ    tail
 
 loop:
@@ -8431,21 +8415,23 @@ loop:
 	VFMADD231PS Y13, Y15, Y4
 	ADDQ        $0x20, R8
 	ADDQ        $0x20, R11
-	DECQ        AX
+	DECQ        DX
 	JNZ         loop
 
 tail:
-	ANDQ        $0x07, CX
-	JZ          done
-	LEAQ        masks<>+28(SB), AX
-	SHLQ        $0x02, CX
-	SUBQ        CX, AX
-	VMOVUPS     (R11), Y12
-	VMOVUPS     (R11)(R12*1), Y13
-	VMOVDQU     (AX), Y15
-	VMASKMOVPS  (R8), Y15, Y15
+	ANDQ $0x07, CX
+	JZ   done
+
+one:
+	VMOVSS      (R11), X12
+	VMOVSS      (R11)(R12*1), X13
+	VMOVSS      (R8), X15
 	VFMADD231PS Y12, Y15, Y0
 	VFMADD231PS Y13, Y15, Y4
+	ADDQ        $0x04, R8
+	ADDQ        $0x04, R11
+	DECQ        CX
+	JNZ         one
 
 done:
 	MOVQ         t+0(FP), AX
@@ -8494,52 +8480,47 @@ TEXT ·avx2F32_4x1(SB), NOSPLIT, $0-8
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
 	VPXOR Y3, Y3, Y3
-	MOVQ  CX, AX
-	SHRQ  $0x03, AX
+	MOVQ  CX, DX
+	SHRQ  $0x03, DX
 	JZ    tail
 
 loop:
-	VMOVUPS     (R11), Y12
 	PREFETCHT0  2048(R8)
+	PREFETCHT0  2048(R8)(R9*1)
+	PREFETCHT0  2048(R8)(R9*2)
+	PREFETCHT0  2048(R8)(R10*1)
+	VMOVUPS     (R11), Y12
 	VMOVUPS     (R8), Y15
 	VFMADD231PS Y12, Y15, Y0
-	PREFETCHT0  2048(R8)(R9*1)
 	VMOVUPS     (R8)(R9*1), Y15
 	VFMADD231PS Y12, Y15, Y1
-	PREFETCHT0  2048(R8)(R9*2)
 	VMOVUPS     (R8)(R9*2), Y15
 	VFMADD231PS Y12, Y15, Y2
-	PREFETCHT0  2048(R8)(R10*1)
 	VMOVUPS     (R8)(R10*1), Y15
 	VFMADD231PS Y12, Y15, Y3
 	ADDQ        $0x20, R8
 	ADDQ        $0x20, R11
-	DECQ        AX
+	DECQ        DX
 	JNZ         loop
 
 tail:
-	ANDQ        $0x07, CX
-	JZ          done
-	LEAQ        masks<>+28(SB), AX
-	SHLQ        $0x02, CX
-	SUBQ        CX, AX
-	VMOVUPS     (R11), Y12
-	PREFETCHT0  2048(R8)
-	VMOVDQU     (AX), Y15
-	VMASKMOVPS  (R8), Y15, Y15
+	ANDQ $0x07, CX
+	JZ   done
+
+one:
+	VMOVSS      (R11), X12
+	VMOVSS      (R8), X15
 	VFMADD231PS Y12, Y15, Y0
-	PREFETCHT0  2048(R8)(R9*1)
-	VMOVDQU     (AX), Y15
-	VMASKMOVPS  (R8)(R9*1), Y15, Y15
+	VMOVSS      (R8)(R9*1), X15
 	VFMADD231PS Y12, Y15, Y1
-	PREFETCHT0  2048(R8)(R9*2)
-	VMOVDQU     (AX), Y15
-	VMASKMOVPS  (R8)(R9*2), Y15, Y15
+	VMOVSS      (R8)(R9*2), X15
 	VFMADD231PS Y12, Y15, Y2
-	PREFETCHT0  2048(R8)(R10*1)
-	VMOVDQU     (AX), Y15
-	VMASKMOVPS  (R8)(R10*1), Y15, Y15
+	VMOVSS      (R8)(R10*1), X15
 	VFMADD231PS Y12, Y15, Y3
+	ADDQ        $0x04, R8
+	ADDQ        $0x04, R11
+	DECQ        CX
+	JNZ         one
 
 done:
 	MOVQ         t+0(FP), AX
@@ -8577,31 +8558,746 @@ TEXT ·avx2F32_1x1(SB), NOSPLIT, $0-8
 	MOVQ  40(AX), R11
 	MOVQ  80(AX), CX
 	VPXOR Y0, Y0, Y0
-	MOVQ  CX, AX
-	SHRQ  $0x03, AX
+	MOVQ  CX, DX
+	SHRQ  $0x03, DX
 	JZ    tail
 
 loop:
-	VMOVUPS     (R11), Y12
 	PREFETCHT0  2048(R8)
+	VMOVUPS     (R11), Y12
 	VMOVUPS     (R8), Y15
 	VFMADD231PS Y12, Y15, Y0
 	ADDQ        $0x20, R8
 	ADDQ        $0x20, R11
-	DECQ        AX
+	DECQ        DX
 	JNZ         loop
 
 tail:
-	ANDQ        $0x07, CX
-	JZ          done
-	LEAQ        masks<>+28(SB), AX
-	SHLQ        $0x02, CX
-	SUBQ        CX, AX
-	VMOVUPS     (R11), Y12
-	PREFETCHT0  2048(R8)
-	VMOVDQU     (AX), Y15
-	VMASKMOVPS  (R8), Y15, Y15
+	ANDQ $0x07, CX
+	JZ   done
+
+one:
+	VMOVSS      (R11), X12
+	VMOVSS      (R8), X15
 	VFMADD231PS Y12, Y15, Y0
+	ADDQ        $0x04, R8
+	ADDQ        $0x04, R11
+	DECQ        CX
+	JNZ         one
+
+done:
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), BX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), CX
+	MOVQ         88(AX), DI
+	LEAQ         (DX)(DX*2), SI
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store0
+	VMOVSS       (BX), X1
+	VADDPS       X1, X0, X0
+
+store0:
+	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+// func avx2F16_4x2(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·avx2F16_4x2(SB), NOSPLIT, $0-8
+	MOVQ  t+0(FP), AX
+	MOVQ  24(AX), R8
+	MOVQ  40(AX), R11
+	MOVQ  80(AX), CX
+	MOVQ  32(AX), R9
+	LEAQ  (R9)(R9*2), R10
+	MOVQ  72(AX), R12
+	LEAQ  (R12)(R12*2), R13
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	MOVQ  CX, DX
+	SHRQ  $0x03, DX
+	JZ    tail
+
+loop:
+	VMOVUPS     (R11), Y12
+	VMOVUPS     (R11)(R12*1), Y13
+	VCVTPH2PS   (R8), Y15
+	VFMADD231PS Y12, Y15, Y0
+	VFMADD231PS Y13, Y15, Y4
+	VCVTPH2PS   (R8)(R9*1), Y15
+	VFMADD231PS Y12, Y15, Y1
+	VFMADD231PS Y13, Y15, Y5
+	VCVTPH2PS   (R8)(R9*2), Y15
+	VFMADD231PS Y12, Y15, Y2
+	VFMADD231PS Y13, Y15, Y6
+	VCVTPH2PS   (R8)(R10*1), Y15
+	VFMADD231PS Y12, Y15, Y3
+	VFMADD231PS Y13, Y15, Y7
+	ADDQ        $0x10, R8
+	ADDQ        $0x20, R11
+	DECQ        DX
+	JNZ         loop
+
+tail:
+	ANDQ $0x07, CX
+	JZ   done
+
+one:
+	VMOVSS      (R11), X12
+	VMOVSS      (R11)(R12*1), X13
+	MOVWLZX     (R8), AX
+	VMOVD       AX, X15
+	VCVTPH2PS   X15, Y15
+	VFMADD231PS Y12, Y15, Y0
+	VFMADD231PS Y13, Y15, Y4
+	MOVWLZX     (R8)(R9*1), AX
+	VMOVD       AX, X15
+	VCVTPH2PS   X15, Y15
+	VFMADD231PS Y12, Y15, Y1
+	VFMADD231PS Y13, Y15, Y5
+	MOVWLZX     (R8)(R9*2), AX
+	VMOVD       AX, X15
+	VCVTPH2PS   X15, Y15
+	VFMADD231PS Y12, Y15, Y2
+	VFMADD231PS Y13, Y15, Y6
+	MOVWLZX     (R8)(R10*1), AX
+	VMOVD       AX, X15
+	VCVTPH2PS   X15, Y15
+	VFMADD231PS Y12, Y15, Y3
+	VFMADD231PS Y13, Y15, Y7
+	ADDQ        $0x02, R8
+	ADDQ        $0x04, R11
+	DECQ        CX
+	JNZ         one
+
+done:
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), BX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), CX
+	MOVQ         88(AX), DI
+	LEAQ         (DX)(DX*2), SI
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store0
+	VMOVSS       (BX), X1
+	VINSERTPS    $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS    $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS    $0x30, (BX)(SI*1), X1, X1
+	VADDPS       X1, X0, X0
+
+store0:
+	VMOVSS       X0, (BX)
+	VEXTRACTPS   $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS   $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS   $0x03, X0, (BX)(SI*1)
+	ADDQ         CX, BX
+	VMOVAPS      Y4, Y0
+	VMOVAPS      Y5, Y1
+	VMOVAPS      Y6, Y2
+	VMOVAPS      Y7, Y3
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store1
+	VMOVSS       (BX), X1
+	VINSERTPS    $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS    $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS    $0x30, (BX)(SI*1), X1, X1
+	VADDPS       X1, X0, X0
+
+store1:
+	VMOVSS     X0, (BX)
+	VEXTRACTPS $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS $0x03, X0, (BX)(SI*1)
+	VZEROUPPER
+	RET
+
+// func avx2F16_1x2(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·avx2F16_1x2(SB), NOSPLIT, $0-8
+	MOVQ  t+0(FP), AX
+	MOVQ  24(AX), R8
+	MOVQ  40(AX), R11
+	MOVQ  80(AX), CX
+	MOVQ  72(AX), R12
+	LEAQ  (R12)(R12*2), R13
+	VPXOR Y0, Y0, Y0
+	VPXOR Y4, Y4, Y4
+	MOVQ  CX, DX
+	SHRQ  $0x03, DX
+	JZ    tail
+
+loop:
+	VMOVUPS     (R11), Y12
+	VMOVUPS     (R11)(R12*1), Y13
+	VCVTPH2PS   (R8), Y15
+	VFMADD231PS Y12, Y15, Y0
+	VFMADD231PS Y13, Y15, Y4
+	ADDQ        $0x10, R8
+	ADDQ        $0x20, R11
+	DECQ        DX
+	JNZ         loop
+
+tail:
+	ANDQ $0x07, CX
+	JZ   done
+
+one:
+	VMOVSS      (R11), X12
+	VMOVSS      (R11)(R12*1), X13
+	MOVWLZX     (R8), AX
+	VMOVD       AX, X15
+	VCVTPH2PS   X15, Y15
+	VFMADD231PS Y12, Y15, Y0
+	VFMADD231PS Y13, Y15, Y4
+	ADDQ        $0x02, R8
+	ADDQ        $0x04, R11
+	DECQ        CX
+	JNZ         one
+
+done:
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), BX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), CX
+	MOVQ         88(AX), DI
+	LEAQ         (DX)(DX*2), SI
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store0
+	VMOVSS       (BX), X1
+	VADDPS       X1, X0, X0
+
+store0:
+	VMOVSS       X0, (BX)
+	ADDQ         CX, BX
+	VMOVAPS      Y4, Y0
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store1
+	VMOVSS       (BX), X1
+	VADDPS       X1, X0, X0
+
+store1:
+	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+// func avx2F16_4x1(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·avx2F16_4x1(SB), NOSPLIT, $0-8
+	MOVQ  t+0(FP), AX
+	MOVQ  24(AX), R8
+	MOVQ  40(AX), R11
+	MOVQ  80(AX), CX
+	MOVQ  32(AX), R9
+	LEAQ  (R9)(R9*2), R10
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	MOVQ  CX, DX
+	SHRQ  $0x03, DX
+	JZ    tail
+
+loop:
+	PREFETCHT0  2048(R8)
+	PREFETCHT0  2048(R8)(R9*1)
+	PREFETCHT0  2048(R8)(R9*2)
+	PREFETCHT0  2048(R8)(R10*1)
+	VMOVUPS     (R11), Y12
+	VCVTPH2PS   (R8), Y15
+	VFMADD231PS Y12, Y15, Y0
+	VCVTPH2PS   (R8)(R9*1), Y15
+	VFMADD231PS Y12, Y15, Y1
+	VCVTPH2PS   (R8)(R9*2), Y15
+	VFMADD231PS Y12, Y15, Y2
+	VCVTPH2PS   (R8)(R10*1), Y15
+	VFMADD231PS Y12, Y15, Y3
+	ADDQ        $0x10, R8
+	ADDQ        $0x20, R11
+	DECQ        DX
+	JNZ         loop
+
+tail:
+	ANDQ $0x07, CX
+	JZ   done
+
+one:
+	VMOVSS      (R11), X12
+	MOVWLZX     (R8), AX
+	VMOVD       AX, X15
+	VCVTPH2PS   X15, Y15
+	VFMADD231PS Y12, Y15, Y0
+	MOVWLZX     (R8)(R9*1), AX
+	VMOVD       AX, X15
+	VCVTPH2PS   X15, Y15
+	VFMADD231PS Y12, Y15, Y1
+	MOVWLZX     (R8)(R9*2), AX
+	VMOVD       AX, X15
+	VCVTPH2PS   X15, Y15
+	VFMADD231PS Y12, Y15, Y2
+	MOVWLZX     (R8)(R10*1), AX
+	VMOVD       AX, X15
+	VCVTPH2PS   X15, Y15
+	VFMADD231PS Y12, Y15, Y3
+	ADDQ        $0x02, R8
+	ADDQ        $0x04, R11
+	DECQ        CX
+	JNZ         one
+
+done:
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), BX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), CX
+	MOVQ         88(AX), DI
+	LEAQ         (DX)(DX*2), SI
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store0
+	VMOVSS       (BX), X1
+	VINSERTPS    $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS    $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS    $0x30, (BX)(SI*1), X1, X1
+	VADDPS       X1, X0, X0
+
+store0:
+	VMOVSS     X0, (BX)
+	VEXTRACTPS $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS $0x03, X0, (BX)(SI*1)
+	VZEROUPPER
+	RET
+
+// func avx2F16_1x1(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·avx2F16_1x1(SB), NOSPLIT, $0-8
+	MOVQ  t+0(FP), AX
+	MOVQ  24(AX), R8
+	MOVQ  40(AX), R11
+	MOVQ  80(AX), CX
+	VPXOR Y0, Y0, Y0
+	MOVQ  CX, DX
+	SHRQ  $0x03, DX
+	JZ    tail
+
+loop:
+	PREFETCHT0  2048(R8)
+	VMOVUPS     (R11), Y12
+	VCVTPH2PS   (R8), Y15
+	VFMADD231PS Y12, Y15, Y0
+	ADDQ        $0x10, R8
+	ADDQ        $0x20, R11
+	DECQ        DX
+	JNZ         loop
+
+tail:
+	ANDQ $0x07, CX
+	JZ   done
+
+one:
+	VMOVSS      (R11), X12
+	MOVWLZX     (R8), AX
+	VMOVD       AX, X15
+	VCVTPH2PS   X15, Y15
+	VFMADD231PS Y12, Y15, Y0
+	ADDQ        $0x02, R8
+	ADDQ        $0x04, R11
+	DECQ        CX
+	JNZ         one
+
+done:
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), BX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), CX
+	MOVQ         88(AX), DI
+	LEAQ         (DX)(DX*2), SI
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store0
+	VMOVSS       (BX), X1
+	VADDPS       X1, X0, X0
+
+store0:
+	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+// func avx2BF16_4x2(t *byte)
+// Requires: AVX, AVX2, FMA3
+TEXT ·avx2BF16_4x2(SB), NOSPLIT, $0-8
+	MOVQ  t+0(FP), AX
+	MOVQ  24(AX), R8
+	MOVQ  40(AX), R11
+	MOVQ  80(AX), CX
+	MOVQ  32(AX), R9
+	LEAQ  (R9)(R9*2), R10
+	MOVQ  72(AX), R12
+	LEAQ  (R12)(R12*2), R13
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	MOVQ  CX, DX
+	SHRQ  $0x03, DX
+	JZ    tail
+
+loop:
+	VMOVUPS     (R11), Y12
+	VMOVUPS     (R11)(R12*1), Y13
+	VPMOVZXWD   (R8), Y15
+	VPSLLD      $0x10, Y15, Y15
+	VFMADD231PS Y12, Y15, Y0
+	VFMADD231PS Y13, Y15, Y4
+	VPMOVZXWD   (R8)(R9*1), Y15
+	VPSLLD      $0x10, Y15, Y15
+	VFMADD231PS Y12, Y15, Y1
+	VFMADD231PS Y13, Y15, Y5
+	VPMOVZXWD   (R8)(R9*2), Y15
+	VPSLLD      $0x10, Y15, Y15
+	VFMADD231PS Y12, Y15, Y2
+	VFMADD231PS Y13, Y15, Y6
+	VPMOVZXWD   (R8)(R10*1), Y15
+	VPSLLD      $0x10, Y15, Y15
+	VFMADD231PS Y12, Y15, Y3
+	VFMADD231PS Y13, Y15, Y7
+	ADDQ        $0x10, R8
+	ADDQ        $0x20, R11
+	DECQ        DX
+	JNZ         loop
+
+tail:
+	ANDQ $0x07, CX
+	JZ   done
+
+one:
+	VMOVSS      (R11), X12
+	VMOVSS      (R11)(R12*1), X13
+	MOVWLZX     (R8), AX
+	SHLL        $0x10, AX
+	VMOVD       AX, X15
+	VFMADD231PS Y12, Y15, Y0
+	VFMADD231PS Y13, Y15, Y4
+	MOVWLZX     (R8)(R9*1), AX
+	SHLL        $0x10, AX
+	VMOVD       AX, X15
+	VFMADD231PS Y12, Y15, Y1
+	VFMADD231PS Y13, Y15, Y5
+	MOVWLZX     (R8)(R9*2), AX
+	SHLL        $0x10, AX
+	VMOVD       AX, X15
+	VFMADD231PS Y12, Y15, Y2
+	VFMADD231PS Y13, Y15, Y6
+	MOVWLZX     (R8)(R10*1), AX
+	SHLL        $0x10, AX
+	VMOVD       AX, X15
+	VFMADD231PS Y12, Y15, Y3
+	VFMADD231PS Y13, Y15, Y7
+	ADDQ        $0x02, R8
+	ADDQ        $0x04, R11
+	DECQ        CX
+	JNZ         one
+
+done:
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), BX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), CX
+	MOVQ         88(AX), DI
+	LEAQ         (DX)(DX*2), SI
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store0
+	VMOVSS       (BX), X1
+	VINSERTPS    $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS    $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS    $0x30, (BX)(SI*1), X1, X1
+	VADDPS       X1, X0, X0
+
+store0:
+	VMOVSS       X0, (BX)
+	VEXTRACTPS   $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS   $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS   $0x03, X0, (BX)(SI*1)
+	ADDQ         CX, BX
+	VMOVAPS      Y4, Y0
+	VMOVAPS      Y5, Y1
+	VMOVAPS      Y6, Y2
+	VMOVAPS      Y7, Y3
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store1
+	VMOVSS       (BX), X1
+	VINSERTPS    $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS    $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS    $0x30, (BX)(SI*1), X1, X1
+	VADDPS       X1, X0, X0
+
+store1:
+	VMOVSS     X0, (BX)
+	VEXTRACTPS $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS $0x03, X0, (BX)(SI*1)
+	VZEROUPPER
+	RET
+
+// func avx2BF16_1x2(t *byte)
+// Requires: AVX, AVX2, FMA3
+TEXT ·avx2BF16_1x2(SB), NOSPLIT, $0-8
+	MOVQ  t+0(FP), AX
+	MOVQ  24(AX), R8
+	MOVQ  40(AX), R11
+	MOVQ  80(AX), CX
+	MOVQ  72(AX), R12
+	LEAQ  (R12)(R12*2), R13
+	VPXOR Y0, Y0, Y0
+	VPXOR Y4, Y4, Y4
+	MOVQ  CX, DX
+	SHRQ  $0x03, DX
+	JZ    tail
+
+loop:
+	VMOVUPS     (R11), Y12
+	VMOVUPS     (R11)(R12*1), Y13
+	VPMOVZXWD   (R8), Y15
+	VPSLLD      $0x10, Y15, Y15
+	VFMADD231PS Y12, Y15, Y0
+	VFMADD231PS Y13, Y15, Y4
+	ADDQ        $0x10, R8
+	ADDQ        $0x20, R11
+	DECQ        DX
+	JNZ         loop
+
+tail:
+	ANDQ $0x07, CX
+	JZ   done
+
+one:
+	VMOVSS      (R11), X12
+	VMOVSS      (R11)(R12*1), X13
+	MOVWLZX     (R8), AX
+	SHLL        $0x10, AX
+	VMOVD       AX, X15
+	VFMADD231PS Y12, Y15, Y0
+	VFMADD231PS Y13, Y15, Y4
+	ADDQ        $0x02, R8
+	ADDQ        $0x04, R11
+	DECQ        CX
+	JNZ         one
+
+done:
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), BX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), CX
+	MOVQ         88(AX), DI
+	LEAQ         (DX)(DX*2), SI
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store0
+	VMOVSS       (BX), X1
+	VADDPS       X1, X0, X0
+
+store0:
+	VMOVSS       X0, (BX)
+	ADDQ         CX, BX
+	VMOVAPS      Y4, Y0
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store1
+	VMOVSS       (BX), X1
+	VADDPS       X1, X0, X0
+
+store1:
+	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+// func avx2BF16_4x1(t *byte)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·avx2BF16_4x1(SB), NOSPLIT, $0-8
+	MOVQ  t+0(FP), AX
+	MOVQ  24(AX), R8
+	MOVQ  40(AX), R11
+	MOVQ  80(AX), CX
+	MOVQ  32(AX), R9
+	LEAQ  (R9)(R9*2), R10
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	MOVQ  CX, DX
+	SHRQ  $0x03, DX
+	JZ    tail
+
+loop:
+	PREFETCHT0  2048(R8)
+	PREFETCHT0  2048(R8)(R9*1)
+	PREFETCHT0  2048(R8)(R9*2)
+	PREFETCHT0  2048(R8)(R10*1)
+	VMOVUPS     (R11), Y12
+	VPMOVZXWD   (R8), Y15
+	VPSLLD      $0x10, Y15, Y15
+	VFMADD231PS Y12, Y15, Y0
+	VPMOVZXWD   (R8)(R9*1), Y15
+	VPSLLD      $0x10, Y15, Y15
+	VFMADD231PS Y12, Y15, Y1
+	VPMOVZXWD   (R8)(R9*2), Y15
+	VPSLLD      $0x10, Y15, Y15
+	VFMADD231PS Y12, Y15, Y2
+	VPMOVZXWD   (R8)(R10*1), Y15
+	VPSLLD      $0x10, Y15, Y15
+	VFMADD231PS Y12, Y15, Y3
+	ADDQ        $0x10, R8
+	ADDQ        $0x20, R11
+	DECQ        DX
+	JNZ         loop
+
+tail:
+	ANDQ $0x07, CX
+	JZ   done
+
+one:
+	VMOVSS      (R11), X12
+	MOVWLZX     (R8), AX
+	SHLL        $0x10, AX
+	VMOVD       AX, X15
+	VFMADD231PS Y12, Y15, Y0
+	MOVWLZX     (R8)(R9*1), AX
+	SHLL        $0x10, AX
+	VMOVD       AX, X15
+	VFMADD231PS Y12, Y15, Y1
+	MOVWLZX     (R8)(R9*2), AX
+	SHLL        $0x10, AX
+	VMOVD       AX, X15
+	VFMADD231PS Y12, Y15, Y2
+	MOVWLZX     (R8)(R10*1), AX
+	SHLL        $0x10, AX
+	VMOVD       AX, X15
+	VFMADD231PS Y12, Y15, Y3
+	ADDQ        $0x02, R8
+	ADDQ        $0x04, R11
+	DECQ        CX
+	JNZ         one
+
+done:
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), BX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), CX
+	MOVQ         88(AX), DI
+	LEAQ         (DX)(DX*2), SI
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store0
+	VMOVSS       (BX), X1
+	VINSERTPS    $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS    $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS    $0x30, (BX)(SI*1), X1, X1
+	VADDPS       X1, X0, X0
+
+store0:
+	VMOVSS     X0, (BX)
+	VEXTRACTPS $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS $0x03, X0, (BX)(SI*1)
+	VZEROUPPER
+	RET
+
+// func avx2BF16_1x1(t *byte)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·avx2BF16_1x1(SB), NOSPLIT, $0-8
+	MOVQ  t+0(FP), AX
+	MOVQ  24(AX), R8
+	MOVQ  40(AX), R11
+	MOVQ  80(AX), CX
+	VPXOR Y0, Y0, Y0
+	MOVQ  CX, DX
+	SHRQ  $0x03, DX
+	JZ    tail
+
+loop:
+	PREFETCHT0  2048(R8)
+	VMOVUPS     (R11), Y12
+	VPMOVZXWD   (R8), Y15
+	VPSLLD      $0x10, Y15, Y15
+	VFMADD231PS Y12, Y15, Y0
+	ADDQ        $0x10, R8
+	ADDQ        $0x20, R11
+	DECQ        DX
+	JNZ         loop
+
+tail:
+	ANDQ $0x07, CX
+	JZ   done
+
+one:
+	VMOVSS      (R11), X12
+	MOVWLZX     (R8), AX
+	SHLL        $0x10, AX
+	VMOVD       AX, X15
+	VFMADD231PS Y12, Y15, Y0
+	ADDQ        $0x02, R8
+	ADDQ        $0x04, R11
+	DECQ        CX
+	JNZ         one
 
 done:
 	MOVQ         t+0(FP), AX
@@ -8627,108 +9323,100 @@ store0:
 // func avx2Q8_0_4x2(t *byte)
 // Requires: AVX, AVX2, F16C, FMA3
 TEXT ·avx2Q8_0_4x2(SB), NOSPLIT, $0-8
-	MOVQ     t+0(FP), AX
-	MOVQ     24(AX), R8
-	MOVQ     40(AX), R11
-	MOVQ     80(AX), CX
-	MOVQ     32(AX), R9
-	LEAQ     (R9)(R9*2), R10
-	MOVQ     72(AX), R12
-	LEAQ     (R12)(R12*2), R13
-	MOVQ     48(AX), DI
-	VPXOR    Y0, Y0, Y0
-	VPXOR    Y1, Y1, Y1
-	VPXOR    Y2, Y2, Y2
-	VPXOR    Y3, Y3, Y3
-	VPXOR    Y4, Y4, Y4
-	VPXOR    Y5, Y5, Y5
-	VPXOR    Y6, Y6, Y6
-	VPXOR    Y7, Y7, Y7
-	VPCMPEQW Y15, Y15, Y15
-	VPSRLW   $0x0f, Y15, Y15
-	SHRQ     $0x05, CX
+	MOVQ  t+0(FP), AX
+	MOVQ  24(AX), R8
+	MOVQ  40(AX), R11
+	MOVQ  80(AX), CX
+	MOVQ  32(AX), R9
+	LEAQ  (R9)(R9*2), R10
+	MOVQ  72(AX), R12
+	LEAQ  (R12)(R12*2), R13
+	MOVQ  48(AX), DI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	SHRQ  $0x05, CX
 
 loop:
-	VMOVDQU      2(R8), Y13
-	VPBROADCASTW (R8), X14
-	VCVTPH2PS    X14, Y14
-	VPABSB       Y13, Y10
-	VMOVDQU      (R11), Y12
-	VPSIGNB      Y13, Y12, Y12
-	VPMADDUBSW   Y12, Y10, Y12
-	VPMADDWD     Y15, Y12, Y12
-	VCVTDQ2PS    Y12, Y12
-	VBROADCASTSS (DI), Y11
-	VMULPS       Y14, Y11, Y11
-	VFMADD231PS  Y12, Y11, Y0
-	VMOVDQU      (R11)(R12*1), Y12
-	VPSIGNB      Y13, Y12, Y12
-	VPMADDUBSW   Y12, Y10, Y12
-	VPMADDWD     Y15, Y12, Y12
-	VCVTDQ2PS    Y12, Y12
-	VBROADCASTSS (DI)(R12*1), Y11
-	VMULPS       Y14, Y11, Y11
-	VFMADD231PS  Y12, Y11, Y4
-	VMOVDQU      2(R8)(R9*1), Y13
-	VPBROADCASTW (R8)(R9*1), X14
-	VCVTPH2PS    X14, Y14
-	VPABSB       Y13, Y10
-	VMOVDQU      (R11), Y12
-	VPSIGNB      Y13, Y12, Y12
-	VPMADDUBSW   Y12, Y10, Y12
-	VPMADDWD     Y15, Y12, Y12
-	VCVTDQ2PS    Y12, Y12
-	VBROADCASTSS (DI), Y11
-	VMULPS       Y14, Y11, Y11
-	VFMADD231PS  Y12, Y11, Y1
-	VMOVDQU      (R11)(R12*1), Y12
-	VPSIGNB      Y13, Y12, Y12
-	VPMADDUBSW   Y12, Y10, Y12
-	VPMADDWD     Y15, Y12, Y12
-	VCVTDQ2PS    Y12, Y12
-	VBROADCASTSS (DI)(R12*1), Y11
-	VMULPS       Y14, Y11, Y11
-	VFMADD231PS  Y12, Y11, Y5
-	VMOVDQU      2(R8)(R9*2), Y13
-	VPBROADCASTW (R8)(R9*2), X14
-	VCVTPH2PS    X14, Y14
-	VPABSB       Y13, Y10
-	VMOVDQU      (R11), Y12
-	VPSIGNB      Y13, Y12, Y12
-	VPMADDUBSW   Y12, Y10, Y12
-	VPMADDWD     Y15, Y12, Y12
-	VCVTDQ2PS    Y12, Y12
-	VBROADCASTSS (DI), Y11
-	VMULPS       Y14, Y11, Y11
-	VFMADD231PS  Y12, Y11, Y2
-	VMOVDQU      (R11)(R12*1), Y12
-	VPSIGNB      Y13, Y12, Y12
-	VPMADDUBSW   Y12, Y10, Y12
-	VPMADDWD     Y15, Y12, Y12
-	VCVTDQ2PS    Y12, Y12
-	VBROADCASTSS (DI)(R12*1), Y11
-	VMULPS       Y14, Y11, Y11
-	VFMADD231PS  Y12, Y11, Y6
-	VMOVDQU      2(R8)(R10*1), Y13
-	VPBROADCASTW (R8)(R10*1), X14
-	VCVTPH2PS    X14, Y14
-	VPABSB       Y13, Y10
-	VMOVDQU      (R11), Y12
-	VPSIGNB      Y13, Y12, Y12
-	VPMADDUBSW   Y12, Y10, Y12
-	VPMADDWD     Y15, Y12, Y12
-	VCVTDQ2PS    Y12, Y12
-	VBROADCASTSS (DI), Y11
-	VMULPS       Y14, Y11, Y11
-	VFMADD231PS  Y12, Y11, Y3
-	VMOVDQU      (R11)(R12*1), Y12
-	VPSIGNB      Y13, Y12, Y12
-	VPMADDUBSW   Y12, Y10, Y12
-	VPMADDWD     Y15, Y12, Y12
-	VCVTDQ2PS    Y12, Y12
-	VBROADCASTSS (DI)(R12*1), Y11
-	VMULPS       Y14, Y11, Y11
-	VFMADD231PS  Y12, Y11, Y7
+	VMOVDQU      (R11), Y13
+	VMOVDQU      (R11)(R12*1), Y14
+	VMOVDQU      2(R8), Y8
+	VPABSB       Y8, Y15
+	VPSIGNB      Y8, Y13, Y10
+	VPMADDUBSW   Y10, Y15, Y10
+	VPBROADCASTW (R8), X9
+	VCVTPH2PS    X9, Y9
+	VPMADDWD     words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VBROADCASTSS (DI), Y12
+	VMULPS       Y12, Y9, Y11
+	VFMADD231PS  Y10, Y11, Y0
+	VPSIGNB      Y8, Y14, Y10
+	VPMADDUBSW   Y10, Y15, Y10
+	VPMADDWD     words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VBROADCASTSS (DI)(R12*1), Y12
+	VMULPS       Y12, Y9, Y11
+	VFMADD231PS  Y10, Y11, Y4
+	VMOVDQU      2(R8)(R9*1), Y8
+	VPABSB       Y8, Y15
+	VPSIGNB      Y8, Y13, Y10
+	VPMADDUBSW   Y10, Y15, Y10
+	VPBROADCASTW (R8)(R9*1), X9
+	VCVTPH2PS    X9, Y9
+	VPMADDWD     words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VBROADCASTSS (DI), Y12
+	VMULPS       Y12, Y9, Y11
+	VFMADD231PS  Y10, Y11, Y1
+	VPSIGNB      Y8, Y14, Y10
+	VPMADDUBSW   Y10, Y15, Y10
+	VPMADDWD     words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VBROADCASTSS (DI)(R12*1), Y12
+	VMULPS       Y12, Y9, Y11
+	VFMADD231PS  Y10, Y11, Y5
+	VMOVDQU      2(R8)(R9*2), Y8
+	VPABSB       Y8, Y15
+	VPSIGNB      Y8, Y13, Y10
+	VPMADDUBSW   Y10, Y15, Y10
+	VPBROADCASTW (R8)(R9*2), X9
+	VCVTPH2PS    X9, Y9
+	VPMADDWD     words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VBROADCASTSS (DI), Y12
+	VMULPS       Y12, Y9, Y11
+	VFMADD231PS  Y10, Y11, Y2
+	VPSIGNB      Y8, Y14, Y10
+	VPMADDUBSW   Y10, Y15, Y10
+	VPMADDWD     words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VBROADCASTSS (DI)(R12*1), Y12
+	VMULPS       Y12, Y9, Y11
+	VFMADD231PS  Y10, Y11, Y6
+	VMOVDQU      2(R8)(R10*1), Y8
+	VPABSB       Y8, Y15
+	VPSIGNB      Y8, Y13, Y10
+	VPMADDUBSW   Y10, Y15, Y10
+	VPBROADCASTW (R8)(R10*1), X9
+	VCVTPH2PS    X9, Y9
+	VPMADDWD     words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VBROADCASTSS (DI), Y12
+	VMULPS       Y12, Y9, Y11
+	VFMADD231PS  Y10, Y11, Y3
+	VPSIGNB      Y8, Y14, Y10
+	VPMADDUBSW   Y10, Y15, Y10
+	VPMADDWD     words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VBROADCASTSS (DI)(R12*1), Y12
+	VMULPS       Y12, Y9, Y11
+	VFMADD231PS  Y10, Y11, Y7
 	ADDQ         $0x22, R8
 	ADDQ         $0x20, R11
 	ADDQ         $0x04, DI
@@ -8784,43 +9472,75 @@ store1:
 	VZEROUPPER
 	RET
 
+DATA words1<>+0(SB)/1, $0x01
+DATA words1<>+1(SB)/1, $0x00
+DATA words1<>+2(SB)/1, $0x01
+DATA words1<>+3(SB)/1, $0x00
+DATA words1<>+4(SB)/1, $0x01
+DATA words1<>+5(SB)/1, $0x00
+DATA words1<>+6(SB)/1, $0x01
+DATA words1<>+7(SB)/1, $0x00
+DATA words1<>+8(SB)/1, $0x01
+DATA words1<>+9(SB)/1, $0x00
+DATA words1<>+10(SB)/1, $0x01
+DATA words1<>+11(SB)/1, $0x00
+DATA words1<>+12(SB)/1, $0x01
+DATA words1<>+13(SB)/1, $0x00
+DATA words1<>+14(SB)/1, $0x01
+DATA words1<>+15(SB)/1, $0x00
+DATA words1<>+16(SB)/1, $0x01
+DATA words1<>+17(SB)/1, $0x00
+DATA words1<>+18(SB)/1, $0x01
+DATA words1<>+19(SB)/1, $0x00
+DATA words1<>+20(SB)/1, $0x01
+DATA words1<>+21(SB)/1, $0x00
+DATA words1<>+22(SB)/1, $0x01
+DATA words1<>+23(SB)/1, $0x00
+DATA words1<>+24(SB)/1, $0x01
+DATA words1<>+25(SB)/1, $0x00
+DATA words1<>+26(SB)/1, $0x01
+DATA words1<>+27(SB)/1, $0x00
+DATA words1<>+28(SB)/1, $0x01
+DATA words1<>+29(SB)/1, $0x00
+DATA words1<>+30(SB)/1, $0x01
+DATA words1<>+31(SB)/1, $0x00
+GLOBL words1<>(SB), RODATA|NOPTR, $32
+
 // func avx2Q8_0_1x2(t *byte)
 // Requires: AVX, AVX2, F16C, FMA3
 TEXT ·avx2Q8_0_1x2(SB), NOSPLIT, $0-8
-	MOVQ     t+0(FP), AX
-	MOVQ     24(AX), R8
-	MOVQ     40(AX), R11
-	MOVQ     80(AX), CX
-	MOVQ     72(AX), R12
-	LEAQ     (R12)(R12*2), R13
-	MOVQ     48(AX), DI
-	VPXOR    Y0, Y0, Y0
-	VPXOR    Y4, Y4, Y4
-	VPCMPEQW Y15, Y15, Y15
-	VPSRLW   $0x0f, Y15, Y15
-	SHRQ     $0x05, CX
+	MOVQ  t+0(FP), AX
+	MOVQ  24(AX), R8
+	MOVQ  40(AX), R11
+	MOVQ  80(AX), CX
+	MOVQ  72(AX), R12
+	LEAQ  (R12)(R12*2), R13
+	MOVQ  48(AX), DI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y4, Y4, Y4
+	SHRQ  $0x05, CX
 
 loop:
-	VMOVDQU      2(R8), Y13
-	VPBROADCASTW (R8), X14
-	VCVTPH2PS    X14, Y14
-	VPABSB       Y13, Y10
-	VMOVDQU      (R11), Y12
-	VPSIGNB      Y13, Y12, Y12
-	VPMADDUBSW   Y12, Y10, Y12
-	VPMADDWD     Y15, Y12, Y12
-	VCVTDQ2PS    Y12, Y12
-	VBROADCASTSS (DI), Y11
-	VMULPS       Y14, Y11, Y11
-	VFMADD231PS  Y12, Y11, Y0
-	VMOVDQU      (R11)(R12*1), Y12
-	VPSIGNB      Y13, Y12, Y12
-	VPMADDUBSW   Y12, Y10, Y12
-	VPMADDWD     Y15, Y12, Y12
-	VCVTDQ2PS    Y12, Y12
-	VBROADCASTSS (DI)(R12*1), Y11
-	VMULPS       Y14, Y11, Y11
-	VFMADD231PS  Y12, Y11, Y4
+	VMOVDQU      (R11), Y13
+	VMOVDQU      (R11)(R12*1), Y14
+	VMOVDQU      2(R8), Y8
+	VPABSB       Y8, Y15
+	VPSIGNB      Y8, Y13, Y10
+	VPMADDUBSW   Y10, Y15, Y10
+	VPBROADCASTW (R8), X9
+	VCVTPH2PS    X9, Y9
+	VPMADDWD     words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VBROADCASTSS (DI), Y12
+	VMULPS       Y12, Y9, Y11
+	VFMADD231PS  Y10, Y11, Y0
+	VPSIGNB      Y8, Y14, Y10
+	VPMADDUBSW   Y10, Y15, Y10
+	VPMADDWD     words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VBROADCASTSS (DI)(R12*1), Y12
+	VMULPS       Y12, Y9, Y11
+	VFMADD231PS  Y10, Y11, Y4
 	ADDQ         $0x22, R8
 	ADDQ         $0x20, R11
 	ADDQ         $0x04, DI
@@ -8862,74 +9582,67 @@ store1:
 // func avx2Q8_0_4x1(t *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·avx2Q8_0_4x1(SB), NOSPLIT, $0-8
-	MOVQ     t+0(FP), AX
-	MOVQ     24(AX), R8
-	MOVQ     40(AX), R11
-	MOVQ     80(AX), CX
-	MOVQ     32(AX), R9
-	LEAQ     (R9)(R9*2), R10
-	MOVQ     48(AX), DI
-	VPXOR    Y0, Y0, Y0
-	VPXOR    Y1, Y1, Y1
-	VPXOR    Y2, Y2, Y2
-	VPXOR    Y3, Y3, Y3
-	VPCMPEQW Y15, Y15, Y15
-	VPSRLW   $0x0f, Y15, Y15
-	SHRQ     $0x05, CX
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    32(AX), R9
+	LEAQ    (R9)(R9*2), R10
+	MOVQ    48(AX), DI
+	VMOVDQU words1<>+0(SB), Y11
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	SHRQ    $0x05, CX
 
 loop:
+	VMOVDQU      (R11), Y9
+	VBROADCASTSS (DI), Y8
 	PREFETCHT0   2048(R8)
-	VMOVDQU      2(R8), Y13
-	VPBROADCASTW (R8), X14
-	VCVTPH2PS    X14, Y14
-	VPABSB       Y13, Y10
-	VMOVDQU      (R11), Y12
-	VPSIGNB      Y13, Y12, Y12
-	VPMADDUBSW   Y12, Y10, Y12
-	VPMADDWD     Y15, Y12, Y12
-	VCVTDQ2PS    Y12, Y12
-	VBROADCASTSS (DI), Y11
-	VMULPS       Y14, Y11, Y11
-	VFMADD231PS  Y12, Y11, Y0
 	PREFETCHT0   2048(R8)(R9*1)
-	VMOVDQU      2(R8)(R9*1), Y13
-	VPBROADCASTW (R8)(R9*1), X14
-	VCVTPH2PS    X14, Y14
-	VPABSB       Y13, Y10
-	VMOVDQU      (R11), Y12
-	VPSIGNB      Y13, Y12, Y12
-	VPMADDUBSW   Y12, Y10, Y12
-	VPMADDWD     Y15, Y12, Y12
-	VCVTDQ2PS    Y12, Y12
-	VBROADCASTSS (DI), Y11
-	VMULPS       Y14, Y11, Y11
-	VFMADD231PS  Y12, Y11, Y1
 	PREFETCHT0   2048(R8)(R9*2)
-	VMOVDQU      2(R8)(R9*2), Y13
-	VPBROADCASTW (R8)(R9*2), X14
-	VCVTPH2PS    X14, Y14
-	VPABSB       Y13, Y10
-	VMOVDQU      (R11), Y12
-	VPSIGNB      Y13, Y12, Y12
-	VPMADDUBSW   Y12, Y10, Y12
-	VPMADDWD     Y15, Y12, Y12
-	VCVTDQ2PS    Y12, Y12
-	VBROADCASTSS (DI), Y11
-	VMULPS       Y14, Y11, Y11
-	VFMADD231PS  Y12, Y11, Y2
 	PREFETCHT0   2048(R8)(R10*1)
-	VMOVDQU      2(R8)(R10*1), Y13
-	VPBROADCASTW (R8)(R10*1), X14
-	VCVTPH2PS    X14, Y14
-	VPABSB       Y13, Y10
-	VMOVDQU      (R11), Y12
-	VPSIGNB      Y13, Y12, Y12
-	VPMADDUBSW   Y12, Y10, Y12
-	VPMADDWD     Y15, Y12, Y12
-	VCVTDQ2PS    Y12, Y12
-	VBROADCASTSS (DI), Y11
-	VMULPS       Y14, Y11, Y11
-	VFMADD231PS  Y12, Y11, Y3
+	VMOVDQU      2(R8), Y4
+	VMOVDQU      2(R8)(R9*1), Y5
+	VPABSB       Y4, Y6
+	VPABSB       Y5, Y7
+	VPSIGNB      Y4, Y9, Y4
+	VPSIGNB      Y5, Y9, Y5
+	VPMADDUBSW   Y4, Y6, Y4
+	VPMADDUBSW   Y5, Y7, Y5
+	VPBROADCASTW (R8), X6
+	VPBROADCASTW (R8)(R9*1), X7
+	VCVTPH2PS    X6, Y6
+	VCVTPH2PS    X7, Y7
+	VPMADDWD     Y11, Y4, Y4
+	VPMADDWD     Y11, Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y8, Y6, Y6
+	VMULPS       Y8, Y7, Y7
+	VFMADD231PS  Y4, Y6, Y0
+	VFMADD231PS  Y5, Y7, Y1
+	VMOVDQU      2(R8)(R9*2), Y4
+	VMOVDQU      2(R8)(R10*1), Y5
+	VPABSB       Y4, Y6
+	VPABSB       Y5, Y7
+	VPSIGNB      Y4, Y9, Y4
+	VPSIGNB      Y5, Y9, Y5
+	VPMADDUBSW   Y4, Y6, Y4
+	VPMADDUBSW   Y5, Y7, Y5
+	VPBROADCASTW (R8)(R9*2), X6
+	VPBROADCASTW (R8)(R10*1), X7
+	VCVTPH2PS    X6, Y6
+	VCVTPH2PS    X7, Y7
+	VPMADDWD     Y11, Y4, Y4
+	VPMADDWD     Y11, Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y8, Y6, Y6
+	VMULPS       Y8, Y7, Y7
+	VFMADD231PS  Y4, Y6, Y2
+	VFMADD231PS  Y5, Y7, Y3
 	ADDQ         $0x22, R8
 	ADDQ         $0x20, R11
 	ADDQ         $0x04, DI
@@ -8965,30 +9678,29 @@ store0:
 // func avx2Q8_0_1x1(t *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·avx2Q8_0_1x1(SB), NOSPLIT, $0-8
-	MOVQ     t+0(FP), AX
-	MOVQ     24(AX), R8
-	MOVQ     40(AX), R11
-	MOVQ     80(AX), CX
-	MOVQ     48(AX), DI
-	VPXOR    Y0, Y0, Y0
-	VPCMPEQW Y15, Y15, Y15
-	VPSRLW   $0x0f, Y15, Y15
-	SHRQ     $0x05, CX
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    48(AX), DI
+	VMOVDQU words1<>+0(SB), Y11
+	VPXOR   Y0, Y0, Y0
+	SHRQ    $0x05, CX
 
 loop:
+	VMOVDQU      (R11), Y9
+	VBROADCASTSS (DI), Y8
 	PREFETCHT0   2048(R8)
-	VMOVDQU      2(R8), Y13
-	VPBROADCASTW (R8), X14
-	VCVTPH2PS    X14, Y14
-	VPABSB       Y13, Y10
-	VMOVDQU      (R11), Y12
-	VPSIGNB      Y13, Y12, Y12
-	VPMADDUBSW   Y12, Y10, Y12
-	VPMADDWD     Y15, Y12, Y12
-	VCVTDQ2PS    Y12, Y12
-	VBROADCASTSS (DI), Y11
-	VMULPS       Y14, Y11, Y11
-	VFMADD231PS  Y12, Y11, Y0
+	VMOVDQU      2(R8), Y4
+	VPABSB       Y4, Y6
+	VPSIGNB      Y4, Y9, Y4
+	VPMADDUBSW   Y4, Y6, Y4
+	VPBROADCASTW (R8), X6
+	VCVTPH2PS    X6, Y6
+	VPMADDWD     Y11, Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y8, Y6, Y6
+	VFMADD231PS  Y4, Y6, Y0
 	ADDQ         $0x22, R8
 	ADDQ         $0x20, R11
 	ADDQ         $0x04, DI
@@ -9011,6 +9723,15589 @@ loop:
 
 store0:
 	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+// func avx2UnpackQ8_0(q *int8, scales *float32, mins *float32, w *byte, n int)
+// Requires: AVX, AVX2, F16C
+TEXT ·avx2UnpackQ8_0(SB), NOSPLIT, $0-40
+	MOVQ q+0(FP), DI
+	MOVQ scales+8(FP), SI
+	MOVQ w+24(FP), R8
+	MOVQ n+32(FP), CX
+
+loop:
+	VPBROADCASTW (R8), X1
+	VCVTPH2PS    X1, X1
+	VMOVSS       X1, (SI)
+	VMOVDQU      2(R8), Y0
+	VMOVDQU      Y0, (DI)
+	ADDQ         $0x00000022, R8
+	ADDQ         $0x00000020, DI
+	ADDQ         $0x04, SI
+	SUBQ         $0x00000020, CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+DATA all15<>+0(SB)/1, $0x0f
+DATA all15<>+1(SB)/1, $0x0f
+DATA all15<>+2(SB)/1, $0x0f
+DATA all15<>+3(SB)/1, $0x0f
+DATA all15<>+4(SB)/1, $0x0f
+DATA all15<>+5(SB)/1, $0x0f
+DATA all15<>+6(SB)/1, $0x0f
+DATA all15<>+7(SB)/1, $0x0f
+DATA all15<>+8(SB)/1, $0x0f
+DATA all15<>+9(SB)/1, $0x0f
+DATA all15<>+10(SB)/1, $0x0f
+DATA all15<>+11(SB)/1, $0x0f
+DATA all15<>+12(SB)/1, $0x0f
+DATA all15<>+13(SB)/1, $0x0f
+DATA all15<>+14(SB)/1, $0x0f
+DATA all15<>+15(SB)/1, $0x0f
+DATA all15<>+16(SB)/1, $0x0f
+DATA all15<>+17(SB)/1, $0x0f
+DATA all15<>+18(SB)/1, $0x0f
+DATA all15<>+19(SB)/1, $0x0f
+DATA all15<>+20(SB)/1, $0x0f
+DATA all15<>+21(SB)/1, $0x0f
+DATA all15<>+22(SB)/1, $0x0f
+DATA all15<>+23(SB)/1, $0x0f
+DATA all15<>+24(SB)/1, $0x0f
+DATA all15<>+25(SB)/1, $0x0f
+DATA all15<>+26(SB)/1, $0x0f
+DATA all15<>+27(SB)/1, $0x0f
+DATA all15<>+28(SB)/1, $0x0f
+DATA all15<>+29(SB)/1, $0x0f
+DATA all15<>+30(SB)/1, $0x0f
+DATA all15<>+31(SB)/1, $0x0f
+GLOBL all15<>(SB), RODATA|NOPTR, $32
+
+DATA shiftNibbles<>+0(SB)/1, $0x00
+DATA shiftNibbles<>+1(SB)/1, $0x00
+DATA shiftNibbles<>+2(SB)/1, $0x00
+DATA shiftNibbles<>+3(SB)/1, $0x00
+DATA shiftNibbles<>+4(SB)/1, $0x00
+DATA shiftNibbles<>+5(SB)/1, $0x00
+DATA shiftNibbles<>+6(SB)/1, $0x00
+DATA shiftNibbles<>+7(SB)/1, $0x00
+DATA shiftNibbles<>+8(SB)/1, $0x00
+DATA shiftNibbles<>+9(SB)/1, $0x00
+DATA shiftNibbles<>+10(SB)/1, $0x00
+DATA shiftNibbles<>+11(SB)/1, $0x00
+DATA shiftNibbles<>+12(SB)/1, $0x00
+DATA shiftNibbles<>+13(SB)/1, $0x00
+DATA shiftNibbles<>+14(SB)/1, $0x00
+DATA shiftNibbles<>+15(SB)/1, $0x00
+DATA shiftNibbles<>+16(SB)/1, $0x04
+DATA shiftNibbles<>+17(SB)/1, $0x00
+DATA shiftNibbles<>+18(SB)/1, $0x00
+DATA shiftNibbles<>+19(SB)/1, $0x00
+DATA shiftNibbles<>+20(SB)/1, $0x04
+DATA shiftNibbles<>+21(SB)/1, $0x00
+DATA shiftNibbles<>+22(SB)/1, $0x00
+DATA shiftNibbles<>+23(SB)/1, $0x00
+DATA shiftNibbles<>+24(SB)/1, $0x04
+DATA shiftNibbles<>+25(SB)/1, $0x00
+DATA shiftNibbles<>+26(SB)/1, $0x00
+DATA shiftNibbles<>+27(SB)/1, $0x00
+DATA shiftNibbles<>+28(SB)/1, $0x04
+DATA shiftNibbles<>+29(SB)/1, $0x00
+DATA shiftNibbles<>+30(SB)/1, $0x00
+DATA shiftNibbles<>+31(SB)/1, $0x00
+GLOBL shiftNibbles<>(SB), RODATA|NOPTR, $32
+
+// func avx2Q4_0_4x2(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·avx2Q4_0_4x2(SB), NOSPLIT, $0-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    32(AX), R9
+	LEAQ    (R9)(R9*2), R10
+	MOVQ    72(AX), R12
+	LEAQ    (R12)(R12*2), R13
+	MOVQ    48(AX), DI
+	VMOVDQU all15<>+0(SB), Y15
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	VPXOR   Y6, Y6, Y6
+	VPXOR   Y7, Y7, Y7
+	SHRQ    $0x05, CX
+
+loop:
+	VMOVDQU        all8<>+0(SB), Y13
+	VPMADDUBSW     (R11), Y13, Y13
+	VMOVDQU        all8<>+0(SB), Y14
+	VPMADDUBSW     (R11)(R12*1), Y14, Y14
+	VBROADCASTI128 2(R8), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VPBROADCASTW   (R8), X9
+	VCVTPH2PS      X9, Y9
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y0
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y4
+	VBROADCASTI128 2(R8)(R9*1), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VPBROADCASTW   (R8)(R9*1), X9
+	VCVTPH2PS      X9, Y9
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y1
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y5
+	VBROADCASTI128 2(R8)(R9*2), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VPBROADCASTW   (R8)(R9*2), X9
+	VCVTPH2PS      X9, Y9
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y2
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y6
+	VBROADCASTI128 2(R8)(R10*1), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VPBROADCASTW   (R8)(R10*1), X9
+	VCVTPH2PS      X9, Y9
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y3
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y7
+	ADDQ           $0x12, R8
+	ADDQ           $0x20, R11
+	ADDQ           $0x04, DI
+	DECQ           CX
+	JNZ            loop
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y1, Y0, Y0
+	VHADDPS        Y3, Y2, Y2
+	VHADDPS        Y2, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VINSERTPS      $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS      $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS      $0x30, (BX)(SI*1), X1, X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS       X0, (BX)
+	VEXTRACTPS   $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS   $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS   $0x03, X0, (BX)(SI*1)
+	ADDQ         CX, BX
+	VMOVAPS      Y4, Y0
+	VMOVAPS      Y5, Y1
+	VMOVAPS      Y6, Y2
+	VMOVAPS      Y7, Y3
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store1
+	VMOVSS       (BX), X1
+	VINSERTPS    $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS    $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS    $0x30, (BX)(SI*1), X1, X1
+	VADDPS       X1, X0, X0
+
+store1:
+	VMOVSS     X0, (BX)
+	VEXTRACTPS $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS $0x03, X0, (BX)(SI*1)
+	VZEROUPPER
+	RET
+
+DATA all8<>+0(SB)/1, $0x08
+DATA all8<>+1(SB)/1, $0x08
+DATA all8<>+2(SB)/1, $0x08
+DATA all8<>+3(SB)/1, $0x08
+DATA all8<>+4(SB)/1, $0x08
+DATA all8<>+5(SB)/1, $0x08
+DATA all8<>+6(SB)/1, $0x08
+DATA all8<>+7(SB)/1, $0x08
+DATA all8<>+8(SB)/1, $0x08
+DATA all8<>+9(SB)/1, $0x08
+DATA all8<>+10(SB)/1, $0x08
+DATA all8<>+11(SB)/1, $0x08
+DATA all8<>+12(SB)/1, $0x08
+DATA all8<>+13(SB)/1, $0x08
+DATA all8<>+14(SB)/1, $0x08
+DATA all8<>+15(SB)/1, $0x08
+DATA all8<>+16(SB)/1, $0x08
+DATA all8<>+17(SB)/1, $0x08
+DATA all8<>+18(SB)/1, $0x08
+DATA all8<>+19(SB)/1, $0x08
+DATA all8<>+20(SB)/1, $0x08
+DATA all8<>+21(SB)/1, $0x08
+DATA all8<>+22(SB)/1, $0x08
+DATA all8<>+23(SB)/1, $0x08
+DATA all8<>+24(SB)/1, $0x08
+DATA all8<>+25(SB)/1, $0x08
+DATA all8<>+26(SB)/1, $0x08
+DATA all8<>+27(SB)/1, $0x08
+DATA all8<>+28(SB)/1, $0x08
+DATA all8<>+29(SB)/1, $0x08
+DATA all8<>+30(SB)/1, $0x08
+DATA all8<>+31(SB)/1, $0x08
+GLOBL all8<>(SB), RODATA|NOPTR, $32
+
+// func avx2Q4_0_1x2(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·avx2Q4_0_1x2(SB), NOSPLIT, $0-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    72(AX), R12
+	LEAQ    (R12)(R12*2), R13
+	MOVQ    48(AX), DI
+	VMOVDQU all15<>+0(SB), Y15
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y4, Y4, Y4
+	SHRQ    $0x05, CX
+
+loop:
+	VMOVDQU        all8<>+0(SB), Y13
+	VPMADDUBSW     (R11), Y13, Y13
+	VMOVDQU        all8<>+0(SB), Y14
+	VPMADDUBSW     (R11)(R12*1), Y14, Y14
+	VBROADCASTI128 2(R8), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VPBROADCASTW   (R8), X9
+	VCVTPH2PS      X9, Y9
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y0
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y4
+	ADDQ           $0x12, R8
+	ADDQ           $0x20, R11
+	ADDQ           $0x04, DI
+	DECQ           CX
+	JNZ            loop
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y0, Y0, Y0
+	VHADDPS        Y0, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS       X0, (BX)
+	ADDQ         CX, BX
+	VMOVAPS      Y4, Y0
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store1
+	VMOVSS       (BX), X1
+	VADDPS       X1, X0, X0
+
+store1:
+	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+// func avx2Q4_0_4x1(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·avx2Q4_0_4x1(SB), NOSPLIT, $0-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    32(AX), R9
+	LEAQ    (R9)(R9*2), R10
+	MOVQ    48(AX), DI
+	VMOVDQU all15<>+0(SB), Y11
+	VMOVDQU shiftNibbles<>+0(SB), Y12
+	VMOVDQU words1<>+0(SB), Y13
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	SHRQ    $0x05, CX
+
+loop:
+	VMOVDQU        (R11), Y9
+	VMOVDQU        all8<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VBROADCASTSS   (DI), Y8
+	PREFETCHT0     2048(R8)
+	PREFETCHT0     2048(R8)(R9*1)
+	PREFETCHT0     2048(R8)(R9*2)
+	PREFETCHT0     2048(R8)(R10*1)
+	VBROADCASTI128 2(R8), Y4
+	VBROADCASTI128 2(R8)(R9*1), Y5
+	VPSRLVD        Y12, Y4, Y4
+	VPSRLVD        Y12, Y5, Y5
+	VPAND          Y11, Y4, Y4
+	VPAND          Y11, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VPBROADCASTW   (R8), X6
+	VPBROADCASTW   (R8)(R9*1), X7
+	VCVTPH2PS      X6, Y6
+	VCVTPH2PS      X7, Y7
+	VPMADDWD       Y13, Y4, Y4
+	VPMADDWD       Y13, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y8, Y6, Y6
+	VMULPS         Y8, Y7, Y7
+	VFMADD231PS    Y4, Y6, Y0
+	VFMADD231PS    Y5, Y7, Y1
+	VBROADCASTI128 2(R8)(R9*2), Y4
+	VBROADCASTI128 2(R8)(R10*1), Y5
+	VPSRLVD        Y12, Y4, Y4
+	VPSRLVD        Y12, Y5, Y5
+	VPAND          Y11, Y4, Y4
+	VPAND          Y11, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VPBROADCASTW   (R8)(R9*2), X6
+	VPBROADCASTW   (R8)(R10*1), X7
+	VCVTPH2PS      X6, Y6
+	VCVTPH2PS      X7, Y7
+	VPMADDWD       Y13, Y4, Y4
+	VPMADDWD       Y13, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y8, Y6, Y6
+	VMULPS         Y8, Y7, Y7
+	VFMADD231PS    Y4, Y6, Y2
+	VFMADD231PS    Y5, Y7, Y3
+	ADDQ           $0x12, R8
+	ADDQ           $0x20, R11
+	ADDQ           $0x04, DI
+	DECQ           CX
+	JNZ            loop
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y1, Y0, Y0
+	VHADDPS        Y3, Y2, Y2
+	VHADDPS        Y2, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VINSERTPS      $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS      $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS      $0x30, (BX)(SI*1), X1, X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS     X0, (BX)
+	VEXTRACTPS $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS $0x03, X0, (BX)(SI*1)
+	VZEROUPPER
+	RET
+
+// func avx2Q4_0_1x1(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·avx2Q4_0_1x1(SB), NOSPLIT, $0-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    48(AX), DI
+	VMOVDQU all15<>+0(SB), Y11
+	VMOVDQU shiftNibbles<>+0(SB), Y12
+	VMOVDQU words1<>+0(SB), Y13
+	VPXOR   Y0, Y0, Y0
+	SHRQ    $0x05, CX
+
+loop:
+	VMOVDQU        (R11), Y9
+	VMOVDQU        all8<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VBROADCASTSS   (DI), Y8
+	PREFETCHT0     2048(R8)
+	VBROADCASTI128 2(R8), Y4
+	VPSRLVD        Y12, Y4, Y4
+	VPAND          Y11, Y4, Y4
+	VPMADDUBSW     Y9, Y4, Y4
+	VPSUBW         Y10, Y4, Y4
+	VPBROADCASTW   (R8), X6
+	VCVTPH2PS      X6, Y6
+	VPMADDWD       Y13, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         Y8, Y6, Y6
+	VFMADD231PS    Y4, Y6, Y0
+	ADDQ           $0x12, R8
+	ADDQ           $0x20, R11
+	ADDQ           $0x04, DI
+	DECQ           CX
+	JNZ            loop
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y0, Y0, Y0
+	VHADDPS        Y0, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+// func avx2UnpackQ4_0(q *int8, scales *float32, mins *float32, w *byte, n int)
+// Requires: AVX, AVX2, F16C
+TEXT ·avx2UnpackQ4_0(SB), NOSPLIT, $0-40
+	MOVQ    q+0(FP), DI
+	MOVQ    scales+8(FP), SI
+	MOVQ    w+24(FP), R8
+	MOVQ    n+32(FP), CX
+	VMOVDQU all15<>+0(SB), Y4
+	VMOVDQU shiftNibbles<>+0(SB), Y5
+
+loop:
+	VPBROADCASTW   (R8), X1
+	VCVTPH2PS      X1, X1
+	VMOVSS         X1, (SI)
+	VBROADCASTI128 2(R8), Y0
+	VPSRLVD        Y5, Y0, Y0
+	VPAND          Y4, Y0, Y0
+	VPSUBB         all8<>+0(SB), Y0, Y0
+	VMOVDQU        Y0, (DI)
+	ADDQ           $0x00000012, R8
+	ADDQ           $0x00000020, DI
+	ADDQ           $0x04, SI
+	SUBQ           $0x00000020, CX
+	JNZ            loop
+	VZEROUPPER
+	RET
+
+// func avx2Q4_1_4x2(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·avx2Q4_1_4x2(SB), NOSPLIT, $0-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    32(AX), R9
+	LEAQ    (R9)(R9*2), R10
+	MOVQ    72(AX), R12
+	LEAQ    (R12)(R12*2), R13
+	MOVQ    48(AX), DI
+	MOVQ    56(AX), SI
+	VMOVDQU all15<>+0(SB), Y15
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	VPXOR   Y6, Y6, Y6
+	VPXOR   Y7, Y7, Y7
+	SHRQ    $0x05, CX
+
+loop:
+	VMOVSS         (SI), X13
+	VPSLLDQ        $0x04, X13, X13
+	VMOVSS         (SI)(R12*1), X14
+	VPSLLDQ        $0x04, X14, X14
+	VBROADCASTI128 4(R8), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPBROADCASTD   (R8), X9
+	VCVTPH2PS      X9, Y9
+	VFMADD231PS    Y9, Y13, Y0
+	VFMADD231PS    Y9, Y14, Y4
+	VMOVSLDUP      Y9, Y9
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y0
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y4
+	VBROADCASTI128 4(R8)(R9*1), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPBROADCASTD   (R8)(R9*1), X9
+	VCVTPH2PS      X9, Y9
+	VFMADD231PS    Y9, Y13, Y1
+	VFMADD231PS    Y9, Y14, Y5
+	VMOVSLDUP      Y9, Y9
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y1
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y5
+	VBROADCASTI128 4(R8)(R9*2), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPBROADCASTD   (R8)(R9*2), X9
+	VCVTPH2PS      X9, Y9
+	VFMADD231PS    Y9, Y13, Y2
+	VFMADD231PS    Y9, Y14, Y6
+	VMOVSLDUP      Y9, Y9
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y2
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y6
+	VBROADCASTI128 4(R8)(R10*1), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPBROADCASTD   (R8)(R10*1), X9
+	VCVTPH2PS      X9, Y9
+	VFMADD231PS    Y9, Y13, Y3
+	VFMADD231PS    Y9, Y14, Y7
+	VMOVSLDUP      Y9, Y9
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y3
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y7
+	ADDQ           $0x14, R8
+	ADDQ           $0x20, R11
+	ADDQ           $0x04, DI
+	ADDQ           $0x04, SI
+	DECQ           CX
+	JNZ            loop
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y1, Y0, Y0
+	VHADDPS        Y3, Y2, Y2
+	VHADDPS        Y2, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VINSERTPS      $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS      $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS      $0x30, (BX)(SI*1), X1, X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS       X0, (BX)
+	VEXTRACTPS   $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS   $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS   $0x03, X0, (BX)(SI*1)
+	ADDQ         CX, BX
+	VMOVAPS      Y4, Y0
+	VMOVAPS      Y5, Y1
+	VMOVAPS      Y6, Y2
+	VMOVAPS      Y7, Y3
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store1
+	VMOVSS       (BX), X1
+	VINSERTPS    $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS    $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS    $0x30, (BX)(SI*1), X1, X1
+	VADDPS       X1, X0, X0
+
+store1:
+	VMOVSS     X0, (BX)
+	VEXTRACTPS $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS $0x03, X0, (BX)(SI*1)
+	VZEROUPPER
+	RET
+
+// func avx2Q4_1_1x2(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·avx2Q4_1_1x2(SB), NOSPLIT, $0-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    72(AX), R12
+	LEAQ    (R12)(R12*2), R13
+	MOVQ    48(AX), DI
+	MOVQ    56(AX), SI
+	VMOVDQU all15<>+0(SB), Y15
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y4, Y4, Y4
+	SHRQ    $0x05, CX
+
+loop:
+	VMOVSS         (SI), X13
+	VPSLLDQ        $0x04, X13, X13
+	VMOVSS         (SI)(R12*1), X14
+	VPSLLDQ        $0x04, X14, X14
+	VBROADCASTI128 4(R8), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPBROADCASTD   (R8), X9
+	VCVTPH2PS      X9, Y9
+	VFMADD231PS    Y9, Y13, Y0
+	VFMADD231PS    Y9, Y14, Y4
+	VMOVSLDUP      Y9, Y9
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y0
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y4
+	ADDQ           $0x14, R8
+	ADDQ           $0x20, R11
+	ADDQ           $0x04, DI
+	ADDQ           $0x04, SI
+	DECQ           CX
+	JNZ            loop
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y0, Y0, Y0
+	VHADDPS        Y0, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS       X0, (BX)
+	ADDQ         CX, BX
+	VMOVAPS      Y4, Y0
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store1
+	VMOVSS       (BX), X1
+	VADDPS       X1, X0, X0
+
+store1:
+	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+// func avx2Q4_1_4x1(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·avx2Q4_1_4x1(SB), NOSPLIT, $0-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    32(AX), R9
+	LEAQ    (R9)(R9*2), R10
+	MOVQ    48(AX), DI
+	MOVQ    56(AX), SI
+	VMOVDQU all15<>+0(SB), Y11
+	VMOVDQU shiftNibbles<>+0(SB), Y12
+	VMOVDQU words1<>+0(SB), Y13
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	SHRQ    $0x05, CX
+
+loop:
+	VMOVDQU        (R11), Y9
+	VMOVSS         (SI), X10
+	VPSLLDQ        $0x04, X10, X10
+	VBROADCASTSS   (DI), Y8
+	PREFETCHT0     2048(R8)
+	PREFETCHT0     2048(R8)(R9*1)
+	PREFETCHT0     2048(R8)(R9*2)
+	PREFETCHT0     2048(R8)(R10*1)
+	VBROADCASTI128 4(R8), Y4
+	VBROADCASTI128 4(R8)(R9*1), Y5
+	VPSRLVD        Y12, Y4, Y4
+	VPSRLVD        Y12, Y5, Y5
+	VPAND          Y11, Y4, Y4
+	VPAND          Y11, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPBROADCASTD   (R8), X6
+	VPBROADCASTD   (R8)(R9*1), X7
+	VCVTPH2PS      X6, Y6
+	VCVTPH2PS      X7, Y7
+	VFMADD231PS    Y6, Y10, Y0
+	VFMADD231PS    Y7, Y10, Y1
+	VMOVSLDUP      Y6, Y6
+	VMOVSLDUP      Y7, Y7
+	VPMADDWD       Y13, Y4, Y4
+	VPMADDWD       Y13, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y8, Y6, Y6
+	VMULPS         Y8, Y7, Y7
+	VFMADD231PS    Y4, Y6, Y0
+	VFMADD231PS    Y5, Y7, Y1
+	VBROADCASTI128 4(R8)(R9*2), Y4
+	VBROADCASTI128 4(R8)(R10*1), Y5
+	VPSRLVD        Y12, Y4, Y4
+	VPSRLVD        Y12, Y5, Y5
+	VPAND          Y11, Y4, Y4
+	VPAND          Y11, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPBROADCASTD   (R8)(R9*2), X6
+	VPBROADCASTD   (R8)(R10*1), X7
+	VCVTPH2PS      X6, Y6
+	VCVTPH2PS      X7, Y7
+	VFMADD231PS    Y6, Y10, Y2
+	VFMADD231PS    Y7, Y10, Y3
+	VMOVSLDUP      Y6, Y6
+	VMOVSLDUP      Y7, Y7
+	VPMADDWD       Y13, Y4, Y4
+	VPMADDWD       Y13, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y8, Y6, Y6
+	VMULPS         Y8, Y7, Y7
+	VFMADD231PS    Y4, Y6, Y2
+	VFMADD231PS    Y5, Y7, Y3
+	ADDQ           $0x14, R8
+	ADDQ           $0x20, R11
+	ADDQ           $0x04, DI
+	ADDQ           $0x04, SI
+	DECQ           CX
+	JNZ            loop
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y1, Y0, Y0
+	VHADDPS        Y3, Y2, Y2
+	VHADDPS        Y2, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VINSERTPS      $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS      $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS      $0x30, (BX)(SI*1), X1, X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS     X0, (BX)
+	VEXTRACTPS $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS $0x03, X0, (BX)(SI*1)
+	VZEROUPPER
+	RET
+
+// func avx2Q4_1_1x1(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·avx2Q4_1_1x1(SB), NOSPLIT, $0-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    48(AX), DI
+	MOVQ    56(AX), SI
+	VMOVDQU all15<>+0(SB), Y11
+	VMOVDQU shiftNibbles<>+0(SB), Y12
+	VMOVDQU words1<>+0(SB), Y13
+	VPXOR   Y0, Y0, Y0
+	SHRQ    $0x05, CX
+
+loop:
+	VMOVDQU        (R11), Y9
+	VMOVSS         (SI), X10
+	VPSLLDQ        $0x04, X10, X10
+	VBROADCASTSS   (DI), Y8
+	PREFETCHT0     2048(R8)
+	VBROADCASTI128 4(R8), Y4
+	VPSRLVD        Y12, Y4, Y4
+	VPAND          Y11, Y4, Y4
+	VPMADDUBSW     Y9, Y4, Y4
+	VPBROADCASTD   (R8), X6
+	VCVTPH2PS      X6, Y6
+	VFMADD231PS    Y6, Y10, Y0
+	VMOVSLDUP      Y6, Y6
+	VPMADDWD       Y13, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         Y8, Y6, Y6
+	VFMADD231PS    Y4, Y6, Y0
+	ADDQ           $0x14, R8
+	ADDQ           $0x20, R11
+	ADDQ           $0x04, DI
+	ADDQ           $0x04, SI
+	DECQ           CX
+	JNZ            loop
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y0, Y0, Y0
+	VHADDPS        Y0, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+// func avx2UnpackQ4_1(q *int8, scales *float32, mins *float32, w *byte, n int)
+// Requires: AVX, AVX2, F16C
+TEXT ·avx2UnpackQ4_1(SB), NOSPLIT, $0-40
+	MOVQ    q+0(FP), DI
+	MOVQ    scales+8(FP), SI
+	MOVQ    mins+16(FP), R11
+	MOVQ    w+24(FP), R8
+	MOVQ    n+32(FP), CX
+	VMOVDQU all15<>+0(SB), Y4
+	VMOVDQU shiftNibbles<>+0(SB), Y5
+
+loop:
+	VMOVD          (R8), X1
+	VCVTPH2PS      X1, X1
+	VMOVSS         X1, (SI)
+	VXORPS         signs<>+0(SB), X1, X1
+	VEXTRACTPS     $0x01, X1, (R11)
+	VBROADCASTI128 4(R8), Y0
+	VPSRLVD        Y5, Y0, Y0
+	VPAND          Y4, Y0, Y0
+	VMOVDQU        Y0, (DI)
+	ADDQ           $0x00000014, R8
+	ADDQ           $0x00000020, DI
+	ADDQ           $0x04, SI
+	ADDQ           $0x04, R11
+	SUBQ           $0x00000020, CX
+	JNZ            loop
+	VZEROUPPER
+	RET
+
+DATA signs<>+0(SB)/1, $0x00
+DATA signs<>+1(SB)/1, $0x00
+DATA signs<>+2(SB)/1, $0x00
+DATA signs<>+3(SB)/1, $0x80
+DATA signs<>+4(SB)/1, $0x00
+DATA signs<>+5(SB)/1, $0x00
+DATA signs<>+6(SB)/1, $0x00
+DATA signs<>+7(SB)/1, $0x80
+DATA signs<>+8(SB)/1, $0x00
+DATA signs<>+9(SB)/1, $0x00
+DATA signs<>+10(SB)/1, $0x00
+DATA signs<>+11(SB)/1, $0x80
+DATA signs<>+12(SB)/1, $0x00
+DATA signs<>+13(SB)/1, $0x00
+DATA signs<>+14(SB)/1, $0x00
+DATA signs<>+15(SB)/1, $0x80
+DATA signs<>+16(SB)/1, $0x00
+DATA signs<>+17(SB)/1, $0x00
+DATA signs<>+18(SB)/1, $0x00
+DATA signs<>+19(SB)/1, $0x80
+DATA signs<>+20(SB)/1, $0x00
+DATA signs<>+21(SB)/1, $0x00
+DATA signs<>+22(SB)/1, $0x00
+DATA signs<>+23(SB)/1, $0x80
+DATA signs<>+24(SB)/1, $0x00
+DATA signs<>+25(SB)/1, $0x00
+DATA signs<>+26(SB)/1, $0x00
+DATA signs<>+27(SB)/1, $0x80
+DATA signs<>+28(SB)/1, $0x00
+DATA signs<>+29(SB)/1, $0x00
+DATA signs<>+30(SB)/1, $0x00
+DATA signs<>+31(SB)/1, $0x80
+GLOBL signs<>(SB), RODATA|NOPTR, $32
+
+DATA bits<>+0(SB)/1, $0x01
+DATA bits<>+1(SB)/1, $0x02
+DATA bits<>+2(SB)/1, $0x04
+DATA bits<>+3(SB)/1, $0x08
+DATA bits<>+4(SB)/1, $0x10
+DATA bits<>+5(SB)/1, $0x20
+DATA bits<>+6(SB)/1, $0x40
+DATA bits<>+7(SB)/1, $0x80
+DATA bits<>+8(SB)/1, $0x01
+DATA bits<>+9(SB)/1, $0x02
+DATA bits<>+10(SB)/1, $0x04
+DATA bits<>+11(SB)/1, $0x08
+DATA bits<>+12(SB)/1, $0x10
+DATA bits<>+13(SB)/1, $0x20
+DATA bits<>+14(SB)/1, $0x40
+DATA bits<>+15(SB)/1, $0x80
+DATA bits<>+16(SB)/1, $0x01
+DATA bits<>+17(SB)/1, $0x02
+DATA bits<>+18(SB)/1, $0x04
+DATA bits<>+19(SB)/1, $0x08
+DATA bits<>+20(SB)/1, $0x10
+DATA bits<>+21(SB)/1, $0x20
+DATA bits<>+22(SB)/1, $0x40
+DATA bits<>+23(SB)/1, $0x80
+DATA bits<>+24(SB)/1, $0x01
+DATA bits<>+25(SB)/1, $0x02
+DATA bits<>+26(SB)/1, $0x04
+DATA bits<>+27(SB)/1, $0x08
+DATA bits<>+28(SB)/1, $0x10
+DATA bits<>+29(SB)/1, $0x20
+DATA bits<>+30(SB)/1, $0x40
+DATA bits<>+31(SB)/1, $0x80
+GLOBL bits<>(SB), RODATA|NOPTR, $32
+
+DATA spreadBits<>+0(SB)/1, $0x00
+DATA spreadBits<>+1(SB)/1, $0x00
+DATA spreadBits<>+2(SB)/1, $0x00
+DATA spreadBits<>+3(SB)/1, $0x00
+DATA spreadBits<>+4(SB)/1, $0x00
+DATA spreadBits<>+5(SB)/1, $0x00
+DATA spreadBits<>+6(SB)/1, $0x00
+DATA spreadBits<>+7(SB)/1, $0x00
+DATA spreadBits<>+8(SB)/1, $0x01
+DATA spreadBits<>+9(SB)/1, $0x01
+DATA spreadBits<>+10(SB)/1, $0x01
+DATA spreadBits<>+11(SB)/1, $0x01
+DATA spreadBits<>+12(SB)/1, $0x01
+DATA spreadBits<>+13(SB)/1, $0x01
+DATA spreadBits<>+14(SB)/1, $0x01
+DATA spreadBits<>+15(SB)/1, $0x01
+DATA spreadBits<>+16(SB)/1, $0x02
+DATA spreadBits<>+17(SB)/1, $0x02
+DATA spreadBits<>+18(SB)/1, $0x02
+DATA spreadBits<>+19(SB)/1, $0x02
+DATA spreadBits<>+20(SB)/1, $0x02
+DATA spreadBits<>+21(SB)/1, $0x02
+DATA spreadBits<>+22(SB)/1, $0x02
+DATA spreadBits<>+23(SB)/1, $0x02
+DATA spreadBits<>+24(SB)/1, $0x03
+DATA spreadBits<>+25(SB)/1, $0x03
+DATA spreadBits<>+26(SB)/1, $0x03
+DATA spreadBits<>+27(SB)/1, $0x03
+DATA spreadBits<>+28(SB)/1, $0x03
+DATA spreadBits<>+29(SB)/1, $0x03
+DATA spreadBits<>+30(SB)/1, $0x03
+DATA spreadBits<>+31(SB)/1, $0x03
+GLOBL spreadBits<>(SB), RODATA|NOPTR, $32
+
+DATA all16<>+0(SB)/1, $0x10
+DATA all16<>+1(SB)/1, $0x10
+DATA all16<>+2(SB)/1, $0x10
+DATA all16<>+3(SB)/1, $0x10
+DATA all16<>+4(SB)/1, $0x10
+DATA all16<>+5(SB)/1, $0x10
+DATA all16<>+6(SB)/1, $0x10
+DATA all16<>+7(SB)/1, $0x10
+DATA all16<>+8(SB)/1, $0x10
+DATA all16<>+9(SB)/1, $0x10
+DATA all16<>+10(SB)/1, $0x10
+DATA all16<>+11(SB)/1, $0x10
+DATA all16<>+12(SB)/1, $0x10
+DATA all16<>+13(SB)/1, $0x10
+DATA all16<>+14(SB)/1, $0x10
+DATA all16<>+15(SB)/1, $0x10
+DATA all16<>+16(SB)/1, $0x10
+DATA all16<>+17(SB)/1, $0x10
+DATA all16<>+18(SB)/1, $0x10
+DATA all16<>+19(SB)/1, $0x10
+DATA all16<>+20(SB)/1, $0x10
+DATA all16<>+21(SB)/1, $0x10
+DATA all16<>+22(SB)/1, $0x10
+DATA all16<>+23(SB)/1, $0x10
+DATA all16<>+24(SB)/1, $0x10
+DATA all16<>+25(SB)/1, $0x10
+DATA all16<>+26(SB)/1, $0x10
+DATA all16<>+27(SB)/1, $0x10
+DATA all16<>+28(SB)/1, $0x10
+DATA all16<>+29(SB)/1, $0x10
+DATA all16<>+30(SB)/1, $0x10
+DATA all16<>+31(SB)/1, $0x10
+GLOBL all16<>(SB), RODATA|NOPTR, $32
+
+// func avx2Q5_0_4x2(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·avx2Q5_0_4x2(SB), NOSPLIT, $0-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    32(AX), R9
+	LEAQ    (R9)(R9*2), R10
+	MOVQ    72(AX), R12
+	LEAQ    (R12)(R12*2), R13
+	MOVQ    48(AX), DI
+	VMOVDQU all15<>+0(SB), Y15
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	VPXOR   Y6, Y6, Y6
+	VPXOR   Y7, Y7, Y7
+	SHRQ    $0x05, CX
+
+loop:
+	VMOVDQU        all16<>+0(SB), Y13
+	VPMADDUBSW     (R11), Y13, Y13
+	VMOVDQU        all16<>+0(SB), Y14
+	VPMADDUBSW     (R11)(R12*1), Y14, Y14
+	VBROADCASTI128 6(R8), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VPBROADCASTD   2(R8), Y9
+	VPSHUFB        spreadBits<>+0(SB), Y9, Y9
+	VPAND          bits<>+0(SB), Y9, Y9
+	VPCMPEQB       bits<>+0(SB), Y9, Y9
+	VPAND          all16<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VPBROADCASTW   (R8), X9
+	VCVTPH2PS      X9, Y9
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y0
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y4
+	VBROADCASTI128 6(R8)(R9*1), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VPBROADCASTD   2(R8)(R9*1), Y9
+	VPSHUFB        spreadBits<>+0(SB), Y9, Y9
+	VPAND          bits<>+0(SB), Y9, Y9
+	VPCMPEQB       bits<>+0(SB), Y9, Y9
+	VPAND          all16<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VPBROADCASTW   (R8)(R9*1), X9
+	VCVTPH2PS      X9, Y9
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y1
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y5
+	VBROADCASTI128 6(R8)(R9*2), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VPBROADCASTD   2(R8)(R9*2), Y9
+	VPSHUFB        spreadBits<>+0(SB), Y9, Y9
+	VPAND          bits<>+0(SB), Y9, Y9
+	VPCMPEQB       bits<>+0(SB), Y9, Y9
+	VPAND          all16<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VPBROADCASTW   (R8)(R9*2), X9
+	VCVTPH2PS      X9, Y9
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y2
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y6
+	VBROADCASTI128 6(R8)(R10*1), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VPBROADCASTD   2(R8)(R10*1), Y9
+	VPSHUFB        spreadBits<>+0(SB), Y9, Y9
+	VPAND          bits<>+0(SB), Y9, Y9
+	VPCMPEQB       bits<>+0(SB), Y9, Y9
+	VPAND          all16<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VPBROADCASTW   (R8)(R10*1), X9
+	VCVTPH2PS      X9, Y9
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y3
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y7
+	ADDQ           $0x16, R8
+	ADDQ           $0x20, R11
+	ADDQ           $0x04, DI
+	DECQ           CX
+	JNZ            loop
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y1, Y0, Y0
+	VHADDPS        Y3, Y2, Y2
+	VHADDPS        Y2, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VINSERTPS      $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS      $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS      $0x30, (BX)(SI*1), X1, X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS       X0, (BX)
+	VEXTRACTPS   $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS   $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS   $0x03, X0, (BX)(SI*1)
+	ADDQ         CX, BX
+	VMOVAPS      Y4, Y0
+	VMOVAPS      Y5, Y1
+	VMOVAPS      Y6, Y2
+	VMOVAPS      Y7, Y3
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store1
+	VMOVSS       (BX), X1
+	VINSERTPS    $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS    $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS    $0x30, (BX)(SI*1), X1, X1
+	VADDPS       X1, X0, X0
+
+store1:
+	VMOVSS     X0, (BX)
+	VEXTRACTPS $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS $0x03, X0, (BX)(SI*1)
+	VZEROUPPER
+	RET
+
+// func avx2Q5_0_1x2(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·avx2Q5_0_1x2(SB), NOSPLIT, $0-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    72(AX), R12
+	LEAQ    (R12)(R12*2), R13
+	MOVQ    48(AX), DI
+	VMOVDQU all15<>+0(SB), Y15
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y4, Y4, Y4
+	SHRQ    $0x05, CX
+
+loop:
+	VMOVDQU        all16<>+0(SB), Y13
+	VPMADDUBSW     (R11), Y13, Y13
+	VMOVDQU        all16<>+0(SB), Y14
+	VPMADDUBSW     (R11)(R12*1), Y14, Y14
+	VBROADCASTI128 6(R8), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VPBROADCASTD   2(R8), Y9
+	VPSHUFB        spreadBits<>+0(SB), Y9, Y9
+	VPAND          bits<>+0(SB), Y9, Y9
+	VPCMPEQB       bits<>+0(SB), Y9, Y9
+	VPAND          all16<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VPBROADCASTW   (R8), X9
+	VCVTPH2PS      X9, Y9
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y0
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y4
+	ADDQ           $0x16, R8
+	ADDQ           $0x20, R11
+	ADDQ           $0x04, DI
+	DECQ           CX
+	JNZ            loop
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y0, Y0, Y0
+	VHADDPS        Y0, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS       X0, (BX)
+	ADDQ         CX, BX
+	VMOVAPS      Y4, Y0
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store1
+	VMOVSS       (BX), X1
+	VADDPS       X1, X0, X0
+
+store1:
+	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+// func avx2Q5_0_4x1(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·avx2Q5_0_4x1(SB), NOSPLIT, $0-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    32(AX), R9
+	LEAQ    (R9)(R9*2), R10
+	MOVQ    48(AX), DI
+	VMOVDQU all15<>+0(SB), Y11
+	VMOVDQU shiftNibbles<>+0(SB), Y12
+	VMOVDQU bits<>+0(SB), Y13
+	VMOVDQU spreadBits<>+0(SB), Y14
+	VMOVDQU all16<>+0(SB), Y15
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	SHRQ    $0x05, CX
+
+loop:
+	VMOVDQU        (R11), Y9
+	VMOVDQU        all16<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VBROADCASTSS   (DI), Y8
+	PREFETCHT0     2048(R8)
+	PREFETCHT0     2048(R8)(R9*1)
+	PREFETCHT0     2048(R8)(R9*2)
+	PREFETCHT0     2048(R8)(R10*1)
+	VBROADCASTI128 6(R8), Y4
+	VBROADCASTI128 6(R8)(R9*1), Y5
+	VPSRLVD        Y12, Y4, Y4
+	VPSRLVD        Y12, Y5, Y5
+	VPAND          Y11, Y4, Y4
+	VPAND          Y11, Y5, Y5
+	VPBROADCASTD   2(R8), Y6
+	VPBROADCASTD   2(R8)(R9*1), Y7
+	VPSHUFB        Y14, Y6, Y6
+	VPSHUFB        Y14, Y7, Y7
+	VPAND          Y13, Y6, Y6
+	VPAND          Y13, Y7, Y7
+	VPCMPEQB       Y13, Y6, Y6
+	VPCMPEQB       Y13, Y7, Y7
+	VPAND          Y15, Y6, Y6
+	VPAND          Y15, Y7, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VPBROADCASTW   (R8), X6
+	VPBROADCASTW   (R8)(R9*1), X7
+	VCVTPH2PS      X6, Y6
+	VCVTPH2PS      X7, Y7
+	VPMADDWD       words1<>+0(SB), Y4, Y4
+	VPMADDWD       words1<>+0(SB), Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y8, Y6, Y6
+	VMULPS         Y8, Y7, Y7
+	VFMADD231PS    Y4, Y6, Y0
+	VFMADD231PS    Y5, Y7, Y1
+	VBROADCASTI128 6(R8)(R9*2), Y4
+	VBROADCASTI128 6(R8)(R10*1), Y5
+	VPSRLVD        Y12, Y4, Y4
+	VPSRLVD        Y12, Y5, Y5
+	VPAND          Y11, Y4, Y4
+	VPAND          Y11, Y5, Y5
+	VPBROADCASTD   2(R8)(R9*2), Y6
+	VPBROADCASTD   2(R8)(R10*1), Y7
+	VPSHUFB        Y14, Y6, Y6
+	VPSHUFB        Y14, Y7, Y7
+	VPAND          Y13, Y6, Y6
+	VPAND          Y13, Y7, Y7
+	VPCMPEQB       Y13, Y6, Y6
+	VPCMPEQB       Y13, Y7, Y7
+	VPAND          Y15, Y6, Y6
+	VPAND          Y15, Y7, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VPBROADCASTW   (R8)(R9*2), X6
+	VPBROADCASTW   (R8)(R10*1), X7
+	VCVTPH2PS      X6, Y6
+	VCVTPH2PS      X7, Y7
+	VPMADDWD       words1<>+0(SB), Y4, Y4
+	VPMADDWD       words1<>+0(SB), Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y8, Y6, Y6
+	VMULPS         Y8, Y7, Y7
+	VFMADD231PS    Y4, Y6, Y2
+	VFMADD231PS    Y5, Y7, Y3
+	ADDQ           $0x16, R8
+	ADDQ           $0x20, R11
+	ADDQ           $0x04, DI
+	DECQ           CX
+	JNZ            loop
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y1, Y0, Y0
+	VHADDPS        Y3, Y2, Y2
+	VHADDPS        Y2, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VINSERTPS      $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS      $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS      $0x30, (BX)(SI*1), X1, X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS     X0, (BX)
+	VEXTRACTPS $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS $0x03, X0, (BX)(SI*1)
+	VZEROUPPER
+	RET
+
+// func avx2Q5_0_1x1(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·avx2Q5_0_1x1(SB), NOSPLIT, $0-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    48(AX), DI
+	VMOVDQU all15<>+0(SB), Y11
+	VMOVDQU shiftNibbles<>+0(SB), Y12
+	VMOVDQU bits<>+0(SB), Y13
+	VMOVDQU spreadBits<>+0(SB), Y14
+	VMOVDQU all16<>+0(SB), Y15
+	VPXOR   Y0, Y0, Y0
+	SHRQ    $0x05, CX
+
+loop:
+	VMOVDQU        (R11), Y9
+	VMOVDQU        all16<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VBROADCASTSS   (DI), Y8
+	PREFETCHT0     2048(R8)
+	VBROADCASTI128 6(R8), Y4
+	VPSRLVD        Y12, Y4, Y4
+	VPAND          Y11, Y4, Y4
+	VPBROADCASTD   2(R8), Y6
+	VPSHUFB        Y14, Y6, Y6
+	VPAND          Y13, Y6, Y6
+	VPCMPEQB       Y13, Y6, Y6
+	VPAND          Y15, Y6, Y6
+	VPOR           Y6, Y4, Y4
+	VPMADDUBSW     Y9, Y4, Y4
+	VPSUBW         Y10, Y4, Y4
+	VPBROADCASTW   (R8), X6
+	VCVTPH2PS      X6, Y6
+	VPMADDWD       words1<>+0(SB), Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         Y8, Y6, Y6
+	VFMADD231PS    Y4, Y6, Y0
+	ADDQ           $0x16, R8
+	ADDQ           $0x20, R11
+	ADDQ           $0x04, DI
+	DECQ           CX
+	JNZ            loop
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y0, Y0, Y0
+	VHADDPS        Y0, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+// func avx2UnpackQ5_0(q *int8, scales *float32, mins *float32, w *byte, n int)
+// Requires: AVX, AVX2, F16C
+TEXT ·avx2UnpackQ5_0(SB), NOSPLIT, $0-40
+	MOVQ    q+0(FP), DI
+	MOVQ    scales+8(FP), SI
+	MOVQ    w+24(FP), R8
+	MOVQ    n+32(FP), CX
+	VMOVDQU all15<>+0(SB), Y4
+	VMOVDQU shiftNibbles<>+0(SB), Y5
+	VMOVDQU bits<>+0(SB), Y6
+	VMOVDQU spreadBits<>+0(SB), Y7
+	VMOVDQU all16<>+0(SB), Y8
+
+loop:
+	VPBROADCASTW   (R8), X1
+	VCVTPH2PS      X1, X1
+	VMOVSS         X1, (SI)
+	VBROADCASTI128 6(R8), Y0
+	VPSRLVD        Y5, Y0, Y0
+	VPAND          Y4, Y0, Y0
+	VPBROADCASTD   2(R8), Y1
+	VPSHUFB        Y7, Y1, Y1
+	VPAND          Y6, Y1, Y1
+	VPCMPEQB       Y6, Y1, Y1
+	VPAND          Y8, Y1, Y1
+	VPOR           Y1, Y0, Y0
+	VPSUBB         all16<>+0(SB), Y0, Y0
+	VMOVDQU        Y0, (DI)
+	ADDQ           $0x00000016, R8
+	ADDQ           $0x00000020, DI
+	ADDQ           $0x04, SI
+	SUBQ           $0x00000020, CX
+	JNZ            loop
+	VZEROUPPER
+	RET
+
+// func avx2Q5_1_4x2(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·avx2Q5_1_4x2(SB), NOSPLIT, $0-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    32(AX), R9
+	LEAQ    (R9)(R9*2), R10
+	MOVQ    72(AX), R12
+	LEAQ    (R12)(R12*2), R13
+	MOVQ    48(AX), DI
+	MOVQ    56(AX), SI
+	VMOVDQU all15<>+0(SB), Y15
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	VPXOR   Y6, Y6, Y6
+	VPXOR   Y7, Y7, Y7
+	SHRQ    $0x05, CX
+
+loop:
+	VMOVSS         (SI), X13
+	VPSLLDQ        $0x04, X13, X13
+	VMOVSS         (SI)(R12*1), X14
+	VPSLLDQ        $0x04, X14, X14
+	VBROADCASTI128 8(R8), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VPBROADCASTD   4(R8), Y9
+	VPSHUFB        spreadBits<>+0(SB), Y9, Y9
+	VPAND          bits<>+0(SB), Y9, Y9
+	VPCMPEQB       bits<>+0(SB), Y9, Y9
+	VPAND          all16<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPBROADCASTD   (R8), X9
+	VCVTPH2PS      X9, Y9
+	VFMADD231PS    Y9, Y13, Y0
+	VFMADD231PS    Y9, Y14, Y4
+	VMOVSLDUP      Y9, Y9
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y0
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y4
+	VBROADCASTI128 8(R8)(R9*1), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VPBROADCASTD   4(R8)(R9*1), Y9
+	VPSHUFB        spreadBits<>+0(SB), Y9, Y9
+	VPAND          bits<>+0(SB), Y9, Y9
+	VPCMPEQB       bits<>+0(SB), Y9, Y9
+	VPAND          all16<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPBROADCASTD   (R8)(R9*1), X9
+	VCVTPH2PS      X9, Y9
+	VFMADD231PS    Y9, Y13, Y1
+	VFMADD231PS    Y9, Y14, Y5
+	VMOVSLDUP      Y9, Y9
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y1
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y5
+	VBROADCASTI128 8(R8)(R9*2), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VPBROADCASTD   4(R8)(R9*2), Y9
+	VPSHUFB        spreadBits<>+0(SB), Y9, Y9
+	VPAND          bits<>+0(SB), Y9, Y9
+	VPCMPEQB       bits<>+0(SB), Y9, Y9
+	VPAND          all16<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPBROADCASTD   (R8)(R9*2), X9
+	VCVTPH2PS      X9, Y9
+	VFMADD231PS    Y9, Y13, Y2
+	VFMADD231PS    Y9, Y14, Y6
+	VMOVSLDUP      Y9, Y9
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y2
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y6
+	VBROADCASTI128 8(R8)(R10*1), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VPBROADCASTD   4(R8)(R10*1), Y9
+	VPSHUFB        spreadBits<>+0(SB), Y9, Y9
+	VPAND          bits<>+0(SB), Y9, Y9
+	VPCMPEQB       bits<>+0(SB), Y9, Y9
+	VPAND          all16<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPBROADCASTD   (R8)(R10*1), X9
+	VCVTPH2PS      X9, Y9
+	VFMADD231PS    Y9, Y13, Y3
+	VFMADD231PS    Y9, Y14, Y7
+	VMOVSLDUP      Y9, Y9
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y3
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y7
+	ADDQ           $0x18, R8
+	ADDQ           $0x20, R11
+	ADDQ           $0x04, DI
+	ADDQ           $0x04, SI
+	DECQ           CX
+	JNZ            loop
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y1, Y0, Y0
+	VHADDPS        Y3, Y2, Y2
+	VHADDPS        Y2, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VINSERTPS      $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS      $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS      $0x30, (BX)(SI*1), X1, X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS       X0, (BX)
+	VEXTRACTPS   $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS   $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS   $0x03, X0, (BX)(SI*1)
+	ADDQ         CX, BX
+	VMOVAPS      Y4, Y0
+	VMOVAPS      Y5, Y1
+	VMOVAPS      Y6, Y2
+	VMOVAPS      Y7, Y3
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store1
+	VMOVSS       (BX), X1
+	VINSERTPS    $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS    $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS    $0x30, (BX)(SI*1), X1, X1
+	VADDPS       X1, X0, X0
+
+store1:
+	VMOVSS     X0, (BX)
+	VEXTRACTPS $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS $0x03, X0, (BX)(SI*1)
+	VZEROUPPER
+	RET
+
+// func avx2Q5_1_1x2(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·avx2Q5_1_1x2(SB), NOSPLIT, $0-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    72(AX), R12
+	LEAQ    (R12)(R12*2), R13
+	MOVQ    48(AX), DI
+	MOVQ    56(AX), SI
+	VMOVDQU all15<>+0(SB), Y15
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y4, Y4, Y4
+	SHRQ    $0x05, CX
+
+loop:
+	VMOVSS         (SI), X13
+	VPSLLDQ        $0x04, X13, X13
+	VMOVSS         (SI)(R12*1), X14
+	VPSLLDQ        $0x04, X14, X14
+	VBROADCASTI128 8(R8), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VPBROADCASTD   4(R8), Y9
+	VPSHUFB        spreadBits<>+0(SB), Y9, Y9
+	VPAND          bits<>+0(SB), Y9, Y9
+	VPCMPEQB       bits<>+0(SB), Y9, Y9
+	VPAND          all16<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPBROADCASTD   (R8), X9
+	VCVTPH2PS      X9, Y9
+	VFMADD231PS    Y9, Y13, Y0
+	VFMADD231PS    Y9, Y14, Y4
+	VMOVSLDUP      Y9, Y9
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y0
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y4
+	ADDQ           $0x18, R8
+	ADDQ           $0x20, R11
+	ADDQ           $0x04, DI
+	ADDQ           $0x04, SI
+	DECQ           CX
+	JNZ            loop
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y0, Y0, Y0
+	VHADDPS        Y0, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS       X0, (BX)
+	ADDQ         CX, BX
+	VMOVAPS      Y4, Y0
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store1
+	VMOVSS       (BX), X1
+	VADDPS       X1, X0, X0
+
+store1:
+	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+// func avx2Q5_1_4x1(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·avx2Q5_1_4x1(SB), NOSPLIT, $0-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    32(AX), R9
+	LEAQ    (R9)(R9*2), R10
+	MOVQ    48(AX), DI
+	MOVQ    56(AX), SI
+	VMOVDQU all15<>+0(SB), Y11
+	VMOVDQU shiftNibbles<>+0(SB), Y12
+	VMOVDQU bits<>+0(SB), Y13
+	VMOVDQU spreadBits<>+0(SB), Y14
+	VMOVDQU all16<>+0(SB), Y15
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	SHRQ    $0x05, CX
+
+loop:
+	VMOVDQU        (R11), Y9
+	VMOVSS         (SI), X10
+	VPSLLDQ        $0x04, X10, X10
+	VBROADCASTSS   (DI), Y8
+	PREFETCHT0     2048(R8)
+	PREFETCHT0     2048(R8)(R9*1)
+	PREFETCHT0     2048(R8)(R9*2)
+	PREFETCHT0     2048(R8)(R10*1)
+	VBROADCASTI128 8(R8), Y4
+	VBROADCASTI128 8(R8)(R9*1), Y5
+	VPSRLVD        Y12, Y4, Y4
+	VPSRLVD        Y12, Y5, Y5
+	VPAND          Y11, Y4, Y4
+	VPAND          Y11, Y5, Y5
+	VPBROADCASTD   4(R8), Y6
+	VPBROADCASTD   4(R8)(R9*1), Y7
+	VPSHUFB        Y14, Y6, Y6
+	VPSHUFB        Y14, Y7, Y7
+	VPAND          Y13, Y6, Y6
+	VPAND          Y13, Y7, Y7
+	VPCMPEQB       Y13, Y6, Y6
+	VPCMPEQB       Y13, Y7, Y7
+	VPAND          Y15, Y6, Y6
+	VPAND          Y15, Y7, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPBROADCASTD   (R8), X6
+	VPBROADCASTD   (R8)(R9*1), X7
+	VCVTPH2PS      X6, Y6
+	VCVTPH2PS      X7, Y7
+	VFMADD231PS    Y6, Y10, Y0
+	VFMADD231PS    Y7, Y10, Y1
+	VMOVSLDUP      Y6, Y6
+	VMOVSLDUP      Y7, Y7
+	VPMADDWD       words1<>+0(SB), Y4, Y4
+	VPMADDWD       words1<>+0(SB), Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y8, Y6, Y6
+	VMULPS         Y8, Y7, Y7
+	VFMADD231PS    Y4, Y6, Y0
+	VFMADD231PS    Y5, Y7, Y1
+	VBROADCASTI128 8(R8)(R9*2), Y4
+	VBROADCASTI128 8(R8)(R10*1), Y5
+	VPSRLVD        Y12, Y4, Y4
+	VPSRLVD        Y12, Y5, Y5
+	VPAND          Y11, Y4, Y4
+	VPAND          Y11, Y5, Y5
+	VPBROADCASTD   4(R8)(R9*2), Y6
+	VPBROADCASTD   4(R8)(R10*1), Y7
+	VPSHUFB        Y14, Y6, Y6
+	VPSHUFB        Y14, Y7, Y7
+	VPAND          Y13, Y6, Y6
+	VPAND          Y13, Y7, Y7
+	VPCMPEQB       Y13, Y6, Y6
+	VPCMPEQB       Y13, Y7, Y7
+	VPAND          Y15, Y6, Y6
+	VPAND          Y15, Y7, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPBROADCASTD   (R8)(R9*2), X6
+	VPBROADCASTD   (R8)(R10*1), X7
+	VCVTPH2PS      X6, Y6
+	VCVTPH2PS      X7, Y7
+	VFMADD231PS    Y6, Y10, Y2
+	VFMADD231PS    Y7, Y10, Y3
+	VMOVSLDUP      Y6, Y6
+	VMOVSLDUP      Y7, Y7
+	VPMADDWD       words1<>+0(SB), Y4, Y4
+	VPMADDWD       words1<>+0(SB), Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y8, Y6, Y6
+	VMULPS         Y8, Y7, Y7
+	VFMADD231PS    Y4, Y6, Y2
+	VFMADD231PS    Y5, Y7, Y3
+	ADDQ           $0x18, R8
+	ADDQ           $0x20, R11
+	ADDQ           $0x04, DI
+	ADDQ           $0x04, SI
+	DECQ           CX
+	JNZ            loop
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y1, Y0, Y0
+	VHADDPS        Y3, Y2, Y2
+	VHADDPS        Y2, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VINSERTPS      $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS      $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS      $0x30, (BX)(SI*1), X1, X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS     X0, (BX)
+	VEXTRACTPS $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS $0x03, X0, (BX)(SI*1)
+	VZEROUPPER
+	RET
+
+// func avx2Q5_1_1x1(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·avx2Q5_1_1x1(SB), NOSPLIT, $0-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    48(AX), DI
+	MOVQ    56(AX), SI
+	VMOVDQU all15<>+0(SB), Y11
+	VMOVDQU shiftNibbles<>+0(SB), Y12
+	VMOVDQU bits<>+0(SB), Y13
+	VMOVDQU spreadBits<>+0(SB), Y14
+	VMOVDQU all16<>+0(SB), Y15
+	VPXOR   Y0, Y0, Y0
+	SHRQ    $0x05, CX
+
+loop:
+	VMOVDQU        (R11), Y9
+	VMOVSS         (SI), X10
+	VPSLLDQ        $0x04, X10, X10
+	VBROADCASTSS   (DI), Y8
+	PREFETCHT0     2048(R8)
+	VBROADCASTI128 8(R8), Y4
+	VPSRLVD        Y12, Y4, Y4
+	VPAND          Y11, Y4, Y4
+	VPBROADCASTD   4(R8), Y6
+	VPSHUFB        Y14, Y6, Y6
+	VPAND          Y13, Y6, Y6
+	VPCMPEQB       Y13, Y6, Y6
+	VPAND          Y15, Y6, Y6
+	VPOR           Y6, Y4, Y4
+	VPMADDUBSW     Y9, Y4, Y4
+	VPBROADCASTD   (R8), X6
+	VCVTPH2PS      X6, Y6
+	VFMADD231PS    Y6, Y10, Y0
+	VMOVSLDUP      Y6, Y6
+	VPMADDWD       words1<>+0(SB), Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         Y8, Y6, Y6
+	VFMADD231PS    Y4, Y6, Y0
+	ADDQ           $0x18, R8
+	ADDQ           $0x20, R11
+	ADDQ           $0x04, DI
+	ADDQ           $0x04, SI
+	DECQ           CX
+	JNZ            loop
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y0, Y0, Y0
+	VHADDPS        Y0, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+// func avx2UnpackQ5_1(q *int8, scales *float32, mins *float32, w *byte, n int)
+// Requires: AVX, AVX2, F16C
+TEXT ·avx2UnpackQ5_1(SB), NOSPLIT, $0-40
+	MOVQ    q+0(FP), DI
+	MOVQ    scales+8(FP), SI
+	MOVQ    mins+16(FP), R11
+	MOVQ    w+24(FP), R8
+	MOVQ    n+32(FP), CX
+	VMOVDQU all15<>+0(SB), Y4
+	VMOVDQU shiftNibbles<>+0(SB), Y5
+	VMOVDQU bits<>+0(SB), Y6
+	VMOVDQU spreadBits<>+0(SB), Y7
+	VMOVDQU all16<>+0(SB), Y8
+
+loop:
+	VMOVD          (R8), X1
+	VCVTPH2PS      X1, X1
+	VMOVSS         X1, (SI)
+	VXORPS         signs<>+0(SB), X1, X1
+	VEXTRACTPS     $0x01, X1, (R11)
+	VBROADCASTI128 8(R8), Y0
+	VPSRLVD        Y5, Y0, Y0
+	VPAND          Y4, Y0, Y0
+	VPBROADCASTD   4(R8), Y1
+	VPSHUFB        Y7, Y1, Y1
+	VPAND          Y6, Y1, Y1
+	VPCMPEQB       Y6, Y1, Y1
+	VPAND          Y8, Y1, Y1
+	VPOR           Y1, Y0, Y0
+	VMOVDQU        Y0, (DI)
+	ADDQ           $0x00000018, R8
+	ADDQ           $0x00000020, DI
+	ADDQ           $0x04, SI
+	ADDQ           $0x04, R11
+	SUBQ           $0x00000020, CX
+	JNZ            loop
+	VZEROUPPER
+	RET
+
+DATA iq4Book<>+0(SB)/1, $0x81
+DATA iq4Book<>+1(SB)/1, $0x98
+DATA iq4Book<>+2(SB)/1, $0xad
+DATA iq4Book<>+3(SB)/1, $0xbf
+DATA iq4Book<>+4(SB)/1, $0xcf
+DATA iq4Book<>+5(SB)/1, $0xdd
+DATA iq4Book<>+6(SB)/1, $0xea
+DATA iq4Book<>+7(SB)/1, $0xf6
+DATA iq4Book<>+8(SB)/1, $0x01
+DATA iq4Book<>+9(SB)/1, $0x0d
+DATA iq4Book<>+10(SB)/1, $0x19
+DATA iq4Book<>+11(SB)/1, $0x26
+DATA iq4Book<>+12(SB)/1, $0x35
+DATA iq4Book<>+13(SB)/1, $0x45
+DATA iq4Book<>+14(SB)/1, $0x59
+DATA iq4Book<>+15(SB)/1, $0x71
+DATA iq4Book<>+16(SB)/1, $0x81
+DATA iq4Book<>+17(SB)/1, $0x98
+DATA iq4Book<>+18(SB)/1, $0xad
+DATA iq4Book<>+19(SB)/1, $0xbf
+DATA iq4Book<>+20(SB)/1, $0xcf
+DATA iq4Book<>+21(SB)/1, $0xdd
+DATA iq4Book<>+22(SB)/1, $0xea
+DATA iq4Book<>+23(SB)/1, $0xf6
+DATA iq4Book<>+24(SB)/1, $0x01
+DATA iq4Book<>+25(SB)/1, $0x0d
+DATA iq4Book<>+26(SB)/1, $0x19
+DATA iq4Book<>+27(SB)/1, $0x26
+DATA iq4Book<>+28(SB)/1, $0x35
+DATA iq4Book<>+29(SB)/1, $0x45
+DATA iq4Book<>+30(SB)/1, $0x59
+DATA iq4Book<>+31(SB)/1, $0x71
+GLOBL iq4Book<>(SB), RODATA|NOPTR, $32
+
+// func avx2IQ4_NL_4x2(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·avx2IQ4_NL_4x2(SB), NOSPLIT, $0-8
+	MOVQ  t+0(FP), AX
+	MOVQ  24(AX), R8
+	MOVQ  40(AX), R11
+	MOVQ  80(AX), CX
+	MOVQ  32(AX), R9
+	LEAQ  (R9)(R9*2), R10
+	MOVQ  72(AX), R12
+	LEAQ  (R12)(R12*2), R13
+	MOVQ  48(AX), DI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	SHRQ  $0x05, CX
+
+loop:
+	VMOVDQU        (R11), Y13
+	VMOVDQU        (R11)(R12*1), Y14
+	VBROADCASTI128 2(R8), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   (R8), X9
+	VCVTPH2PS      X9, Y9
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y0
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y4
+	VBROADCASTI128 2(R8)(R9*1), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   (R8)(R9*1), X9
+	VCVTPH2PS      X9, Y9
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y1
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y5
+	VBROADCASTI128 2(R8)(R9*2), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   (R8)(R9*2), X9
+	VCVTPH2PS      X9, Y9
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y2
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y6
+	VBROADCASTI128 2(R8)(R10*1), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   (R8)(R10*1), X9
+	VCVTPH2PS      X9, Y9
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y3
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y7
+	ADDQ           $0x12, R8
+	ADDQ           $0x20, R11
+	ADDQ           $0x04, DI
+	DECQ           CX
+	JNZ            loop
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y1, Y0, Y0
+	VHADDPS        Y3, Y2, Y2
+	VHADDPS        Y2, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VINSERTPS      $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS      $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS      $0x30, (BX)(SI*1), X1, X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS       X0, (BX)
+	VEXTRACTPS   $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS   $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS   $0x03, X0, (BX)(SI*1)
+	ADDQ         CX, BX
+	VMOVAPS      Y4, Y0
+	VMOVAPS      Y5, Y1
+	VMOVAPS      Y6, Y2
+	VMOVAPS      Y7, Y3
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store1
+	VMOVSS       (BX), X1
+	VINSERTPS    $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS    $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS    $0x30, (BX)(SI*1), X1, X1
+	VADDPS       X1, X0, X0
+
+store1:
+	VMOVSS     X0, (BX)
+	VEXTRACTPS $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS $0x03, X0, (BX)(SI*1)
+	VZEROUPPER
+	RET
+
+// func avx2IQ4_NL_1x2(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·avx2IQ4_NL_1x2(SB), NOSPLIT, $0-8
+	MOVQ  t+0(FP), AX
+	MOVQ  24(AX), R8
+	MOVQ  40(AX), R11
+	MOVQ  80(AX), CX
+	MOVQ  72(AX), R12
+	LEAQ  (R12)(R12*2), R13
+	MOVQ  48(AX), DI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y4, Y4, Y4
+	SHRQ  $0x05, CX
+
+loop:
+	VMOVDQU        (R11), Y13
+	VMOVDQU        (R11)(R12*1), Y14
+	VBROADCASTI128 2(R8), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   (R8), X9
+	VCVTPH2PS      X9, Y9
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y0
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y4
+	ADDQ           $0x12, R8
+	ADDQ           $0x20, R11
+	ADDQ           $0x04, DI
+	DECQ           CX
+	JNZ            loop
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y0, Y0, Y0
+	VHADDPS        Y0, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS       X0, (BX)
+	ADDQ         CX, BX
+	VMOVAPS      Y4, Y0
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store1
+	VMOVSS       (BX), X1
+	VADDPS       X1, X0, X0
+
+store1:
+	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+// func avx2IQ4_NL_4x1(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·avx2IQ4_NL_4x1(SB), NOSPLIT, $0-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    32(AX), R9
+	LEAQ    (R9)(R9*2), R10
+	MOVQ    48(AX), DI
+	VMOVDQU iq4Book<>+0(SB), Y11
+	VMOVDQU all15<>+0(SB), Y12
+	VMOVDQU shiftNibbles<>+0(SB), Y13
+	VMOVDQU words1<>+0(SB), Y14
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	SHRQ    $0x05, CX
+
+loop:
+	VMOVDQU        (R11), Y9
+	VBROADCASTSS   (DI), Y8
+	PREFETCHT0     2048(R8)
+	PREFETCHT0     2048(R8)(R9*1)
+	PREFETCHT0     2048(R8)(R9*2)
+	PREFETCHT0     2048(R8)(R10*1)
+	VBROADCASTI128 2(R8), Y4
+	VBROADCASTI128 2(R8)(R9*1), Y5
+	VPSRLVD        Y13, Y4, Y4
+	VPSRLVD        Y13, Y5, Y5
+	VPAND          Y12, Y4, Y4
+	VPAND          Y12, Y5, Y5
+	VPSHUFB        Y4, Y11, Y4
+	VPSHUFB        Y5, Y11, Y5
+	VPABSB         Y4, Y6
+	VPABSB         Y5, Y7
+	VPSIGNB        Y4, Y9, Y4
+	VPSIGNB        Y5, Y9, Y5
+	VPMADDUBSW     Y4, Y6, Y4
+	VPMADDUBSW     Y5, Y7, Y5
+	VPBROADCASTW   (R8), X6
+	VPBROADCASTW   (R8)(R9*1), X7
+	VCVTPH2PS      X6, Y6
+	VCVTPH2PS      X7, Y7
+	VPMADDWD       Y14, Y4, Y4
+	VPMADDWD       Y14, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y8, Y6, Y6
+	VMULPS         Y8, Y7, Y7
+	VFMADD231PS    Y4, Y6, Y0
+	VFMADD231PS    Y5, Y7, Y1
+	VBROADCASTI128 2(R8)(R9*2), Y4
+	VBROADCASTI128 2(R8)(R10*1), Y5
+	VPSRLVD        Y13, Y4, Y4
+	VPSRLVD        Y13, Y5, Y5
+	VPAND          Y12, Y4, Y4
+	VPAND          Y12, Y5, Y5
+	VPSHUFB        Y4, Y11, Y4
+	VPSHUFB        Y5, Y11, Y5
+	VPABSB         Y4, Y6
+	VPABSB         Y5, Y7
+	VPSIGNB        Y4, Y9, Y4
+	VPSIGNB        Y5, Y9, Y5
+	VPMADDUBSW     Y4, Y6, Y4
+	VPMADDUBSW     Y5, Y7, Y5
+	VPBROADCASTW   (R8)(R9*2), X6
+	VPBROADCASTW   (R8)(R10*1), X7
+	VCVTPH2PS      X6, Y6
+	VCVTPH2PS      X7, Y7
+	VPMADDWD       Y14, Y4, Y4
+	VPMADDWD       Y14, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y8, Y6, Y6
+	VMULPS         Y8, Y7, Y7
+	VFMADD231PS    Y4, Y6, Y2
+	VFMADD231PS    Y5, Y7, Y3
+	ADDQ           $0x12, R8
+	ADDQ           $0x20, R11
+	ADDQ           $0x04, DI
+	DECQ           CX
+	JNZ            loop
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y1, Y0, Y0
+	VHADDPS        Y3, Y2, Y2
+	VHADDPS        Y2, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VINSERTPS      $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS      $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS      $0x30, (BX)(SI*1), X1, X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS     X0, (BX)
+	VEXTRACTPS $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS $0x03, X0, (BX)(SI*1)
+	VZEROUPPER
+	RET
+
+// func avx2IQ4_NL_1x1(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·avx2IQ4_NL_1x1(SB), NOSPLIT, $0-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    48(AX), DI
+	VMOVDQU iq4Book<>+0(SB), Y11
+	VMOVDQU all15<>+0(SB), Y12
+	VMOVDQU shiftNibbles<>+0(SB), Y13
+	VMOVDQU words1<>+0(SB), Y14
+	VPXOR   Y0, Y0, Y0
+	SHRQ    $0x05, CX
+
+loop:
+	VMOVDQU        (R11), Y9
+	VBROADCASTSS   (DI), Y8
+	PREFETCHT0     2048(R8)
+	VBROADCASTI128 2(R8), Y4
+	VPSRLVD        Y13, Y4, Y4
+	VPAND          Y12, Y4, Y4
+	VPSHUFB        Y4, Y11, Y4
+	VPABSB         Y4, Y6
+	VPSIGNB        Y4, Y9, Y4
+	VPMADDUBSW     Y4, Y6, Y4
+	VPBROADCASTW   (R8), X6
+	VCVTPH2PS      X6, Y6
+	VPMADDWD       Y14, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         Y8, Y6, Y6
+	VFMADD231PS    Y4, Y6, Y0
+	ADDQ           $0x12, R8
+	ADDQ           $0x20, R11
+	ADDQ           $0x04, DI
+	DECQ           CX
+	JNZ            loop
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y0, Y0, Y0
+	VHADDPS        Y0, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+// func avx2UnpackIQ4_NL(q *int8, scales *float32, mins *float32, w *byte, n int)
+// Requires: AVX, AVX2, F16C
+TEXT ·avx2UnpackIQ4_NL(SB), NOSPLIT, $0-40
+	MOVQ    q+0(FP), DI
+	MOVQ    scales+8(FP), SI
+	MOVQ    w+24(FP), R8
+	MOVQ    n+32(FP), CX
+	VMOVDQU iq4Book<>+0(SB), Y4
+	VMOVDQU all15<>+0(SB), Y5
+	VMOVDQU shiftNibbles<>+0(SB), Y6
+
+loop:
+	VPBROADCASTW   (R8), X1
+	VCVTPH2PS      X1, X1
+	VMOVSS         X1, (SI)
+	VBROADCASTI128 2(R8), Y0
+	VPSRLVD        Y6, Y0, Y0
+	VPAND          Y5, Y0, Y0
+	VPSHUFB        Y0, Y4, Y0
+	VMOVDQU        Y0, (DI)
+	ADDQ           $0x00000012, R8
+	ADDQ           $0x00000020, DI
+	ADDQ           $0x04, SI
+	SUBQ           $0x00000020, CX
+	JNZ            loop
+	VZEROUPPER
+	RET
+
+DATA mxfp4Book<>+0(SB)/1, $0x0c
+DATA mxfp4Book<>+1(SB)/1, $0x0d
+DATA mxfp4Book<>+2(SB)/1, $0x0e
+DATA mxfp4Book<>+3(SB)/1, $0x0f
+DATA mxfp4Book<>+4(SB)/1, $0x10
+DATA mxfp4Book<>+5(SB)/1, $0x12
+DATA mxfp4Book<>+6(SB)/1, $0x14
+DATA mxfp4Book<>+7(SB)/1, $0x18
+DATA mxfp4Book<>+8(SB)/1, $0x0c
+DATA mxfp4Book<>+9(SB)/1, $0x0b
+DATA mxfp4Book<>+10(SB)/1, $0x0a
+DATA mxfp4Book<>+11(SB)/1, $0x09
+DATA mxfp4Book<>+12(SB)/1, $0x08
+DATA mxfp4Book<>+13(SB)/1, $0x06
+DATA mxfp4Book<>+14(SB)/1, $0x04
+DATA mxfp4Book<>+15(SB)/1, $0x00
+DATA mxfp4Book<>+16(SB)/1, $0x0c
+DATA mxfp4Book<>+17(SB)/1, $0x0d
+DATA mxfp4Book<>+18(SB)/1, $0x0e
+DATA mxfp4Book<>+19(SB)/1, $0x0f
+DATA mxfp4Book<>+20(SB)/1, $0x10
+DATA mxfp4Book<>+21(SB)/1, $0x12
+DATA mxfp4Book<>+22(SB)/1, $0x14
+DATA mxfp4Book<>+23(SB)/1, $0x18
+DATA mxfp4Book<>+24(SB)/1, $0x0c
+DATA mxfp4Book<>+25(SB)/1, $0x0b
+DATA mxfp4Book<>+26(SB)/1, $0x0a
+DATA mxfp4Book<>+27(SB)/1, $0x09
+DATA mxfp4Book<>+28(SB)/1, $0x08
+DATA mxfp4Book<>+29(SB)/1, $0x06
+DATA mxfp4Book<>+30(SB)/1, $0x04
+DATA mxfp4Book<>+31(SB)/1, $0x00
+GLOBL mxfp4Book<>(SB), RODATA|NOPTR, $32
+
+DATA powers<>+0(SB)/1, $0x00
+DATA powers<>+1(SB)/1, $0x00
+DATA powers<>+2(SB)/1, $0x20
+DATA powers<>+3(SB)/1, $0x00
+DATA powers<>+4(SB)/1, $0x00
+DATA powers<>+5(SB)/1, $0x00
+DATA powers<>+6(SB)/1, $0x40
+DATA powers<>+7(SB)/1, $0x00
+DATA powers<>+8(SB)/1, $0x00
+DATA powers<>+9(SB)/1, $0x00
+DATA powers<>+10(SB)/1, $0x80
+DATA powers<>+11(SB)/1, $0x00
+DATA powers<>+12(SB)/1, $0x00
+DATA powers<>+13(SB)/1, $0x00
+DATA powers<>+14(SB)/1, $0x00
+DATA powers<>+15(SB)/1, $0x01
+DATA powers<>+16(SB)/1, $0x00
+DATA powers<>+17(SB)/1, $0x00
+DATA powers<>+18(SB)/1, $0x80
+DATA powers<>+19(SB)/1, $0x01
+DATA powers<>+20(SB)/1, $0x00
+DATA powers<>+21(SB)/1, $0x00
+DATA powers<>+22(SB)/1, $0x00
+DATA powers<>+23(SB)/1, $0x02
+DATA powers<>+24(SB)/1, $0x00
+DATA powers<>+25(SB)/1, $0x00
+DATA powers<>+26(SB)/1, $0x80
+DATA powers<>+27(SB)/1, $0x02
+DATA powers<>+28(SB)/1, $0x00
+DATA powers<>+29(SB)/1, $0x00
+DATA powers<>+30(SB)/1, $0x00
+DATA powers<>+31(SB)/1, $0x03
+DATA powers<>+32(SB)/1, $0x00
+DATA powers<>+33(SB)/1, $0x00
+DATA powers<>+34(SB)/1, $0x80
+DATA powers<>+35(SB)/1, $0x03
+DATA powers<>+36(SB)/1, $0x00
+DATA powers<>+37(SB)/1, $0x00
+DATA powers<>+38(SB)/1, $0x00
+DATA powers<>+39(SB)/1, $0x04
+DATA powers<>+40(SB)/1, $0x00
+DATA powers<>+41(SB)/1, $0x00
+DATA powers<>+42(SB)/1, $0x80
+DATA powers<>+43(SB)/1, $0x04
+DATA powers<>+44(SB)/1, $0x00
+DATA powers<>+45(SB)/1, $0x00
+DATA powers<>+46(SB)/1, $0x00
+DATA powers<>+47(SB)/1, $0x05
+DATA powers<>+48(SB)/1, $0x00
+DATA powers<>+49(SB)/1, $0x00
+DATA powers<>+50(SB)/1, $0x80
+DATA powers<>+51(SB)/1, $0x05
+DATA powers<>+52(SB)/1, $0x00
+DATA powers<>+53(SB)/1, $0x00
+DATA powers<>+54(SB)/1, $0x00
+DATA powers<>+55(SB)/1, $0x06
+DATA powers<>+56(SB)/1, $0x00
+DATA powers<>+57(SB)/1, $0x00
+DATA powers<>+58(SB)/1, $0x80
+DATA powers<>+59(SB)/1, $0x06
+DATA powers<>+60(SB)/1, $0x00
+DATA powers<>+61(SB)/1, $0x00
+DATA powers<>+62(SB)/1, $0x00
+DATA powers<>+63(SB)/1, $0x07
+DATA powers<>+64(SB)/1, $0x00
+DATA powers<>+65(SB)/1, $0x00
+DATA powers<>+66(SB)/1, $0x80
+DATA powers<>+67(SB)/1, $0x07
+DATA powers<>+68(SB)/1, $0x00
+DATA powers<>+69(SB)/1, $0x00
+DATA powers<>+70(SB)/1, $0x00
+DATA powers<>+71(SB)/1, $0x08
+DATA powers<>+72(SB)/1, $0x00
+DATA powers<>+73(SB)/1, $0x00
+DATA powers<>+74(SB)/1, $0x80
+DATA powers<>+75(SB)/1, $0x08
+DATA powers<>+76(SB)/1, $0x00
+DATA powers<>+77(SB)/1, $0x00
+DATA powers<>+78(SB)/1, $0x00
+DATA powers<>+79(SB)/1, $0x09
+DATA powers<>+80(SB)/1, $0x00
+DATA powers<>+81(SB)/1, $0x00
+DATA powers<>+82(SB)/1, $0x80
+DATA powers<>+83(SB)/1, $0x09
+DATA powers<>+84(SB)/1, $0x00
+DATA powers<>+85(SB)/1, $0x00
+DATA powers<>+86(SB)/1, $0x00
+DATA powers<>+87(SB)/1, $0x0a
+DATA powers<>+88(SB)/1, $0x00
+DATA powers<>+89(SB)/1, $0x00
+DATA powers<>+90(SB)/1, $0x80
+DATA powers<>+91(SB)/1, $0x0a
+DATA powers<>+92(SB)/1, $0x00
+DATA powers<>+93(SB)/1, $0x00
+DATA powers<>+94(SB)/1, $0x00
+DATA powers<>+95(SB)/1, $0x0b
+DATA powers<>+96(SB)/1, $0x00
+DATA powers<>+97(SB)/1, $0x00
+DATA powers<>+98(SB)/1, $0x80
+DATA powers<>+99(SB)/1, $0x0b
+DATA powers<>+100(SB)/1, $0x00
+DATA powers<>+101(SB)/1, $0x00
+DATA powers<>+102(SB)/1, $0x00
+DATA powers<>+103(SB)/1, $0x0c
+DATA powers<>+104(SB)/1, $0x00
+DATA powers<>+105(SB)/1, $0x00
+DATA powers<>+106(SB)/1, $0x80
+DATA powers<>+107(SB)/1, $0x0c
+DATA powers<>+108(SB)/1, $0x00
+DATA powers<>+109(SB)/1, $0x00
+DATA powers<>+110(SB)/1, $0x00
+DATA powers<>+111(SB)/1, $0x0d
+DATA powers<>+112(SB)/1, $0x00
+DATA powers<>+113(SB)/1, $0x00
+DATA powers<>+114(SB)/1, $0x80
+DATA powers<>+115(SB)/1, $0x0d
+DATA powers<>+116(SB)/1, $0x00
+DATA powers<>+117(SB)/1, $0x00
+DATA powers<>+118(SB)/1, $0x00
+DATA powers<>+119(SB)/1, $0x0e
+DATA powers<>+120(SB)/1, $0x00
+DATA powers<>+121(SB)/1, $0x00
+DATA powers<>+122(SB)/1, $0x80
+DATA powers<>+123(SB)/1, $0x0e
+DATA powers<>+124(SB)/1, $0x00
+DATA powers<>+125(SB)/1, $0x00
+DATA powers<>+126(SB)/1, $0x00
+DATA powers<>+127(SB)/1, $0x0f
+DATA powers<>+128(SB)/1, $0x00
+DATA powers<>+129(SB)/1, $0x00
+DATA powers<>+130(SB)/1, $0x80
+DATA powers<>+131(SB)/1, $0x0f
+DATA powers<>+132(SB)/1, $0x00
+DATA powers<>+133(SB)/1, $0x00
+DATA powers<>+134(SB)/1, $0x00
+DATA powers<>+135(SB)/1, $0x10
+DATA powers<>+136(SB)/1, $0x00
+DATA powers<>+137(SB)/1, $0x00
+DATA powers<>+138(SB)/1, $0x80
+DATA powers<>+139(SB)/1, $0x10
+DATA powers<>+140(SB)/1, $0x00
+DATA powers<>+141(SB)/1, $0x00
+DATA powers<>+142(SB)/1, $0x00
+DATA powers<>+143(SB)/1, $0x11
+DATA powers<>+144(SB)/1, $0x00
+DATA powers<>+145(SB)/1, $0x00
+DATA powers<>+146(SB)/1, $0x80
+DATA powers<>+147(SB)/1, $0x11
+DATA powers<>+148(SB)/1, $0x00
+DATA powers<>+149(SB)/1, $0x00
+DATA powers<>+150(SB)/1, $0x00
+DATA powers<>+151(SB)/1, $0x12
+DATA powers<>+152(SB)/1, $0x00
+DATA powers<>+153(SB)/1, $0x00
+DATA powers<>+154(SB)/1, $0x80
+DATA powers<>+155(SB)/1, $0x12
+DATA powers<>+156(SB)/1, $0x00
+DATA powers<>+157(SB)/1, $0x00
+DATA powers<>+158(SB)/1, $0x00
+DATA powers<>+159(SB)/1, $0x13
+DATA powers<>+160(SB)/1, $0x00
+DATA powers<>+161(SB)/1, $0x00
+DATA powers<>+162(SB)/1, $0x80
+DATA powers<>+163(SB)/1, $0x13
+DATA powers<>+164(SB)/1, $0x00
+DATA powers<>+165(SB)/1, $0x00
+DATA powers<>+166(SB)/1, $0x00
+DATA powers<>+167(SB)/1, $0x14
+DATA powers<>+168(SB)/1, $0x00
+DATA powers<>+169(SB)/1, $0x00
+DATA powers<>+170(SB)/1, $0x80
+DATA powers<>+171(SB)/1, $0x14
+DATA powers<>+172(SB)/1, $0x00
+DATA powers<>+173(SB)/1, $0x00
+DATA powers<>+174(SB)/1, $0x00
+DATA powers<>+175(SB)/1, $0x15
+DATA powers<>+176(SB)/1, $0x00
+DATA powers<>+177(SB)/1, $0x00
+DATA powers<>+178(SB)/1, $0x80
+DATA powers<>+179(SB)/1, $0x15
+DATA powers<>+180(SB)/1, $0x00
+DATA powers<>+181(SB)/1, $0x00
+DATA powers<>+182(SB)/1, $0x00
+DATA powers<>+183(SB)/1, $0x16
+DATA powers<>+184(SB)/1, $0x00
+DATA powers<>+185(SB)/1, $0x00
+DATA powers<>+186(SB)/1, $0x80
+DATA powers<>+187(SB)/1, $0x16
+DATA powers<>+188(SB)/1, $0x00
+DATA powers<>+189(SB)/1, $0x00
+DATA powers<>+190(SB)/1, $0x00
+DATA powers<>+191(SB)/1, $0x17
+DATA powers<>+192(SB)/1, $0x00
+DATA powers<>+193(SB)/1, $0x00
+DATA powers<>+194(SB)/1, $0x80
+DATA powers<>+195(SB)/1, $0x17
+DATA powers<>+196(SB)/1, $0x00
+DATA powers<>+197(SB)/1, $0x00
+DATA powers<>+198(SB)/1, $0x00
+DATA powers<>+199(SB)/1, $0x18
+DATA powers<>+200(SB)/1, $0x00
+DATA powers<>+201(SB)/1, $0x00
+DATA powers<>+202(SB)/1, $0x80
+DATA powers<>+203(SB)/1, $0x18
+DATA powers<>+204(SB)/1, $0x00
+DATA powers<>+205(SB)/1, $0x00
+DATA powers<>+206(SB)/1, $0x00
+DATA powers<>+207(SB)/1, $0x19
+DATA powers<>+208(SB)/1, $0x00
+DATA powers<>+209(SB)/1, $0x00
+DATA powers<>+210(SB)/1, $0x80
+DATA powers<>+211(SB)/1, $0x19
+DATA powers<>+212(SB)/1, $0x00
+DATA powers<>+213(SB)/1, $0x00
+DATA powers<>+214(SB)/1, $0x00
+DATA powers<>+215(SB)/1, $0x1a
+DATA powers<>+216(SB)/1, $0x00
+DATA powers<>+217(SB)/1, $0x00
+DATA powers<>+218(SB)/1, $0x80
+DATA powers<>+219(SB)/1, $0x1a
+DATA powers<>+220(SB)/1, $0x00
+DATA powers<>+221(SB)/1, $0x00
+DATA powers<>+222(SB)/1, $0x00
+DATA powers<>+223(SB)/1, $0x1b
+DATA powers<>+224(SB)/1, $0x00
+DATA powers<>+225(SB)/1, $0x00
+DATA powers<>+226(SB)/1, $0x80
+DATA powers<>+227(SB)/1, $0x1b
+DATA powers<>+228(SB)/1, $0x00
+DATA powers<>+229(SB)/1, $0x00
+DATA powers<>+230(SB)/1, $0x00
+DATA powers<>+231(SB)/1, $0x1c
+DATA powers<>+232(SB)/1, $0x00
+DATA powers<>+233(SB)/1, $0x00
+DATA powers<>+234(SB)/1, $0x80
+DATA powers<>+235(SB)/1, $0x1c
+DATA powers<>+236(SB)/1, $0x00
+DATA powers<>+237(SB)/1, $0x00
+DATA powers<>+238(SB)/1, $0x00
+DATA powers<>+239(SB)/1, $0x1d
+DATA powers<>+240(SB)/1, $0x00
+DATA powers<>+241(SB)/1, $0x00
+DATA powers<>+242(SB)/1, $0x80
+DATA powers<>+243(SB)/1, $0x1d
+DATA powers<>+244(SB)/1, $0x00
+DATA powers<>+245(SB)/1, $0x00
+DATA powers<>+246(SB)/1, $0x00
+DATA powers<>+247(SB)/1, $0x1e
+DATA powers<>+248(SB)/1, $0x00
+DATA powers<>+249(SB)/1, $0x00
+DATA powers<>+250(SB)/1, $0x80
+DATA powers<>+251(SB)/1, $0x1e
+DATA powers<>+252(SB)/1, $0x00
+DATA powers<>+253(SB)/1, $0x00
+DATA powers<>+254(SB)/1, $0x00
+DATA powers<>+255(SB)/1, $0x1f
+DATA powers<>+256(SB)/1, $0x00
+DATA powers<>+257(SB)/1, $0x00
+DATA powers<>+258(SB)/1, $0x80
+DATA powers<>+259(SB)/1, $0x1f
+DATA powers<>+260(SB)/1, $0x00
+DATA powers<>+261(SB)/1, $0x00
+DATA powers<>+262(SB)/1, $0x00
+DATA powers<>+263(SB)/1, $0x20
+DATA powers<>+264(SB)/1, $0x00
+DATA powers<>+265(SB)/1, $0x00
+DATA powers<>+266(SB)/1, $0x80
+DATA powers<>+267(SB)/1, $0x20
+DATA powers<>+268(SB)/1, $0x00
+DATA powers<>+269(SB)/1, $0x00
+DATA powers<>+270(SB)/1, $0x00
+DATA powers<>+271(SB)/1, $0x21
+DATA powers<>+272(SB)/1, $0x00
+DATA powers<>+273(SB)/1, $0x00
+DATA powers<>+274(SB)/1, $0x80
+DATA powers<>+275(SB)/1, $0x21
+DATA powers<>+276(SB)/1, $0x00
+DATA powers<>+277(SB)/1, $0x00
+DATA powers<>+278(SB)/1, $0x00
+DATA powers<>+279(SB)/1, $0x22
+DATA powers<>+280(SB)/1, $0x00
+DATA powers<>+281(SB)/1, $0x00
+DATA powers<>+282(SB)/1, $0x80
+DATA powers<>+283(SB)/1, $0x22
+DATA powers<>+284(SB)/1, $0x00
+DATA powers<>+285(SB)/1, $0x00
+DATA powers<>+286(SB)/1, $0x00
+DATA powers<>+287(SB)/1, $0x23
+DATA powers<>+288(SB)/1, $0x00
+DATA powers<>+289(SB)/1, $0x00
+DATA powers<>+290(SB)/1, $0x80
+DATA powers<>+291(SB)/1, $0x23
+DATA powers<>+292(SB)/1, $0x00
+DATA powers<>+293(SB)/1, $0x00
+DATA powers<>+294(SB)/1, $0x00
+DATA powers<>+295(SB)/1, $0x24
+DATA powers<>+296(SB)/1, $0x00
+DATA powers<>+297(SB)/1, $0x00
+DATA powers<>+298(SB)/1, $0x80
+DATA powers<>+299(SB)/1, $0x24
+DATA powers<>+300(SB)/1, $0x00
+DATA powers<>+301(SB)/1, $0x00
+DATA powers<>+302(SB)/1, $0x00
+DATA powers<>+303(SB)/1, $0x25
+DATA powers<>+304(SB)/1, $0x00
+DATA powers<>+305(SB)/1, $0x00
+DATA powers<>+306(SB)/1, $0x80
+DATA powers<>+307(SB)/1, $0x25
+DATA powers<>+308(SB)/1, $0x00
+DATA powers<>+309(SB)/1, $0x00
+DATA powers<>+310(SB)/1, $0x00
+DATA powers<>+311(SB)/1, $0x26
+DATA powers<>+312(SB)/1, $0x00
+DATA powers<>+313(SB)/1, $0x00
+DATA powers<>+314(SB)/1, $0x80
+DATA powers<>+315(SB)/1, $0x26
+DATA powers<>+316(SB)/1, $0x00
+DATA powers<>+317(SB)/1, $0x00
+DATA powers<>+318(SB)/1, $0x00
+DATA powers<>+319(SB)/1, $0x27
+DATA powers<>+320(SB)/1, $0x00
+DATA powers<>+321(SB)/1, $0x00
+DATA powers<>+322(SB)/1, $0x80
+DATA powers<>+323(SB)/1, $0x27
+DATA powers<>+324(SB)/1, $0x00
+DATA powers<>+325(SB)/1, $0x00
+DATA powers<>+326(SB)/1, $0x00
+DATA powers<>+327(SB)/1, $0x28
+DATA powers<>+328(SB)/1, $0x00
+DATA powers<>+329(SB)/1, $0x00
+DATA powers<>+330(SB)/1, $0x80
+DATA powers<>+331(SB)/1, $0x28
+DATA powers<>+332(SB)/1, $0x00
+DATA powers<>+333(SB)/1, $0x00
+DATA powers<>+334(SB)/1, $0x00
+DATA powers<>+335(SB)/1, $0x29
+DATA powers<>+336(SB)/1, $0x00
+DATA powers<>+337(SB)/1, $0x00
+DATA powers<>+338(SB)/1, $0x80
+DATA powers<>+339(SB)/1, $0x29
+DATA powers<>+340(SB)/1, $0x00
+DATA powers<>+341(SB)/1, $0x00
+DATA powers<>+342(SB)/1, $0x00
+DATA powers<>+343(SB)/1, $0x2a
+DATA powers<>+344(SB)/1, $0x00
+DATA powers<>+345(SB)/1, $0x00
+DATA powers<>+346(SB)/1, $0x80
+DATA powers<>+347(SB)/1, $0x2a
+DATA powers<>+348(SB)/1, $0x00
+DATA powers<>+349(SB)/1, $0x00
+DATA powers<>+350(SB)/1, $0x00
+DATA powers<>+351(SB)/1, $0x2b
+DATA powers<>+352(SB)/1, $0x00
+DATA powers<>+353(SB)/1, $0x00
+DATA powers<>+354(SB)/1, $0x80
+DATA powers<>+355(SB)/1, $0x2b
+DATA powers<>+356(SB)/1, $0x00
+DATA powers<>+357(SB)/1, $0x00
+DATA powers<>+358(SB)/1, $0x00
+DATA powers<>+359(SB)/1, $0x2c
+DATA powers<>+360(SB)/1, $0x00
+DATA powers<>+361(SB)/1, $0x00
+DATA powers<>+362(SB)/1, $0x80
+DATA powers<>+363(SB)/1, $0x2c
+DATA powers<>+364(SB)/1, $0x00
+DATA powers<>+365(SB)/1, $0x00
+DATA powers<>+366(SB)/1, $0x00
+DATA powers<>+367(SB)/1, $0x2d
+DATA powers<>+368(SB)/1, $0x00
+DATA powers<>+369(SB)/1, $0x00
+DATA powers<>+370(SB)/1, $0x80
+DATA powers<>+371(SB)/1, $0x2d
+DATA powers<>+372(SB)/1, $0x00
+DATA powers<>+373(SB)/1, $0x00
+DATA powers<>+374(SB)/1, $0x00
+DATA powers<>+375(SB)/1, $0x2e
+DATA powers<>+376(SB)/1, $0x00
+DATA powers<>+377(SB)/1, $0x00
+DATA powers<>+378(SB)/1, $0x80
+DATA powers<>+379(SB)/1, $0x2e
+DATA powers<>+380(SB)/1, $0x00
+DATA powers<>+381(SB)/1, $0x00
+DATA powers<>+382(SB)/1, $0x00
+DATA powers<>+383(SB)/1, $0x2f
+DATA powers<>+384(SB)/1, $0x00
+DATA powers<>+385(SB)/1, $0x00
+DATA powers<>+386(SB)/1, $0x80
+DATA powers<>+387(SB)/1, $0x2f
+DATA powers<>+388(SB)/1, $0x00
+DATA powers<>+389(SB)/1, $0x00
+DATA powers<>+390(SB)/1, $0x00
+DATA powers<>+391(SB)/1, $0x30
+DATA powers<>+392(SB)/1, $0x00
+DATA powers<>+393(SB)/1, $0x00
+DATA powers<>+394(SB)/1, $0x80
+DATA powers<>+395(SB)/1, $0x30
+DATA powers<>+396(SB)/1, $0x00
+DATA powers<>+397(SB)/1, $0x00
+DATA powers<>+398(SB)/1, $0x00
+DATA powers<>+399(SB)/1, $0x31
+DATA powers<>+400(SB)/1, $0x00
+DATA powers<>+401(SB)/1, $0x00
+DATA powers<>+402(SB)/1, $0x80
+DATA powers<>+403(SB)/1, $0x31
+DATA powers<>+404(SB)/1, $0x00
+DATA powers<>+405(SB)/1, $0x00
+DATA powers<>+406(SB)/1, $0x00
+DATA powers<>+407(SB)/1, $0x32
+DATA powers<>+408(SB)/1, $0x00
+DATA powers<>+409(SB)/1, $0x00
+DATA powers<>+410(SB)/1, $0x80
+DATA powers<>+411(SB)/1, $0x32
+DATA powers<>+412(SB)/1, $0x00
+DATA powers<>+413(SB)/1, $0x00
+DATA powers<>+414(SB)/1, $0x00
+DATA powers<>+415(SB)/1, $0x33
+DATA powers<>+416(SB)/1, $0x00
+DATA powers<>+417(SB)/1, $0x00
+DATA powers<>+418(SB)/1, $0x80
+DATA powers<>+419(SB)/1, $0x33
+DATA powers<>+420(SB)/1, $0x00
+DATA powers<>+421(SB)/1, $0x00
+DATA powers<>+422(SB)/1, $0x00
+DATA powers<>+423(SB)/1, $0x34
+DATA powers<>+424(SB)/1, $0x00
+DATA powers<>+425(SB)/1, $0x00
+DATA powers<>+426(SB)/1, $0x80
+DATA powers<>+427(SB)/1, $0x34
+DATA powers<>+428(SB)/1, $0x00
+DATA powers<>+429(SB)/1, $0x00
+DATA powers<>+430(SB)/1, $0x00
+DATA powers<>+431(SB)/1, $0x35
+DATA powers<>+432(SB)/1, $0x00
+DATA powers<>+433(SB)/1, $0x00
+DATA powers<>+434(SB)/1, $0x80
+DATA powers<>+435(SB)/1, $0x35
+DATA powers<>+436(SB)/1, $0x00
+DATA powers<>+437(SB)/1, $0x00
+DATA powers<>+438(SB)/1, $0x00
+DATA powers<>+439(SB)/1, $0x36
+DATA powers<>+440(SB)/1, $0x00
+DATA powers<>+441(SB)/1, $0x00
+DATA powers<>+442(SB)/1, $0x80
+DATA powers<>+443(SB)/1, $0x36
+DATA powers<>+444(SB)/1, $0x00
+DATA powers<>+445(SB)/1, $0x00
+DATA powers<>+446(SB)/1, $0x00
+DATA powers<>+447(SB)/1, $0x37
+DATA powers<>+448(SB)/1, $0x00
+DATA powers<>+449(SB)/1, $0x00
+DATA powers<>+450(SB)/1, $0x80
+DATA powers<>+451(SB)/1, $0x37
+DATA powers<>+452(SB)/1, $0x00
+DATA powers<>+453(SB)/1, $0x00
+DATA powers<>+454(SB)/1, $0x00
+DATA powers<>+455(SB)/1, $0x38
+DATA powers<>+456(SB)/1, $0x00
+DATA powers<>+457(SB)/1, $0x00
+DATA powers<>+458(SB)/1, $0x80
+DATA powers<>+459(SB)/1, $0x38
+DATA powers<>+460(SB)/1, $0x00
+DATA powers<>+461(SB)/1, $0x00
+DATA powers<>+462(SB)/1, $0x00
+DATA powers<>+463(SB)/1, $0x39
+DATA powers<>+464(SB)/1, $0x00
+DATA powers<>+465(SB)/1, $0x00
+DATA powers<>+466(SB)/1, $0x80
+DATA powers<>+467(SB)/1, $0x39
+DATA powers<>+468(SB)/1, $0x00
+DATA powers<>+469(SB)/1, $0x00
+DATA powers<>+470(SB)/1, $0x00
+DATA powers<>+471(SB)/1, $0x3a
+DATA powers<>+472(SB)/1, $0x00
+DATA powers<>+473(SB)/1, $0x00
+DATA powers<>+474(SB)/1, $0x80
+DATA powers<>+475(SB)/1, $0x3a
+DATA powers<>+476(SB)/1, $0x00
+DATA powers<>+477(SB)/1, $0x00
+DATA powers<>+478(SB)/1, $0x00
+DATA powers<>+479(SB)/1, $0x3b
+DATA powers<>+480(SB)/1, $0x00
+DATA powers<>+481(SB)/1, $0x00
+DATA powers<>+482(SB)/1, $0x80
+DATA powers<>+483(SB)/1, $0x3b
+DATA powers<>+484(SB)/1, $0x00
+DATA powers<>+485(SB)/1, $0x00
+DATA powers<>+486(SB)/1, $0x00
+DATA powers<>+487(SB)/1, $0x3c
+DATA powers<>+488(SB)/1, $0x00
+DATA powers<>+489(SB)/1, $0x00
+DATA powers<>+490(SB)/1, $0x80
+DATA powers<>+491(SB)/1, $0x3c
+DATA powers<>+492(SB)/1, $0x00
+DATA powers<>+493(SB)/1, $0x00
+DATA powers<>+494(SB)/1, $0x00
+DATA powers<>+495(SB)/1, $0x3d
+DATA powers<>+496(SB)/1, $0x00
+DATA powers<>+497(SB)/1, $0x00
+DATA powers<>+498(SB)/1, $0x80
+DATA powers<>+499(SB)/1, $0x3d
+DATA powers<>+500(SB)/1, $0x00
+DATA powers<>+501(SB)/1, $0x00
+DATA powers<>+502(SB)/1, $0x00
+DATA powers<>+503(SB)/1, $0x3e
+DATA powers<>+504(SB)/1, $0x00
+DATA powers<>+505(SB)/1, $0x00
+DATA powers<>+506(SB)/1, $0x80
+DATA powers<>+507(SB)/1, $0x3e
+DATA powers<>+508(SB)/1, $0x00
+DATA powers<>+509(SB)/1, $0x00
+DATA powers<>+510(SB)/1, $0x00
+DATA powers<>+511(SB)/1, $0x3f
+DATA powers<>+512(SB)/1, $0x00
+DATA powers<>+513(SB)/1, $0x00
+DATA powers<>+514(SB)/1, $0x80
+DATA powers<>+515(SB)/1, $0x3f
+DATA powers<>+516(SB)/1, $0x00
+DATA powers<>+517(SB)/1, $0x00
+DATA powers<>+518(SB)/1, $0x00
+DATA powers<>+519(SB)/1, $0x40
+DATA powers<>+520(SB)/1, $0x00
+DATA powers<>+521(SB)/1, $0x00
+DATA powers<>+522(SB)/1, $0x80
+DATA powers<>+523(SB)/1, $0x40
+DATA powers<>+524(SB)/1, $0x00
+DATA powers<>+525(SB)/1, $0x00
+DATA powers<>+526(SB)/1, $0x00
+DATA powers<>+527(SB)/1, $0x41
+DATA powers<>+528(SB)/1, $0x00
+DATA powers<>+529(SB)/1, $0x00
+DATA powers<>+530(SB)/1, $0x80
+DATA powers<>+531(SB)/1, $0x41
+DATA powers<>+532(SB)/1, $0x00
+DATA powers<>+533(SB)/1, $0x00
+DATA powers<>+534(SB)/1, $0x00
+DATA powers<>+535(SB)/1, $0x42
+DATA powers<>+536(SB)/1, $0x00
+DATA powers<>+537(SB)/1, $0x00
+DATA powers<>+538(SB)/1, $0x80
+DATA powers<>+539(SB)/1, $0x42
+DATA powers<>+540(SB)/1, $0x00
+DATA powers<>+541(SB)/1, $0x00
+DATA powers<>+542(SB)/1, $0x00
+DATA powers<>+543(SB)/1, $0x43
+DATA powers<>+544(SB)/1, $0x00
+DATA powers<>+545(SB)/1, $0x00
+DATA powers<>+546(SB)/1, $0x80
+DATA powers<>+547(SB)/1, $0x43
+DATA powers<>+548(SB)/1, $0x00
+DATA powers<>+549(SB)/1, $0x00
+DATA powers<>+550(SB)/1, $0x00
+DATA powers<>+551(SB)/1, $0x44
+DATA powers<>+552(SB)/1, $0x00
+DATA powers<>+553(SB)/1, $0x00
+DATA powers<>+554(SB)/1, $0x80
+DATA powers<>+555(SB)/1, $0x44
+DATA powers<>+556(SB)/1, $0x00
+DATA powers<>+557(SB)/1, $0x00
+DATA powers<>+558(SB)/1, $0x00
+DATA powers<>+559(SB)/1, $0x45
+DATA powers<>+560(SB)/1, $0x00
+DATA powers<>+561(SB)/1, $0x00
+DATA powers<>+562(SB)/1, $0x80
+DATA powers<>+563(SB)/1, $0x45
+DATA powers<>+564(SB)/1, $0x00
+DATA powers<>+565(SB)/1, $0x00
+DATA powers<>+566(SB)/1, $0x00
+DATA powers<>+567(SB)/1, $0x46
+DATA powers<>+568(SB)/1, $0x00
+DATA powers<>+569(SB)/1, $0x00
+DATA powers<>+570(SB)/1, $0x80
+DATA powers<>+571(SB)/1, $0x46
+DATA powers<>+572(SB)/1, $0x00
+DATA powers<>+573(SB)/1, $0x00
+DATA powers<>+574(SB)/1, $0x00
+DATA powers<>+575(SB)/1, $0x47
+DATA powers<>+576(SB)/1, $0x00
+DATA powers<>+577(SB)/1, $0x00
+DATA powers<>+578(SB)/1, $0x80
+DATA powers<>+579(SB)/1, $0x47
+DATA powers<>+580(SB)/1, $0x00
+DATA powers<>+581(SB)/1, $0x00
+DATA powers<>+582(SB)/1, $0x00
+DATA powers<>+583(SB)/1, $0x48
+DATA powers<>+584(SB)/1, $0x00
+DATA powers<>+585(SB)/1, $0x00
+DATA powers<>+586(SB)/1, $0x80
+DATA powers<>+587(SB)/1, $0x48
+DATA powers<>+588(SB)/1, $0x00
+DATA powers<>+589(SB)/1, $0x00
+DATA powers<>+590(SB)/1, $0x00
+DATA powers<>+591(SB)/1, $0x49
+DATA powers<>+592(SB)/1, $0x00
+DATA powers<>+593(SB)/1, $0x00
+DATA powers<>+594(SB)/1, $0x80
+DATA powers<>+595(SB)/1, $0x49
+DATA powers<>+596(SB)/1, $0x00
+DATA powers<>+597(SB)/1, $0x00
+DATA powers<>+598(SB)/1, $0x00
+DATA powers<>+599(SB)/1, $0x4a
+DATA powers<>+600(SB)/1, $0x00
+DATA powers<>+601(SB)/1, $0x00
+DATA powers<>+602(SB)/1, $0x80
+DATA powers<>+603(SB)/1, $0x4a
+DATA powers<>+604(SB)/1, $0x00
+DATA powers<>+605(SB)/1, $0x00
+DATA powers<>+606(SB)/1, $0x00
+DATA powers<>+607(SB)/1, $0x4b
+DATA powers<>+608(SB)/1, $0x00
+DATA powers<>+609(SB)/1, $0x00
+DATA powers<>+610(SB)/1, $0x80
+DATA powers<>+611(SB)/1, $0x4b
+DATA powers<>+612(SB)/1, $0x00
+DATA powers<>+613(SB)/1, $0x00
+DATA powers<>+614(SB)/1, $0x00
+DATA powers<>+615(SB)/1, $0x4c
+DATA powers<>+616(SB)/1, $0x00
+DATA powers<>+617(SB)/1, $0x00
+DATA powers<>+618(SB)/1, $0x80
+DATA powers<>+619(SB)/1, $0x4c
+DATA powers<>+620(SB)/1, $0x00
+DATA powers<>+621(SB)/1, $0x00
+DATA powers<>+622(SB)/1, $0x00
+DATA powers<>+623(SB)/1, $0x4d
+DATA powers<>+624(SB)/1, $0x00
+DATA powers<>+625(SB)/1, $0x00
+DATA powers<>+626(SB)/1, $0x80
+DATA powers<>+627(SB)/1, $0x4d
+DATA powers<>+628(SB)/1, $0x00
+DATA powers<>+629(SB)/1, $0x00
+DATA powers<>+630(SB)/1, $0x00
+DATA powers<>+631(SB)/1, $0x4e
+DATA powers<>+632(SB)/1, $0x00
+DATA powers<>+633(SB)/1, $0x00
+DATA powers<>+634(SB)/1, $0x80
+DATA powers<>+635(SB)/1, $0x4e
+DATA powers<>+636(SB)/1, $0x00
+DATA powers<>+637(SB)/1, $0x00
+DATA powers<>+638(SB)/1, $0x00
+DATA powers<>+639(SB)/1, $0x4f
+DATA powers<>+640(SB)/1, $0x00
+DATA powers<>+641(SB)/1, $0x00
+DATA powers<>+642(SB)/1, $0x80
+DATA powers<>+643(SB)/1, $0x4f
+DATA powers<>+644(SB)/1, $0x00
+DATA powers<>+645(SB)/1, $0x00
+DATA powers<>+646(SB)/1, $0x00
+DATA powers<>+647(SB)/1, $0x50
+DATA powers<>+648(SB)/1, $0x00
+DATA powers<>+649(SB)/1, $0x00
+DATA powers<>+650(SB)/1, $0x80
+DATA powers<>+651(SB)/1, $0x50
+DATA powers<>+652(SB)/1, $0x00
+DATA powers<>+653(SB)/1, $0x00
+DATA powers<>+654(SB)/1, $0x00
+DATA powers<>+655(SB)/1, $0x51
+DATA powers<>+656(SB)/1, $0x00
+DATA powers<>+657(SB)/1, $0x00
+DATA powers<>+658(SB)/1, $0x80
+DATA powers<>+659(SB)/1, $0x51
+DATA powers<>+660(SB)/1, $0x00
+DATA powers<>+661(SB)/1, $0x00
+DATA powers<>+662(SB)/1, $0x00
+DATA powers<>+663(SB)/1, $0x52
+DATA powers<>+664(SB)/1, $0x00
+DATA powers<>+665(SB)/1, $0x00
+DATA powers<>+666(SB)/1, $0x80
+DATA powers<>+667(SB)/1, $0x52
+DATA powers<>+668(SB)/1, $0x00
+DATA powers<>+669(SB)/1, $0x00
+DATA powers<>+670(SB)/1, $0x00
+DATA powers<>+671(SB)/1, $0x53
+DATA powers<>+672(SB)/1, $0x00
+DATA powers<>+673(SB)/1, $0x00
+DATA powers<>+674(SB)/1, $0x80
+DATA powers<>+675(SB)/1, $0x53
+DATA powers<>+676(SB)/1, $0x00
+DATA powers<>+677(SB)/1, $0x00
+DATA powers<>+678(SB)/1, $0x00
+DATA powers<>+679(SB)/1, $0x54
+DATA powers<>+680(SB)/1, $0x00
+DATA powers<>+681(SB)/1, $0x00
+DATA powers<>+682(SB)/1, $0x80
+DATA powers<>+683(SB)/1, $0x54
+DATA powers<>+684(SB)/1, $0x00
+DATA powers<>+685(SB)/1, $0x00
+DATA powers<>+686(SB)/1, $0x00
+DATA powers<>+687(SB)/1, $0x55
+DATA powers<>+688(SB)/1, $0x00
+DATA powers<>+689(SB)/1, $0x00
+DATA powers<>+690(SB)/1, $0x80
+DATA powers<>+691(SB)/1, $0x55
+DATA powers<>+692(SB)/1, $0x00
+DATA powers<>+693(SB)/1, $0x00
+DATA powers<>+694(SB)/1, $0x00
+DATA powers<>+695(SB)/1, $0x56
+DATA powers<>+696(SB)/1, $0x00
+DATA powers<>+697(SB)/1, $0x00
+DATA powers<>+698(SB)/1, $0x80
+DATA powers<>+699(SB)/1, $0x56
+DATA powers<>+700(SB)/1, $0x00
+DATA powers<>+701(SB)/1, $0x00
+DATA powers<>+702(SB)/1, $0x00
+DATA powers<>+703(SB)/1, $0x57
+DATA powers<>+704(SB)/1, $0x00
+DATA powers<>+705(SB)/1, $0x00
+DATA powers<>+706(SB)/1, $0x80
+DATA powers<>+707(SB)/1, $0x57
+DATA powers<>+708(SB)/1, $0x00
+DATA powers<>+709(SB)/1, $0x00
+DATA powers<>+710(SB)/1, $0x00
+DATA powers<>+711(SB)/1, $0x58
+DATA powers<>+712(SB)/1, $0x00
+DATA powers<>+713(SB)/1, $0x00
+DATA powers<>+714(SB)/1, $0x80
+DATA powers<>+715(SB)/1, $0x58
+DATA powers<>+716(SB)/1, $0x00
+DATA powers<>+717(SB)/1, $0x00
+DATA powers<>+718(SB)/1, $0x00
+DATA powers<>+719(SB)/1, $0x59
+DATA powers<>+720(SB)/1, $0x00
+DATA powers<>+721(SB)/1, $0x00
+DATA powers<>+722(SB)/1, $0x80
+DATA powers<>+723(SB)/1, $0x59
+DATA powers<>+724(SB)/1, $0x00
+DATA powers<>+725(SB)/1, $0x00
+DATA powers<>+726(SB)/1, $0x00
+DATA powers<>+727(SB)/1, $0x5a
+DATA powers<>+728(SB)/1, $0x00
+DATA powers<>+729(SB)/1, $0x00
+DATA powers<>+730(SB)/1, $0x80
+DATA powers<>+731(SB)/1, $0x5a
+DATA powers<>+732(SB)/1, $0x00
+DATA powers<>+733(SB)/1, $0x00
+DATA powers<>+734(SB)/1, $0x00
+DATA powers<>+735(SB)/1, $0x5b
+DATA powers<>+736(SB)/1, $0x00
+DATA powers<>+737(SB)/1, $0x00
+DATA powers<>+738(SB)/1, $0x80
+DATA powers<>+739(SB)/1, $0x5b
+DATA powers<>+740(SB)/1, $0x00
+DATA powers<>+741(SB)/1, $0x00
+DATA powers<>+742(SB)/1, $0x00
+DATA powers<>+743(SB)/1, $0x5c
+DATA powers<>+744(SB)/1, $0x00
+DATA powers<>+745(SB)/1, $0x00
+DATA powers<>+746(SB)/1, $0x80
+DATA powers<>+747(SB)/1, $0x5c
+DATA powers<>+748(SB)/1, $0x00
+DATA powers<>+749(SB)/1, $0x00
+DATA powers<>+750(SB)/1, $0x00
+DATA powers<>+751(SB)/1, $0x5d
+DATA powers<>+752(SB)/1, $0x00
+DATA powers<>+753(SB)/1, $0x00
+DATA powers<>+754(SB)/1, $0x80
+DATA powers<>+755(SB)/1, $0x5d
+DATA powers<>+756(SB)/1, $0x00
+DATA powers<>+757(SB)/1, $0x00
+DATA powers<>+758(SB)/1, $0x00
+DATA powers<>+759(SB)/1, $0x5e
+DATA powers<>+760(SB)/1, $0x00
+DATA powers<>+761(SB)/1, $0x00
+DATA powers<>+762(SB)/1, $0x80
+DATA powers<>+763(SB)/1, $0x5e
+DATA powers<>+764(SB)/1, $0x00
+DATA powers<>+765(SB)/1, $0x00
+DATA powers<>+766(SB)/1, $0x00
+DATA powers<>+767(SB)/1, $0x5f
+DATA powers<>+768(SB)/1, $0x00
+DATA powers<>+769(SB)/1, $0x00
+DATA powers<>+770(SB)/1, $0x80
+DATA powers<>+771(SB)/1, $0x5f
+DATA powers<>+772(SB)/1, $0x00
+DATA powers<>+773(SB)/1, $0x00
+DATA powers<>+774(SB)/1, $0x00
+DATA powers<>+775(SB)/1, $0x60
+DATA powers<>+776(SB)/1, $0x00
+DATA powers<>+777(SB)/1, $0x00
+DATA powers<>+778(SB)/1, $0x80
+DATA powers<>+779(SB)/1, $0x60
+DATA powers<>+780(SB)/1, $0x00
+DATA powers<>+781(SB)/1, $0x00
+DATA powers<>+782(SB)/1, $0x00
+DATA powers<>+783(SB)/1, $0x61
+DATA powers<>+784(SB)/1, $0x00
+DATA powers<>+785(SB)/1, $0x00
+DATA powers<>+786(SB)/1, $0x80
+DATA powers<>+787(SB)/1, $0x61
+DATA powers<>+788(SB)/1, $0x00
+DATA powers<>+789(SB)/1, $0x00
+DATA powers<>+790(SB)/1, $0x00
+DATA powers<>+791(SB)/1, $0x62
+DATA powers<>+792(SB)/1, $0x00
+DATA powers<>+793(SB)/1, $0x00
+DATA powers<>+794(SB)/1, $0x80
+DATA powers<>+795(SB)/1, $0x62
+DATA powers<>+796(SB)/1, $0x00
+DATA powers<>+797(SB)/1, $0x00
+DATA powers<>+798(SB)/1, $0x00
+DATA powers<>+799(SB)/1, $0x63
+DATA powers<>+800(SB)/1, $0x00
+DATA powers<>+801(SB)/1, $0x00
+DATA powers<>+802(SB)/1, $0x80
+DATA powers<>+803(SB)/1, $0x63
+DATA powers<>+804(SB)/1, $0x00
+DATA powers<>+805(SB)/1, $0x00
+DATA powers<>+806(SB)/1, $0x00
+DATA powers<>+807(SB)/1, $0x64
+DATA powers<>+808(SB)/1, $0x00
+DATA powers<>+809(SB)/1, $0x00
+DATA powers<>+810(SB)/1, $0x80
+DATA powers<>+811(SB)/1, $0x64
+DATA powers<>+812(SB)/1, $0x00
+DATA powers<>+813(SB)/1, $0x00
+DATA powers<>+814(SB)/1, $0x00
+DATA powers<>+815(SB)/1, $0x65
+DATA powers<>+816(SB)/1, $0x00
+DATA powers<>+817(SB)/1, $0x00
+DATA powers<>+818(SB)/1, $0x80
+DATA powers<>+819(SB)/1, $0x65
+DATA powers<>+820(SB)/1, $0x00
+DATA powers<>+821(SB)/1, $0x00
+DATA powers<>+822(SB)/1, $0x00
+DATA powers<>+823(SB)/1, $0x66
+DATA powers<>+824(SB)/1, $0x00
+DATA powers<>+825(SB)/1, $0x00
+DATA powers<>+826(SB)/1, $0x80
+DATA powers<>+827(SB)/1, $0x66
+DATA powers<>+828(SB)/1, $0x00
+DATA powers<>+829(SB)/1, $0x00
+DATA powers<>+830(SB)/1, $0x00
+DATA powers<>+831(SB)/1, $0x67
+DATA powers<>+832(SB)/1, $0x00
+DATA powers<>+833(SB)/1, $0x00
+DATA powers<>+834(SB)/1, $0x80
+DATA powers<>+835(SB)/1, $0x67
+DATA powers<>+836(SB)/1, $0x00
+DATA powers<>+837(SB)/1, $0x00
+DATA powers<>+838(SB)/1, $0x00
+DATA powers<>+839(SB)/1, $0x68
+DATA powers<>+840(SB)/1, $0x00
+DATA powers<>+841(SB)/1, $0x00
+DATA powers<>+842(SB)/1, $0x80
+DATA powers<>+843(SB)/1, $0x68
+DATA powers<>+844(SB)/1, $0x00
+DATA powers<>+845(SB)/1, $0x00
+DATA powers<>+846(SB)/1, $0x00
+DATA powers<>+847(SB)/1, $0x69
+DATA powers<>+848(SB)/1, $0x00
+DATA powers<>+849(SB)/1, $0x00
+DATA powers<>+850(SB)/1, $0x80
+DATA powers<>+851(SB)/1, $0x69
+DATA powers<>+852(SB)/1, $0x00
+DATA powers<>+853(SB)/1, $0x00
+DATA powers<>+854(SB)/1, $0x00
+DATA powers<>+855(SB)/1, $0x6a
+DATA powers<>+856(SB)/1, $0x00
+DATA powers<>+857(SB)/1, $0x00
+DATA powers<>+858(SB)/1, $0x80
+DATA powers<>+859(SB)/1, $0x6a
+DATA powers<>+860(SB)/1, $0x00
+DATA powers<>+861(SB)/1, $0x00
+DATA powers<>+862(SB)/1, $0x00
+DATA powers<>+863(SB)/1, $0x6b
+DATA powers<>+864(SB)/1, $0x00
+DATA powers<>+865(SB)/1, $0x00
+DATA powers<>+866(SB)/1, $0x80
+DATA powers<>+867(SB)/1, $0x6b
+DATA powers<>+868(SB)/1, $0x00
+DATA powers<>+869(SB)/1, $0x00
+DATA powers<>+870(SB)/1, $0x00
+DATA powers<>+871(SB)/1, $0x6c
+DATA powers<>+872(SB)/1, $0x00
+DATA powers<>+873(SB)/1, $0x00
+DATA powers<>+874(SB)/1, $0x80
+DATA powers<>+875(SB)/1, $0x6c
+DATA powers<>+876(SB)/1, $0x00
+DATA powers<>+877(SB)/1, $0x00
+DATA powers<>+878(SB)/1, $0x00
+DATA powers<>+879(SB)/1, $0x6d
+DATA powers<>+880(SB)/1, $0x00
+DATA powers<>+881(SB)/1, $0x00
+DATA powers<>+882(SB)/1, $0x80
+DATA powers<>+883(SB)/1, $0x6d
+DATA powers<>+884(SB)/1, $0x00
+DATA powers<>+885(SB)/1, $0x00
+DATA powers<>+886(SB)/1, $0x00
+DATA powers<>+887(SB)/1, $0x6e
+DATA powers<>+888(SB)/1, $0x00
+DATA powers<>+889(SB)/1, $0x00
+DATA powers<>+890(SB)/1, $0x80
+DATA powers<>+891(SB)/1, $0x6e
+DATA powers<>+892(SB)/1, $0x00
+DATA powers<>+893(SB)/1, $0x00
+DATA powers<>+894(SB)/1, $0x00
+DATA powers<>+895(SB)/1, $0x6f
+DATA powers<>+896(SB)/1, $0x00
+DATA powers<>+897(SB)/1, $0x00
+DATA powers<>+898(SB)/1, $0x80
+DATA powers<>+899(SB)/1, $0x6f
+DATA powers<>+900(SB)/1, $0x00
+DATA powers<>+901(SB)/1, $0x00
+DATA powers<>+902(SB)/1, $0x00
+DATA powers<>+903(SB)/1, $0x70
+DATA powers<>+904(SB)/1, $0x00
+DATA powers<>+905(SB)/1, $0x00
+DATA powers<>+906(SB)/1, $0x80
+DATA powers<>+907(SB)/1, $0x70
+DATA powers<>+908(SB)/1, $0x00
+DATA powers<>+909(SB)/1, $0x00
+DATA powers<>+910(SB)/1, $0x00
+DATA powers<>+911(SB)/1, $0x71
+DATA powers<>+912(SB)/1, $0x00
+DATA powers<>+913(SB)/1, $0x00
+DATA powers<>+914(SB)/1, $0x80
+DATA powers<>+915(SB)/1, $0x71
+DATA powers<>+916(SB)/1, $0x00
+DATA powers<>+917(SB)/1, $0x00
+DATA powers<>+918(SB)/1, $0x00
+DATA powers<>+919(SB)/1, $0x72
+DATA powers<>+920(SB)/1, $0x00
+DATA powers<>+921(SB)/1, $0x00
+DATA powers<>+922(SB)/1, $0x80
+DATA powers<>+923(SB)/1, $0x72
+DATA powers<>+924(SB)/1, $0x00
+DATA powers<>+925(SB)/1, $0x00
+DATA powers<>+926(SB)/1, $0x00
+DATA powers<>+927(SB)/1, $0x73
+DATA powers<>+928(SB)/1, $0x00
+DATA powers<>+929(SB)/1, $0x00
+DATA powers<>+930(SB)/1, $0x80
+DATA powers<>+931(SB)/1, $0x73
+DATA powers<>+932(SB)/1, $0x00
+DATA powers<>+933(SB)/1, $0x00
+DATA powers<>+934(SB)/1, $0x00
+DATA powers<>+935(SB)/1, $0x74
+DATA powers<>+936(SB)/1, $0x00
+DATA powers<>+937(SB)/1, $0x00
+DATA powers<>+938(SB)/1, $0x80
+DATA powers<>+939(SB)/1, $0x74
+DATA powers<>+940(SB)/1, $0x00
+DATA powers<>+941(SB)/1, $0x00
+DATA powers<>+942(SB)/1, $0x00
+DATA powers<>+943(SB)/1, $0x75
+DATA powers<>+944(SB)/1, $0x00
+DATA powers<>+945(SB)/1, $0x00
+DATA powers<>+946(SB)/1, $0x80
+DATA powers<>+947(SB)/1, $0x75
+DATA powers<>+948(SB)/1, $0x00
+DATA powers<>+949(SB)/1, $0x00
+DATA powers<>+950(SB)/1, $0x00
+DATA powers<>+951(SB)/1, $0x76
+DATA powers<>+952(SB)/1, $0x00
+DATA powers<>+953(SB)/1, $0x00
+DATA powers<>+954(SB)/1, $0x80
+DATA powers<>+955(SB)/1, $0x76
+DATA powers<>+956(SB)/1, $0x00
+DATA powers<>+957(SB)/1, $0x00
+DATA powers<>+958(SB)/1, $0x00
+DATA powers<>+959(SB)/1, $0x77
+DATA powers<>+960(SB)/1, $0x00
+DATA powers<>+961(SB)/1, $0x00
+DATA powers<>+962(SB)/1, $0x80
+DATA powers<>+963(SB)/1, $0x77
+DATA powers<>+964(SB)/1, $0x00
+DATA powers<>+965(SB)/1, $0x00
+DATA powers<>+966(SB)/1, $0x00
+DATA powers<>+967(SB)/1, $0x78
+DATA powers<>+968(SB)/1, $0x00
+DATA powers<>+969(SB)/1, $0x00
+DATA powers<>+970(SB)/1, $0x80
+DATA powers<>+971(SB)/1, $0x78
+DATA powers<>+972(SB)/1, $0x00
+DATA powers<>+973(SB)/1, $0x00
+DATA powers<>+974(SB)/1, $0x00
+DATA powers<>+975(SB)/1, $0x79
+DATA powers<>+976(SB)/1, $0x00
+DATA powers<>+977(SB)/1, $0x00
+DATA powers<>+978(SB)/1, $0x80
+DATA powers<>+979(SB)/1, $0x79
+DATA powers<>+980(SB)/1, $0x00
+DATA powers<>+981(SB)/1, $0x00
+DATA powers<>+982(SB)/1, $0x00
+DATA powers<>+983(SB)/1, $0x7a
+DATA powers<>+984(SB)/1, $0x00
+DATA powers<>+985(SB)/1, $0x00
+DATA powers<>+986(SB)/1, $0x80
+DATA powers<>+987(SB)/1, $0x7a
+DATA powers<>+988(SB)/1, $0x00
+DATA powers<>+989(SB)/1, $0x00
+DATA powers<>+990(SB)/1, $0x00
+DATA powers<>+991(SB)/1, $0x7b
+DATA powers<>+992(SB)/1, $0x00
+DATA powers<>+993(SB)/1, $0x00
+DATA powers<>+994(SB)/1, $0x80
+DATA powers<>+995(SB)/1, $0x7b
+DATA powers<>+996(SB)/1, $0x00
+DATA powers<>+997(SB)/1, $0x00
+DATA powers<>+998(SB)/1, $0x00
+DATA powers<>+999(SB)/1, $0x7c
+DATA powers<>+1000(SB)/1, $0x00
+DATA powers<>+1001(SB)/1, $0x00
+DATA powers<>+1002(SB)/1, $0x80
+DATA powers<>+1003(SB)/1, $0x7c
+DATA powers<>+1004(SB)/1, $0x00
+DATA powers<>+1005(SB)/1, $0x00
+DATA powers<>+1006(SB)/1, $0x00
+DATA powers<>+1007(SB)/1, $0x7d
+DATA powers<>+1008(SB)/1, $0x00
+DATA powers<>+1009(SB)/1, $0x00
+DATA powers<>+1010(SB)/1, $0x80
+DATA powers<>+1011(SB)/1, $0x7d
+DATA powers<>+1012(SB)/1, $0x00
+DATA powers<>+1013(SB)/1, $0x00
+DATA powers<>+1014(SB)/1, $0x00
+DATA powers<>+1015(SB)/1, $0x7e
+DATA powers<>+1016(SB)/1, $0x00
+DATA powers<>+1017(SB)/1, $0x00
+DATA powers<>+1018(SB)/1, $0x80
+DATA powers<>+1019(SB)/1, $0x7e
+DATA powers<>+1020(SB)/1, $0x00
+DATA powers<>+1021(SB)/1, $0x00
+DATA powers<>+1022(SB)/1, $0x00
+DATA powers<>+1023(SB)/1, $0x7f
+GLOBL powers<>(SB), RODATA|NOPTR, $1024
+
+// func avx2MXFP4_4x2(t *byte)
+// Requires: AVX, AVX2, FMA3
+TEXT ·avx2MXFP4_4x2(SB), NOSPLIT, $0-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    32(AX), R9
+	LEAQ    (R9)(R9*2), R10
+	MOVQ    72(AX), R12
+	LEAQ    (R12)(R12*2), R13
+	MOVQ    48(AX), DI
+	VMOVDQU mxfp4Book<>+0(SB), Y15
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	VPXOR   Y6, Y6, Y6
+	VPXOR   Y7, Y7, Y7
+	SHRQ    $0x05, CX
+
+loop:
+	VMOVDQU        all12<>+0(SB), Y13
+	VPMADDUBSW     (R11), Y13, Y13
+	VMOVDQU        all12<>+0(SB), Y14
+	VPMADDUBSW     (R11)(R12*1), Y14, Y14
+	VBROADCASTI128 1(R8), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VPSHUFB        Y8, Y15, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	LEAQ           powers<>+0(SB), DX
+	MOVBLZX        (R8), AX
+	VBROADCASTSS   (DX)(AX*4), Y9
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y0
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y4
+	VBROADCASTI128 1(R8)(R9*1), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VPSHUFB        Y8, Y15, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	LEAQ           powers<>+0(SB), DX
+	MOVBLZX        (R8)(R9*1), AX
+	VBROADCASTSS   (DX)(AX*4), Y9
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y1
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y5
+	VBROADCASTI128 1(R8)(R9*2), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VPSHUFB        Y8, Y15, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	LEAQ           powers<>+0(SB), DX
+	MOVBLZX        (R8)(R9*2), AX
+	VBROADCASTSS   (DX)(AX*4), Y9
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y2
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y6
+	VBROADCASTI128 1(R8)(R10*1), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VPSHUFB        Y8, Y15, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	LEAQ           powers<>+0(SB), DX
+	MOVBLZX        (R8)(R10*1), AX
+	VBROADCASTSS   (DX)(AX*4), Y9
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y3
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y7
+	ADDQ           $0x11, R8
+	ADDQ           $0x20, R11
+	ADDQ           $0x04, DI
+	DECQ           CX
+	JNZ            loop
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y1, Y0, Y0
+	VHADDPS        Y3, Y2, Y2
+	VHADDPS        Y2, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VINSERTPS      $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS      $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS      $0x30, (BX)(SI*1), X1, X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS       X0, (BX)
+	VEXTRACTPS   $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS   $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS   $0x03, X0, (BX)(SI*1)
+	ADDQ         CX, BX
+	VMOVAPS      Y4, Y0
+	VMOVAPS      Y5, Y1
+	VMOVAPS      Y6, Y2
+	VMOVAPS      Y7, Y3
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store1
+	VMOVSS       (BX), X1
+	VINSERTPS    $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS    $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS    $0x30, (BX)(SI*1), X1, X1
+	VADDPS       X1, X0, X0
+
+store1:
+	VMOVSS     X0, (BX)
+	VEXTRACTPS $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS $0x03, X0, (BX)(SI*1)
+	VZEROUPPER
+	RET
+
+DATA all12<>+0(SB)/1, $0x0c
+DATA all12<>+1(SB)/1, $0x0c
+DATA all12<>+2(SB)/1, $0x0c
+DATA all12<>+3(SB)/1, $0x0c
+DATA all12<>+4(SB)/1, $0x0c
+DATA all12<>+5(SB)/1, $0x0c
+DATA all12<>+6(SB)/1, $0x0c
+DATA all12<>+7(SB)/1, $0x0c
+DATA all12<>+8(SB)/1, $0x0c
+DATA all12<>+9(SB)/1, $0x0c
+DATA all12<>+10(SB)/1, $0x0c
+DATA all12<>+11(SB)/1, $0x0c
+DATA all12<>+12(SB)/1, $0x0c
+DATA all12<>+13(SB)/1, $0x0c
+DATA all12<>+14(SB)/1, $0x0c
+DATA all12<>+15(SB)/1, $0x0c
+DATA all12<>+16(SB)/1, $0x0c
+DATA all12<>+17(SB)/1, $0x0c
+DATA all12<>+18(SB)/1, $0x0c
+DATA all12<>+19(SB)/1, $0x0c
+DATA all12<>+20(SB)/1, $0x0c
+DATA all12<>+21(SB)/1, $0x0c
+DATA all12<>+22(SB)/1, $0x0c
+DATA all12<>+23(SB)/1, $0x0c
+DATA all12<>+24(SB)/1, $0x0c
+DATA all12<>+25(SB)/1, $0x0c
+DATA all12<>+26(SB)/1, $0x0c
+DATA all12<>+27(SB)/1, $0x0c
+DATA all12<>+28(SB)/1, $0x0c
+DATA all12<>+29(SB)/1, $0x0c
+DATA all12<>+30(SB)/1, $0x0c
+DATA all12<>+31(SB)/1, $0x0c
+GLOBL all12<>(SB), RODATA|NOPTR, $32
+
+// func avx2MXFP4_1x2(t *byte)
+// Requires: AVX, AVX2, FMA3
+TEXT ·avx2MXFP4_1x2(SB), NOSPLIT, $0-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    72(AX), R12
+	LEAQ    (R12)(R12*2), R13
+	MOVQ    48(AX), DI
+	VMOVDQU mxfp4Book<>+0(SB), Y15
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y4, Y4, Y4
+	SHRQ    $0x05, CX
+
+loop:
+	VMOVDQU        all12<>+0(SB), Y13
+	VPMADDUBSW     (R11), Y13, Y13
+	VMOVDQU        all12<>+0(SB), Y14
+	VPMADDUBSW     (R11)(R12*1), Y14, Y14
+	VBROADCASTI128 1(R8), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VPSHUFB        Y8, Y15, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	LEAQ           powers<>+0(SB), DX
+	MOVBLZX        (R8), AX
+	VBROADCASTSS   (DX)(AX*4), Y9
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y0
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VPMADDWD       words1<>+0(SB), Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VMULPS         Y12, Y9, Y11
+	VFMADD231PS    Y10, Y11, Y4
+	ADDQ           $0x11, R8
+	ADDQ           $0x20, R11
+	ADDQ           $0x04, DI
+	DECQ           CX
+	JNZ            loop
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y0, Y0, Y0
+	VHADDPS        Y0, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS       X0, (BX)
+	ADDQ         CX, BX
+	VMOVAPS      Y4, Y0
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store1
+	VMOVSS       (BX), X1
+	VADDPS       X1, X0, X0
+
+store1:
+	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+// func avx2MXFP4_4x1(t *byte)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·avx2MXFP4_4x1(SB), NOSPLIT, $0-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    32(AX), R9
+	LEAQ    (R9)(R9*2), R10
+	MOVQ    48(AX), DI
+	VMOVDQU mxfp4Book<>+0(SB), Y11
+	VMOVDQU all15<>+0(SB), Y12
+	VMOVDQU shiftNibbles<>+0(SB), Y13
+	VMOVDQU words1<>+0(SB), Y14
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	SHRQ    $0x05, CX
+
+loop:
+	VMOVDQU        (R11), Y9
+	VMOVDQU        all12<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VBROADCASTSS   (DI), Y8
+	PREFETCHT0     2048(R8)
+	PREFETCHT0     2048(R8)(R9*1)
+	PREFETCHT0     2048(R8)(R9*2)
+	PREFETCHT0     2048(R8)(R10*1)
+	VBROADCASTI128 1(R8), Y4
+	VBROADCASTI128 1(R8)(R9*1), Y5
+	VPSRLVD        Y13, Y4, Y4
+	VPSRLVD        Y13, Y5, Y5
+	VPAND          Y12, Y4, Y4
+	VPAND          Y12, Y5, Y5
+	VPSHUFB        Y4, Y11, Y4
+	VPSHUFB        Y5, Y11, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	LEAQ           powers<>+0(SB), DX
+	MOVBLZX        (R8), AX
+	VBROADCASTSS   (DX)(AX*4), Y6
+	MOVBLZX        (R8)(R9*1), AX
+	VBROADCASTSS   (DX)(AX*4), Y7
+	VPMADDWD       Y14, Y4, Y4
+	VPMADDWD       Y14, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y8, Y6, Y6
+	VMULPS         Y8, Y7, Y7
+	VFMADD231PS    Y4, Y6, Y0
+	VFMADD231PS    Y5, Y7, Y1
+	VBROADCASTI128 1(R8)(R9*2), Y4
+	VBROADCASTI128 1(R8)(R10*1), Y5
+	VPSRLVD        Y13, Y4, Y4
+	VPSRLVD        Y13, Y5, Y5
+	VPAND          Y12, Y4, Y4
+	VPAND          Y12, Y5, Y5
+	VPSHUFB        Y4, Y11, Y4
+	VPSHUFB        Y5, Y11, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	LEAQ           powers<>+0(SB), DX
+	MOVBLZX        (R8)(R9*2), AX
+	VBROADCASTSS   (DX)(AX*4), Y6
+	MOVBLZX        (R8)(R10*1), AX
+	VBROADCASTSS   (DX)(AX*4), Y7
+	VPMADDWD       Y14, Y4, Y4
+	VPMADDWD       Y14, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y8, Y6, Y6
+	VMULPS         Y8, Y7, Y7
+	VFMADD231PS    Y4, Y6, Y2
+	VFMADD231PS    Y5, Y7, Y3
+	ADDQ           $0x11, R8
+	ADDQ           $0x20, R11
+	ADDQ           $0x04, DI
+	DECQ           CX
+	JNZ            loop
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y1, Y0, Y0
+	VHADDPS        Y3, Y2, Y2
+	VHADDPS        Y2, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VINSERTPS      $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS      $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS      $0x30, (BX)(SI*1), X1, X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS     X0, (BX)
+	VEXTRACTPS $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS $0x03, X0, (BX)(SI*1)
+	VZEROUPPER
+	RET
+
+// func avx2MXFP4_1x1(t *byte)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·avx2MXFP4_1x1(SB), NOSPLIT, $0-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    48(AX), DI
+	VMOVDQU mxfp4Book<>+0(SB), Y11
+	VMOVDQU all15<>+0(SB), Y12
+	VMOVDQU shiftNibbles<>+0(SB), Y13
+	VMOVDQU words1<>+0(SB), Y14
+	VPXOR   Y0, Y0, Y0
+	SHRQ    $0x05, CX
+
+loop:
+	VMOVDQU        (R11), Y9
+	VMOVDQU        all12<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VBROADCASTSS   (DI), Y8
+	PREFETCHT0     2048(R8)
+	VBROADCASTI128 1(R8), Y4
+	VPSRLVD        Y13, Y4, Y4
+	VPAND          Y12, Y4, Y4
+	VPSHUFB        Y4, Y11, Y4
+	VPMADDUBSW     Y9, Y4, Y4
+	VPSUBW         Y10, Y4, Y4
+	LEAQ           powers<>+0(SB), DX
+	MOVBLZX        (R8), AX
+	VBROADCASTSS   (DX)(AX*4), Y6
+	VPMADDWD       Y14, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         Y8, Y6, Y6
+	VFMADD231PS    Y4, Y6, Y0
+	ADDQ           $0x11, R8
+	ADDQ           $0x20, R11
+	ADDQ           $0x04, DI
+	DECQ           CX
+	JNZ            loop
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y0, Y0, Y0
+	VHADDPS        Y0, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+// func avx2UnpackMXFP4(q *int8, scales *float32, mins *float32, w *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·avx2UnpackMXFP4(SB), NOSPLIT, $0-40
+	MOVQ    q+0(FP), DI
+	MOVQ    scales+8(FP), SI
+	MOVQ    w+24(FP), R8
+	MOVQ    n+32(FP), CX
+	VMOVDQU mxfp4Book<>+0(SB), Y4
+	VMOVDQU all15<>+0(SB), Y5
+	VMOVDQU shiftNibbles<>+0(SB), Y6
+
+loop:
+	LEAQ           powers<>+0(SB), DX
+	MOVBLZX        (R8), AX
+	VBROADCASTSS   (DX)(AX*4), Y1
+	VMOVSS         X1, (SI)
+	VBROADCASTI128 1(R8), Y0
+	VPSRLVD        Y6, Y0, Y0
+	VPAND          Y5, Y0, Y0
+	VPSHUFB        Y0, Y4, Y0
+	VPSUBB         all12<>+0(SB), Y0, Y0
+	VMOVDQU        Y0, (DI)
+	ADDQ           $0x00000011, R8
+	ADDQ           $0x00000020, DI
+	ADDQ           $0x04, SI
+	SUBQ           $0x00000020, CX
+	JNZ            loop
+	VZEROUPPER
+	RET
+
+DATA all3<>+0(SB)/1, $0x03
+DATA all3<>+1(SB)/1, $0x03
+DATA all3<>+2(SB)/1, $0x03
+DATA all3<>+3(SB)/1, $0x03
+DATA all3<>+4(SB)/1, $0x03
+DATA all3<>+5(SB)/1, $0x03
+DATA all3<>+6(SB)/1, $0x03
+DATA all3<>+7(SB)/1, $0x03
+DATA all3<>+8(SB)/1, $0x03
+DATA all3<>+9(SB)/1, $0x03
+DATA all3<>+10(SB)/1, $0x03
+DATA all3<>+11(SB)/1, $0x03
+DATA all3<>+12(SB)/1, $0x03
+DATA all3<>+13(SB)/1, $0x03
+DATA all3<>+14(SB)/1, $0x03
+DATA all3<>+15(SB)/1, $0x03
+DATA all3<>+16(SB)/1, $0x03
+DATA all3<>+17(SB)/1, $0x03
+DATA all3<>+18(SB)/1, $0x03
+DATA all3<>+19(SB)/1, $0x03
+DATA all3<>+20(SB)/1, $0x03
+DATA all3<>+21(SB)/1, $0x03
+DATA all3<>+22(SB)/1, $0x03
+DATA all3<>+23(SB)/1, $0x03
+DATA all3<>+24(SB)/1, $0x03
+DATA all3<>+25(SB)/1, $0x03
+DATA all3<>+26(SB)/1, $0x03
+DATA all3<>+27(SB)/1, $0x03
+DATA all3<>+28(SB)/1, $0x03
+DATA all3<>+29(SB)/1, $0x03
+DATA all3<>+30(SB)/1, $0x03
+DATA all3<>+31(SB)/1, $0x03
+GLOBL all3<>(SB), RODATA|NOPTR, $32
+
+DATA all48<>+0(SB)/1, $0x30
+DATA all48<>+1(SB)/1, $0x30
+DATA all48<>+2(SB)/1, $0x30
+DATA all48<>+3(SB)/1, $0x30
+DATA all48<>+4(SB)/1, $0x30
+DATA all48<>+5(SB)/1, $0x30
+DATA all48<>+6(SB)/1, $0x30
+DATA all48<>+7(SB)/1, $0x30
+DATA all48<>+8(SB)/1, $0x30
+DATA all48<>+9(SB)/1, $0x30
+DATA all48<>+10(SB)/1, $0x30
+DATA all48<>+11(SB)/1, $0x30
+DATA all48<>+12(SB)/1, $0x30
+DATA all48<>+13(SB)/1, $0x30
+DATA all48<>+14(SB)/1, $0x30
+DATA all48<>+15(SB)/1, $0x30
+DATA all48<>+16(SB)/1, $0x30
+DATA all48<>+17(SB)/1, $0x30
+DATA all48<>+18(SB)/1, $0x30
+DATA all48<>+19(SB)/1, $0x30
+DATA all48<>+20(SB)/1, $0x30
+DATA all48<>+21(SB)/1, $0x30
+DATA all48<>+22(SB)/1, $0x30
+DATA all48<>+23(SB)/1, $0x30
+DATA all48<>+24(SB)/1, $0x30
+DATA all48<>+25(SB)/1, $0x30
+DATA all48<>+26(SB)/1, $0x30
+DATA all48<>+27(SB)/1, $0x30
+DATA all48<>+28(SB)/1, $0x30
+DATA all48<>+29(SB)/1, $0x30
+DATA all48<>+30(SB)/1, $0x30
+DATA all48<>+31(SB)/1, $0x30
+GLOBL all48<>(SB), RODATA|NOPTR, $32
+
+// func avx2Q2_K_4x2(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·avx2Q2_K_4x2(SB), NOSPLIT, $704-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    32(AX), R9
+	LEAQ    (R9)(R9*2), R10
+	MOVQ    72(AX), R12
+	LEAQ    (R12)(R12*2), R13
+	MOVQ    48(AX), DI
+	MOVQ    56(AX), SI
+	VMOVDQU all3<>+0(SB), Y15
+	LEAQ    (SP), BX
+	ADDQ    $0x1f, BX
+	ANDQ    $-32, BX
+	VPXOR   Y0, Y0, Y0
+	VMOVDQU Y0, (BX)
+	VMOVDQU Y0, 32(BX)
+	VMOVDQU Y0, 64(BX)
+	VMOVDQU Y0, 96(BX)
+	VMOVDQU Y0, 128(BX)
+	VMOVDQU Y0, 160(BX)
+	VMOVDQU Y0, 192(BX)
+	VMOVDQU Y0, 224(BX)
+
+loop:
+	VMOVDQU        all1<>+0(SB), Y4
+	VPMADDUBSW     (R11), Y4, Y0
+	VPMADDWD       words1<>+0(SB), Y0, Y0
+	VPMADDUBSW     32(R11), Y4, Y1
+	VPMADDWD       words1<>+0(SB), Y1, Y1
+	VPMADDUBSW     64(R11), Y4, Y2
+	VPMADDWD       words1<>+0(SB), Y2, Y2
+	VPMADDUBSW     96(R11), Y4, Y3
+	VPMADDWD       words1<>+0(SB), Y3, Y3
+	VPHADDD        Y1, Y0, Y0
+	VPHADDD        Y3, Y2, Y2
+	VPHADDD        Y2, Y0, Y0
+	VMOVDQU        pairOrder<>+0(SB), Y4
+	VPERMD         Y0, Y4, Y0
+	VCVTDQ2PS      Y0, Y0
+	VBROADCASTF128 (DI), Y1
+	VPERMILPS      twice<>+0(SB), Y1, Y1
+	VMULPS         Y1, Y0, Y0
+	VMOVUPS        Y0, 544(BX)
+	VMOVDQU        all1<>+0(SB), Y4
+	VPMADDUBSW     128(R11), Y4, Y0
+	VPMADDWD       words1<>+0(SB), Y0, Y0
+	VPMADDUBSW     160(R11), Y4, Y1
+	VPMADDWD       words1<>+0(SB), Y1, Y1
+	VPMADDUBSW     192(R11), Y4, Y2
+	VPMADDWD       words1<>+0(SB), Y2, Y2
+	VPMADDUBSW     224(R11), Y4, Y3
+	VPMADDWD       words1<>+0(SB), Y3, Y3
+	VPHADDD        Y1, Y0, Y0
+	VPHADDD        Y3, Y2, Y2
+	VPHADDD        Y2, Y0, Y0
+	VMOVDQU        pairOrder<>+0(SB), Y4
+	VPERMD         Y0, Y4, Y0
+	VCVTDQ2PS      Y0, Y0
+	VBROADCASTF128 16(DI), Y1
+	VPERMILPS      twice<>+0(SB), Y1, Y1
+	VMULPS         Y1, Y0, Y0
+	VMOVUPS        Y0, 576(BX)
+	VMOVDQU        all1<>+0(SB), Y4
+	VPMADDUBSW     (R11)(R12*1), Y4, Y0
+	VPMADDWD       words1<>+0(SB), Y0, Y0
+	VPMADDUBSW     32(R11)(R12*1), Y4, Y1
+	VPMADDWD       words1<>+0(SB), Y1, Y1
+	VPMADDUBSW     64(R11)(R12*1), Y4, Y2
+	VPMADDWD       words1<>+0(SB), Y2, Y2
+	VPMADDUBSW     96(R11)(R12*1), Y4, Y3
+	VPMADDWD       words1<>+0(SB), Y3, Y3
+	VPHADDD        Y1, Y0, Y0
+	VPHADDD        Y3, Y2, Y2
+	VPHADDD        Y2, Y0, Y0
+	VMOVDQU        pairOrder<>+0(SB), Y4
+	VPERMD         Y0, Y4, Y0
+	VCVTDQ2PS      Y0, Y0
+	VBROADCASTF128 (DI)(R12*1), Y1
+	VPERMILPS      twice<>+0(SB), Y1, Y1
+	VMULPS         Y1, Y0, Y0
+	VMOVUPS        Y0, 608(BX)
+	VMOVDQU        all1<>+0(SB), Y4
+	VPMADDUBSW     128(R11)(R12*1), Y4, Y0
+	VPMADDWD       words1<>+0(SB), Y0, Y0
+	VPMADDUBSW     160(R11)(R12*1), Y4, Y1
+	VPMADDWD       words1<>+0(SB), Y1, Y1
+	VPMADDUBSW     192(R11)(R12*1), Y4, Y2
+	VPMADDWD       words1<>+0(SB), Y2, Y2
+	VPMADDUBSW     224(R11)(R12*1), Y4, Y3
+	VPMADDWD       words1<>+0(SB), Y3, Y3
+	VPHADDD        Y1, Y0, Y0
+	VPHADDD        Y3, Y2, Y2
+	VPHADDD        Y2, Y0, Y0
+	VMOVDQU        pairOrder<>+0(SB), Y4
+	VPERMD         Y0, Y4, Y0
+	VCVTDQ2PS      Y0, Y0
+	VBROADCASTF128 16(DI)(R12*1), Y1
+	VPERMILPS      twice<>+0(SB), Y1, Y1
+	VMULPS         Y1, Y0, Y0
+	VMOVUPS        Y0, 640(BX)
+	VPBROADCASTD   80(R8), X8
+	VPINSRD        $0x01, 80(R8)(R9*1), X8, X8
+	VPINSRD        $0x02, 80(R8)(R9*2), X8, X8
+	VPINSRD        $0x03, 80(R8)(R10*1), X8, X8
+	VCVTPH2PS      X8, Y8
+	VMULPS         downQ2_K<>+0(SB), Y8, Y8
+	VMOVUPS        Y8, 256(BX)
+	VPMOVZXBW      (R8), Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          words15<>+0(SB), Y8, Y8
+	VMOVDQU        Y8, 288(BX)
+	VMOVDQU        Y9, 416(BX)
+	VMOVDQU        288(BX), Y8
+	VPMULLW        upQ2_K<>+0(SB), Y8, Y8
+	VMOVDQU        Y8, 288(BX)
+	VPMOVZXBW      (R8)(R9*1), Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          words15<>+0(SB), Y8, Y8
+	VMOVDQU        Y8, 320(BX)
+	VMOVDQU        Y9, 448(BX)
+	VMOVDQU        320(BX), Y8
+	VPMULLW        upQ2_K<>+0(SB), Y8, Y8
+	VMOVDQU        Y8, 320(BX)
+	VPMOVZXBW      (R8)(R9*2), Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          words15<>+0(SB), Y8, Y8
+	VMOVDQU        Y8, 352(BX)
+	VMOVDQU        Y9, 480(BX)
+	VMOVDQU        352(BX), Y8
+	VPMULLW        upQ2_K<>+0(SB), Y8, Y8
+	VMOVDQU        Y8, 352(BX)
+	VPMOVZXBW      (R8)(R10*1), Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          words15<>+0(SB), Y8, Y8
+	VMOVDQU        Y8, 384(BX)
+	VMOVDQU        Y9, 512(BX)
+	VMOVDQU        384(BX), Y8
+	VPMULLW        upQ2_K<>+0(SB), Y8, Y8
+	VMOVDQU        Y8, 384(BX)
+	VPAND          16(R8), Y15, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VBROADCASTI128 288(BX), Y9
+	VPSHUFB        pair0<>+0(SB), Y9, Y9
+	VBROADCASTSS   (DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y0
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y4
+	VPAND          16(R8)(R9*1), Y15, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VBROADCASTI128 320(BX), Y9
+	VPSHUFB        pair0<>+0(SB), Y9, Y9
+	VBROADCASTSS   (DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y1
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y5
+	VPAND          16(R8)(R9*2), Y15, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VBROADCASTI128 352(BX), Y9
+	VPSHUFB        pair0<>+0(SB), Y9, Y9
+	VBROADCASTSS   (DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y2
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y6
+	VPAND          16(R8)(R10*1), Y15, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VBROADCASTI128 384(BX), Y9
+	VPSHUFB        pair0<>+0(SB), Y9, Y9
+	VBROADCASTSS   (DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y3
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y7
+	VMOVDQU        16(R8), Y8
+	VPAND          all12<>+0(SB), Y8, Y8
+	VPMADDUBSW     32(R11), Y8, Y10
+	VBROADCASTI128 288(BX), Y9
+	VPSHUFB        pair1<>+0(SB), Y9, Y9
+	VBROADCASTSS   4(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     32(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   4(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        16(R8)(R9*1), Y8
+	VPAND          all12<>+0(SB), Y8, Y8
+	VPMADDUBSW     32(R11), Y8, Y10
+	VBROADCASTI128 320(BX), Y9
+	VPSHUFB        pair1<>+0(SB), Y9, Y9
+	VBROADCASTSS   4(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y1
+	VPMADDUBSW     32(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   4(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y5
+	VMOVDQU        16(R8)(R9*2), Y8
+	VPAND          all12<>+0(SB), Y8, Y8
+	VPMADDUBSW     32(R11), Y8, Y10
+	VBROADCASTI128 352(BX), Y9
+	VPSHUFB        pair1<>+0(SB), Y9, Y9
+	VBROADCASTSS   4(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y2
+	VPMADDUBSW     32(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   4(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y6
+	VMOVDQU        16(R8)(R10*1), Y8
+	VPAND          all12<>+0(SB), Y8, Y8
+	VPMADDUBSW     32(R11), Y8, Y10
+	VBROADCASTI128 384(BX), Y9
+	VPSHUFB        pair1<>+0(SB), Y9, Y9
+	VBROADCASTSS   4(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y3
+	VPMADDUBSW     32(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   4(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y7
+	VMOVDQU        16(R8), Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VPMADDUBSW     64(R11), Y8, Y10
+	VBROADCASTI128 288(BX), Y9
+	VPSHUFB        pair2<>+0(SB), Y9, Y9
+	VBROADCASTSS   8(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     64(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   8(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        16(R8)(R9*1), Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VPMADDUBSW     64(R11), Y8, Y10
+	VBROADCASTI128 320(BX), Y9
+	VPSHUFB        pair2<>+0(SB), Y9, Y9
+	VBROADCASTSS   8(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y1
+	VPMADDUBSW     64(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   8(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y5
+	VMOVDQU        16(R8)(R9*2), Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VPMADDUBSW     64(R11), Y8, Y10
+	VBROADCASTI128 352(BX), Y9
+	VPSHUFB        pair2<>+0(SB), Y9, Y9
+	VBROADCASTSS   8(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y2
+	VPMADDUBSW     64(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   8(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y6
+	VMOVDQU        16(R8)(R10*1), Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VPMADDUBSW     64(R11), Y8, Y10
+	VBROADCASTI128 384(BX), Y9
+	VPSHUFB        pair2<>+0(SB), Y9, Y9
+	VBROADCASTSS   8(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y3
+	VPMADDUBSW     64(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   8(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y7
+	VMOVDQU        16(R8), Y8
+	VPSRLW         $0x02, Y8, Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VPMADDUBSW     96(R11), Y8, Y10
+	VBROADCASTI128 288(BX), Y9
+	VPSHUFB        pair3<>+0(SB), Y9, Y9
+	VBROADCASTSS   12(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     96(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   12(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        16(R8)(R9*1), Y8
+	VPSRLW         $0x02, Y8, Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VPMADDUBSW     96(R11), Y8, Y10
+	VBROADCASTI128 320(BX), Y9
+	VPSHUFB        pair3<>+0(SB), Y9, Y9
+	VBROADCASTSS   12(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y1
+	VPMADDUBSW     96(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   12(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y5
+	VMOVDQU        16(R8)(R9*2), Y8
+	VPSRLW         $0x02, Y8, Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VPMADDUBSW     96(R11), Y8, Y10
+	VBROADCASTI128 352(BX), Y9
+	VPSHUFB        pair3<>+0(SB), Y9, Y9
+	VBROADCASTSS   12(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y2
+	VPMADDUBSW     96(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   12(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y6
+	VMOVDQU        16(R8)(R10*1), Y8
+	VPSRLW         $0x02, Y8, Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VPMADDUBSW     96(R11), Y8, Y10
+	VBROADCASTI128 384(BX), Y9
+	VPSHUFB        pair3<>+0(SB), Y9, Y9
+	VBROADCASTSS   12(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y3
+	VPMADDUBSW     96(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   12(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y7
+	VPAND          48(R8), Y15, Y8
+	VPMADDUBSW     128(R11), Y8, Y10
+	VBROADCASTI128 304(BX), Y9
+	VPSHUFB        pair0<>+0(SB), Y9, Y9
+	VBROADCASTSS   16(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     128(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   16(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VPAND          48(R8)(R9*1), Y15, Y8
+	VPMADDUBSW     128(R11), Y8, Y10
+	VBROADCASTI128 336(BX), Y9
+	VPSHUFB        pair0<>+0(SB), Y9, Y9
+	VBROADCASTSS   16(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y1
+	VPMADDUBSW     128(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   16(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y5
+	VPAND          48(R8)(R9*2), Y15, Y8
+	VPMADDUBSW     128(R11), Y8, Y10
+	VBROADCASTI128 368(BX), Y9
+	VPSHUFB        pair0<>+0(SB), Y9, Y9
+	VBROADCASTSS   16(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y2
+	VPMADDUBSW     128(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   16(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y6
+	VPAND          48(R8)(R10*1), Y15, Y8
+	VPMADDUBSW     128(R11), Y8, Y10
+	VBROADCASTI128 400(BX), Y9
+	VPSHUFB        pair0<>+0(SB), Y9, Y9
+	VBROADCASTSS   16(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y3
+	VPMADDUBSW     128(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   16(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y7
+	VMOVDQU        48(R8), Y8
+	VPAND          all12<>+0(SB), Y8, Y8
+	VPMADDUBSW     160(R11), Y8, Y10
+	VBROADCASTI128 304(BX), Y9
+	VPSHUFB        pair1<>+0(SB), Y9, Y9
+	VBROADCASTSS   20(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     160(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   20(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        48(R8)(R9*1), Y8
+	VPAND          all12<>+0(SB), Y8, Y8
+	VPMADDUBSW     160(R11), Y8, Y10
+	VBROADCASTI128 336(BX), Y9
+	VPSHUFB        pair1<>+0(SB), Y9, Y9
+	VBROADCASTSS   20(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y1
+	VPMADDUBSW     160(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   20(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y5
+	VMOVDQU        48(R8)(R9*2), Y8
+	VPAND          all12<>+0(SB), Y8, Y8
+	VPMADDUBSW     160(R11), Y8, Y10
+	VBROADCASTI128 368(BX), Y9
+	VPSHUFB        pair1<>+0(SB), Y9, Y9
+	VBROADCASTSS   20(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y2
+	VPMADDUBSW     160(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   20(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y6
+	VMOVDQU        48(R8)(R10*1), Y8
+	VPAND          all12<>+0(SB), Y8, Y8
+	VPMADDUBSW     160(R11), Y8, Y10
+	VBROADCASTI128 400(BX), Y9
+	VPSHUFB        pair1<>+0(SB), Y9, Y9
+	VBROADCASTSS   20(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y3
+	VPMADDUBSW     160(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   20(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y7
+	VMOVDQU        48(R8), Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VPMADDUBSW     192(R11), Y8, Y10
+	VBROADCASTI128 304(BX), Y9
+	VPSHUFB        pair2<>+0(SB), Y9, Y9
+	VBROADCASTSS   24(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     192(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   24(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        48(R8)(R9*1), Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VPMADDUBSW     192(R11), Y8, Y10
+	VBROADCASTI128 336(BX), Y9
+	VPSHUFB        pair2<>+0(SB), Y9, Y9
+	VBROADCASTSS   24(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y1
+	VPMADDUBSW     192(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   24(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y5
+	VMOVDQU        48(R8)(R9*2), Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VPMADDUBSW     192(R11), Y8, Y10
+	VBROADCASTI128 368(BX), Y9
+	VPSHUFB        pair2<>+0(SB), Y9, Y9
+	VBROADCASTSS   24(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y2
+	VPMADDUBSW     192(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   24(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y6
+	VMOVDQU        48(R8)(R10*1), Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VPMADDUBSW     192(R11), Y8, Y10
+	VBROADCASTI128 400(BX), Y9
+	VPSHUFB        pair2<>+0(SB), Y9, Y9
+	VBROADCASTSS   24(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y3
+	VPMADDUBSW     192(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   24(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y7
+	VMOVDQU        48(R8), Y8
+	VPSRLW         $0x02, Y8, Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VPMADDUBSW     224(R11), Y8, Y10
+	VBROADCASTI128 304(BX), Y9
+	VPSHUFB        pair3<>+0(SB), Y9, Y9
+	VBROADCASTSS   28(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     224(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   28(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        48(R8)(R9*1), Y8
+	VPSRLW         $0x02, Y8, Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VPMADDUBSW     224(R11), Y8, Y10
+	VBROADCASTI128 336(BX), Y9
+	VPSHUFB        pair3<>+0(SB), Y9, Y9
+	VBROADCASTSS   28(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y1
+	VPMADDUBSW     224(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   28(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y5
+	VMOVDQU        48(R8)(R9*2), Y8
+	VPSRLW         $0x02, Y8, Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VPMADDUBSW     224(R11), Y8, Y10
+	VBROADCASTI128 368(BX), Y9
+	VPSHUFB        pair3<>+0(SB), Y9, Y9
+	VBROADCASTSS   28(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y2
+	VPMADDUBSW     224(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   28(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y6
+	VMOVDQU        48(R8)(R10*1), Y8
+	VPSRLW         $0x02, Y8, Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VPMADDUBSW     224(R11), Y8, Y10
+	VBROADCASTI128 400(BX), Y9
+	VPSHUFB        pair3<>+0(SB), Y9, Y9
+	VBROADCASTSS   28(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y3
+	VPMADDUBSW     224(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   28(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y7
+	VBROADCASTSS   256(BX), Y9
+	VFMADD213PS    (BX), Y9, Y0
+	VFMADD213PS    128(BX), Y9, Y4
+	VBROADCASTSS   260(BX), Y9
+	VPMOVZXWD      416(BX), Y8
+	VCVTDQ2PS      Y8, Y8
+	VMULPS         Y9, Y8, Y8
+	VFNMADD231PS   544(BX), Y8, Y0
+	VFNMADD231PS   608(BX), Y8, Y4
+	VPMOVZXWD      432(BX), Y8
+	VCVTDQ2PS      Y8, Y8
+	VMULPS         Y9, Y8, Y8
+	VFNMADD231PS   576(BX), Y8, Y0
+	VFNMADD231PS   640(BX), Y8, Y4
+	VMOVUPS        Y0, (BX)
+	VMOVUPS        Y4, 128(BX)
+	VBROADCASTSS   264(BX), Y9
+	VFMADD213PS    32(BX), Y9, Y1
+	VFMADD213PS    160(BX), Y9, Y5
+	VBROADCASTSS   268(BX), Y9
+	VPMOVZXWD      448(BX), Y8
+	VCVTDQ2PS      Y8, Y8
+	VMULPS         Y9, Y8, Y8
+	VFNMADD231PS   544(BX), Y8, Y1
+	VFNMADD231PS   608(BX), Y8, Y5
+	VPMOVZXWD      464(BX), Y8
+	VCVTDQ2PS      Y8, Y8
+	VMULPS         Y9, Y8, Y8
+	VFNMADD231PS   576(BX), Y8, Y1
+	VFNMADD231PS   640(BX), Y8, Y5
+	VMOVUPS        Y1, 32(BX)
+	VMOVUPS        Y5, 160(BX)
+	VBROADCASTSS   272(BX), Y9
+	VFMADD213PS    64(BX), Y9, Y2
+	VFMADD213PS    192(BX), Y9, Y6
+	VBROADCASTSS   276(BX), Y9
+	VPMOVZXWD      480(BX), Y8
+	VCVTDQ2PS      Y8, Y8
+	VMULPS         Y9, Y8, Y8
+	VFNMADD231PS   544(BX), Y8, Y2
+	VFNMADD231PS   608(BX), Y8, Y6
+	VPMOVZXWD      496(BX), Y8
+	VCVTDQ2PS      Y8, Y8
+	VMULPS         Y9, Y8, Y8
+	VFNMADD231PS   576(BX), Y8, Y2
+	VFNMADD231PS   640(BX), Y8, Y6
+	VMOVUPS        Y2, 64(BX)
+	VMOVUPS        Y6, 192(BX)
+	VBROADCASTSS   280(BX), Y9
+	VFMADD213PS    96(BX), Y9, Y3
+	VFMADD213PS    224(BX), Y9, Y7
+	VBROADCASTSS   284(BX), Y9
+	VPMOVZXWD      512(BX), Y8
+	VCVTDQ2PS      Y8, Y8
+	VMULPS         Y9, Y8, Y8
+	VFNMADD231PS   544(BX), Y8, Y3
+	VFNMADD231PS   608(BX), Y8, Y7
+	VPMOVZXWD      528(BX), Y8
+	VCVTDQ2PS      Y8, Y8
+	VMULPS         Y9, Y8, Y8
+	VFNMADD231PS   576(BX), Y8, Y3
+	VFNMADD231PS   640(BX), Y8, Y7
+	VMOVUPS        Y3, 96(BX)
+	VMOVUPS        Y7, 224(BX)
+	ADDQ           $0x00000054, R8
+	ADDQ           $0x00000100, R11
+	ADDQ           $0x20, DI
+	ADDQ           $0x20, SI
+	SUBQ           $0x00000100, CX
+	JNZ            loop
+	VMOVUPS        (BX), Y0
+	VMOVUPS        32(BX), Y1
+	VMOVUPS        64(BX), Y2
+	VMOVUPS        96(BX), Y3
+	VMOVUPS        128(BX), Y4
+	VMOVUPS        160(BX), Y5
+	VMOVUPS        192(BX), Y6
+	VMOVUPS        224(BX), Y7
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y1, Y0, Y0
+	VHADDPS        Y3, Y2, Y2
+	VHADDPS        Y2, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VINSERTPS      $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS      $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS      $0x30, (BX)(SI*1), X1, X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS       X0, (BX)
+	VEXTRACTPS   $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS   $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS   $0x03, X0, (BX)(SI*1)
+	ADDQ         CX, BX
+	VMOVAPS      Y4, Y0
+	VMOVAPS      Y5, Y1
+	VMOVAPS      Y6, Y2
+	VMOVAPS      Y7, Y3
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store1
+	VMOVSS       (BX), X1
+	VINSERTPS    $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS    $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS    $0x30, (BX)(SI*1), X1, X1
+	VADDPS       X1, X0, X0
+
+store1:
+	VMOVSS     X0, (BX)
+	VEXTRACTPS $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS $0x03, X0, (BX)(SI*1)
+	VZEROUPPER
+	RET
+
+DATA all1<>+0(SB)/1, $0x01
+DATA all1<>+1(SB)/1, $0x01
+DATA all1<>+2(SB)/1, $0x01
+DATA all1<>+3(SB)/1, $0x01
+DATA all1<>+4(SB)/1, $0x01
+DATA all1<>+5(SB)/1, $0x01
+DATA all1<>+6(SB)/1, $0x01
+DATA all1<>+7(SB)/1, $0x01
+DATA all1<>+8(SB)/1, $0x01
+DATA all1<>+9(SB)/1, $0x01
+DATA all1<>+10(SB)/1, $0x01
+DATA all1<>+11(SB)/1, $0x01
+DATA all1<>+12(SB)/1, $0x01
+DATA all1<>+13(SB)/1, $0x01
+DATA all1<>+14(SB)/1, $0x01
+DATA all1<>+15(SB)/1, $0x01
+DATA all1<>+16(SB)/1, $0x01
+DATA all1<>+17(SB)/1, $0x01
+DATA all1<>+18(SB)/1, $0x01
+DATA all1<>+19(SB)/1, $0x01
+DATA all1<>+20(SB)/1, $0x01
+DATA all1<>+21(SB)/1, $0x01
+DATA all1<>+22(SB)/1, $0x01
+DATA all1<>+23(SB)/1, $0x01
+DATA all1<>+24(SB)/1, $0x01
+DATA all1<>+25(SB)/1, $0x01
+DATA all1<>+26(SB)/1, $0x01
+DATA all1<>+27(SB)/1, $0x01
+DATA all1<>+28(SB)/1, $0x01
+DATA all1<>+29(SB)/1, $0x01
+DATA all1<>+30(SB)/1, $0x01
+DATA all1<>+31(SB)/1, $0x01
+GLOBL all1<>(SB), RODATA|NOPTR, $32
+
+DATA pairOrder<>+0(SB)/1, $0x00
+DATA pairOrder<>+1(SB)/1, $0x00
+DATA pairOrder<>+2(SB)/1, $0x00
+DATA pairOrder<>+3(SB)/1, $0x00
+DATA pairOrder<>+4(SB)/1, $0x04
+DATA pairOrder<>+5(SB)/1, $0x00
+DATA pairOrder<>+6(SB)/1, $0x00
+DATA pairOrder<>+7(SB)/1, $0x00
+DATA pairOrder<>+8(SB)/1, $0x01
+DATA pairOrder<>+9(SB)/1, $0x00
+DATA pairOrder<>+10(SB)/1, $0x00
+DATA pairOrder<>+11(SB)/1, $0x00
+DATA pairOrder<>+12(SB)/1, $0x05
+DATA pairOrder<>+13(SB)/1, $0x00
+DATA pairOrder<>+14(SB)/1, $0x00
+DATA pairOrder<>+15(SB)/1, $0x00
+DATA pairOrder<>+16(SB)/1, $0x02
+DATA pairOrder<>+17(SB)/1, $0x00
+DATA pairOrder<>+18(SB)/1, $0x00
+DATA pairOrder<>+19(SB)/1, $0x00
+DATA pairOrder<>+20(SB)/1, $0x06
+DATA pairOrder<>+21(SB)/1, $0x00
+DATA pairOrder<>+22(SB)/1, $0x00
+DATA pairOrder<>+23(SB)/1, $0x00
+DATA pairOrder<>+24(SB)/1, $0x03
+DATA pairOrder<>+25(SB)/1, $0x00
+DATA pairOrder<>+26(SB)/1, $0x00
+DATA pairOrder<>+27(SB)/1, $0x00
+DATA pairOrder<>+28(SB)/1, $0x07
+DATA pairOrder<>+29(SB)/1, $0x00
+DATA pairOrder<>+30(SB)/1, $0x00
+DATA pairOrder<>+31(SB)/1, $0x00
+GLOBL pairOrder<>(SB), RODATA|NOPTR, $32
+
+DATA twice<>+0(SB)/1, $0x00
+DATA twice<>+1(SB)/1, $0x00
+DATA twice<>+2(SB)/1, $0x00
+DATA twice<>+3(SB)/1, $0x00
+DATA twice<>+4(SB)/1, $0x00
+DATA twice<>+5(SB)/1, $0x00
+DATA twice<>+6(SB)/1, $0x00
+DATA twice<>+7(SB)/1, $0x00
+DATA twice<>+8(SB)/1, $0x01
+DATA twice<>+9(SB)/1, $0x00
+DATA twice<>+10(SB)/1, $0x00
+DATA twice<>+11(SB)/1, $0x00
+DATA twice<>+12(SB)/1, $0x01
+DATA twice<>+13(SB)/1, $0x00
+DATA twice<>+14(SB)/1, $0x00
+DATA twice<>+15(SB)/1, $0x00
+DATA twice<>+16(SB)/1, $0x02
+DATA twice<>+17(SB)/1, $0x00
+DATA twice<>+18(SB)/1, $0x00
+DATA twice<>+19(SB)/1, $0x00
+DATA twice<>+20(SB)/1, $0x02
+DATA twice<>+21(SB)/1, $0x00
+DATA twice<>+22(SB)/1, $0x00
+DATA twice<>+23(SB)/1, $0x00
+DATA twice<>+24(SB)/1, $0x03
+DATA twice<>+25(SB)/1, $0x00
+DATA twice<>+26(SB)/1, $0x00
+DATA twice<>+27(SB)/1, $0x00
+DATA twice<>+28(SB)/1, $0x03
+DATA twice<>+29(SB)/1, $0x00
+DATA twice<>+30(SB)/1, $0x00
+DATA twice<>+31(SB)/1, $0x00
+GLOBL twice<>(SB), RODATA|NOPTR, $32
+
+DATA downQ2_K<>+0(SB)/1, $0x00
+DATA downQ2_K<>+1(SB)/1, $0x00
+DATA downQ2_K<>+2(SB)/1, $0x80
+DATA downQ2_K<>+3(SB)/1, $0x3d
+DATA downQ2_K<>+4(SB)/1, $0x00
+DATA downQ2_K<>+5(SB)/1, $0x00
+DATA downQ2_K<>+6(SB)/1, $0x80
+DATA downQ2_K<>+7(SB)/1, $0x3f
+DATA downQ2_K<>+8(SB)/1, $0x00
+DATA downQ2_K<>+9(SB)/1, $0x00
+DATA downQ2_K<>+10(SB)/1, $0x80
+DATA downQ2_K<>+11(SB)/1, $0x3d
+DATA downQ2_K<>+12(SB)/1, $0x00
+DATA downQ2_K<>+13(SB)/1, $0x00
+DATA downQ2_K<>+14(SB)/1, $0x80
+DATA downQ2_K<>+15(SB)/1, $0x3f
+DATA downQ2_K<>+16(SB)/1, $0x00
+DATA downQ2_K<>+17(SB)/1, $0x00
+DATA downQ2_K<>+18(SB)/1, $0x80
+DATA downQ2_K<>+19(SB)/1, $0x3d
+DATA downQ2_K<>+20(SB)/1, $0x00
+DATA downQ2_K<>+21(SB)/1, $0x00
+DATA downQ2_K<>+22(SB)/1, $0x80
+DATA downQ2_K<>+23(SB)/1, $0x3f
+DATA downQ2_K<>+24(SB)/1, $0x00
+DATA downQ2_K<>+25(SB)/1, $0x00
+DATA downQ2_K<>+26(SB)/1, $0x80
+DATA downQ2_K<>+27(SB)/1, $0x3d
+DATA downQ2_K<>+28(SB)/1, $0x00
+DATA downQ2_K<>+29(SB)/1, $0x00
+DATA downQ2_K<>+30(SB)/1, $0x80
+DATA downQ2_K<>+31(SB)/1, $0x3f
+GLOBL downQ2_K<>(SB), RODATA|NOPTR, $32
+
+DATA words15<>+0(SB)/1, $0x0f
+DATA words15<>+1(SB)/1, $0x00
+DATA words15<>+2(SB)/1, $0x0f
+DATA words15<>+3(SB)/1, $0x00
+DATA words15<>+4(SB)/1, $0x0f
+DATA words15<>+5(SB)/1, $0x00
+DATA words15<>+6(SB)/1, $0x0f
+DATA words15<>+7(SB)/1, $0x00
+DATA words15<>+8(SB)/1, $0x0f
+DATA words15<>+9(SB)/1, $0x00
+DATA words15<>+10(SB)/1, $0x0f
+DATA words15<>+11(SB)/1, $0x00
+DATA words15<>+12(SB)/1, $0x0f
+DATA words15<>+13(SB)/1, $0x00
+DATA words15<>+14(SB)/1, $0x0f
+DATA words15<>+15(SB)/1, $0x00
+DATA words15<>+16(SB)/1, $0x0f
+DATA words15<>+17(SB)/1, $0x00
+DATA words15<>+18(SB)/1, $0x0f
+DATA words15<>+19(SB)/1, $0x00
+DATA words15<>+20(SB)/1, $0x0f
+DATA words15<>+21(SB)/1, $0x00
+DATA words15<>+22(SB)/1, $0x0f
+DATA words15<>+23(SB)/1, $0x00
+DATA words15<>+24(SB)/1, $0x0f
+DATA words15<>+25(SB)/1, $0x00
+DATA words15<>+26(SB)/1, $0x0f
+DATA words15<>+27(SB)/1, $0x00
+DATA words15<>+28(SB)/1, $0x0f
+DATA words15<>+29(SB)/1, $0x00
+DATA words15<>+30(SB)/1, $0x0f
+DATA words15<>+31(SB)/1, $0x00
+GLOBL words15<>(SB), RODATA|NOPTR, $32
+
+DATA upQ2_K<>+0(SB)/1, $0x10
+DATA upQ2_K<>+1(SB)/1, $0x00
+DATA upQ2_K<>+2(SB)/1, $0x10
+DATA upQ2_K<>+3(SB)/1, $0x00
+DATA upQ2_K<>+4(SB)/1, $0x04
+DATA upQ2_K<>+5(SB)/1, $0x00
+DATA upQ2_K<>+6(SB)/1, $0x04
+DATA upQ2_K<>+7(SB)/1, $0x00
+DATA upQ2_K<>+8(SB)/1, $0x01
+DATA upQ2_K<>+9(SB)/1, $0x00
+DATA upQ2_K<>+10(SB)/1, $0x01
+DATA upQ2_K<>+11(SB)/1, $0x00
+DATA upQ2_K<>+12(SB)/1, $0x01
+DATA upQ2_K<>+13(SB)/1, $0x00
+DATA upQ2_K<>+14(SB)/1, $0x01
+DATA upQ2_K<>+15(SB)/1, $0x00
+DATA upQ2_K<>+16(SB)/1, $0x10
+DATA upQ2_K<>+17(SB)/1, $0x00
+DATA upQ2_K<>+18(SB)/1, $0x10
+DATA upQ2_K<>+19(SB)/1, $0x00
+DATA upQ2_K<>+20(SB)/1, $0x04
+DATA upQ2_K<>+21(SB)/1, $0x00
+DATA upQ2_K<>+22(SB)/1, $0x04
+DATA upQ2_K<>+23(SB)/1, $0x00
+DATA upQ2_K<>+24(SB)/1, $0x01
+DATA upQ2_K<>+25(SB)/1, $0x00
+DATA upQ2_K<>+26(SB)/1, $0x01
+DATA upQ2_K<>+27(SB)/1, $0x00
+DATA upQ2_K<>+28(SB)/1, $0x01
+DATA upQ2_K<>+29(SB)/1, $0x00
+DATA upQ2_K<>+30(SB)/1, $0x01
+DATA upQ2_K<>+31(SB)/1, $0x00
+GLOBL upQ2_K<>(SB), RODATA|NOPTR, $32
+
+DATA pair0<>+0(SB)/1, $0x00
+DATA pair0<>+1(SB)/1, $0x01
+DATA pair0<>+2(SB)/1, $0x00
+DATA pair0<>+3(SB)/1, $0x01
+DATA pair0<>+4(SB)/1, $0x00
+DATA pair0<>+5(SB)/1, $0x01
+DATA pair0<>+6(SB)/1, $0x00
+DATA pair0<>+7(SB)/1, $0x01
+DATA pair0<>+8(SB)/1, $0x00
+DATA pair0<>+9(SB)/1, $0x01
+DATA pair0<>+10(SB)/1, $0x00
+DATA pair0<>+11(SB)/1, $0x01
+DATA pair0<>+12(SB)/1, $0x00
+DATA pair0<>+13(SB)/1, $0x01
+DATA pair0<>+14(SB)/1, $0x00
+DATA pair0<>+15(SB)/1, $0x01
+DATA pair0<>+16(SB)/1, $0x02
+DATA pair0<>+17(SB)/1, $0x03
+DATA pair0<>+18(SB)/1, $0x02
+DATA pair0<>+19(SB)/1, $0x03
+DATA pair0<>+20(SB)/1, $0x02
+DATA pair0<>+21(SB)/1, $0x03
+DATA pair0<>+22(SB)/1, $0x02
+DATA pair0<>+23(SB)/1, $0x03
+DATA pair0<>+24(SB)/1, $0x02
+DATA pair0<>+25(SB)/1, $0x03
+DATA pair0<>+26(SB)/1, $0x02
+DATA pair0<>+27(SB)/1, $0x03
+DATA pair0<>+28(SB)/1, $0x02
+DATA pair0<>+29(SB)/1, $0x03
+DATA pair0<>+30(SB)/1, $0x02
+DATA pair0<>+31(SB)/1, $0x03
+GLOBL pair0<>(SB), RODATA|NOPTR, $32
+
+DATA pair1<>+0(SB)/1, $0x04
+DATA pair1<>+1(SB)/1, $0x05
+DATA pair1<>+2(SB)/1, $0x04
+DATA pair1<>+3(SB)/1, $0x05
+DATA pair1<>+4(SB)/1, $0x04
+DATA pair1<>+5(SB)/1, $0x05
+DATA pair1<>+6(SB)/1, $0x04
+DATA pair1<>+7(SB)/1, $0x05
+DATA pair1<>+8(SB)/1, $0x04
+DATA pair1<>+9(SB)/1, $0x05
+DATA pair1<>+10(SB)/1, $0x04
+DATA pair1<>+11(SB)/1, $0x05
+DATA pair1<>+12(SB)/1, $0x04
+DATA pair1<>+13(SB)/1, $0x05
+DATA pair1<>+14(SB)/1, $0x04
+DATA pair1<>+15(SB)/1, $0x05
+DATA pair1<>+16(SB)/1, $0x06
+DATA pair1<>+17(SB)/1, $0x07
+DATA pair1<>+18(SB)/1, $0x06
+DATA pair1<>+19(SB)/1, $0x07
+DATA pair1<>+20(SB)/1, $0x06
+DATA pair1<>+21(SB)/1, $0x07
+DATA pair1<>+22(SB)/1, $0x06
+DATA pair1<>+23(SB)/1, $0x07
+DATA pair1<>+24(SB)/1, $0x06
+DATA pair1<>+25(SB)/1, $0x07
+DATA pair1<>+26(SB)/1, $0x06
+DATA pair1<>+27(SB)/1, $0x07
+DATA pair1<>+28(SB)/1, $0x06
+DATA pair1<>+29(SB)/1, $0x07
+DATA pair1<>+30(SB)/1, $0x06
+DATA pair1<>+31(SB)/1, $0x07
+GLOBL pair1<>(SB), RODATA|NOPTR, $32
+
+DATA pair2<>+0(SB)/1, $0x08
+DATA pair2<>+1(SB)/1, $0x09
+DATA pair2<>+2(SB)/1, $0x08
+DATA pair2<>+3(SB)/1, $0x09
+DATA pair2<>+4(SB)/1, $0x08
+DATA pair2<>+5(SB)/1, $0x09
+DATA pair2<>+6(SB)/1, $0x08
+DATA pair2<>+7(SB)/1, $0x09
+DATA pair2<>+8(SB)/1, $0x08
+DATA pair2<>+9(SB)/1, $0x09
+DATA pair2<>+10(SB)/1, $0x08
+DATA pair2<>+11(SB)/1, $0x09
+DATA pair2<>+12(SB)/1, $0x08
+DATA pair2<>+13(SB)/1, $0x09
+DATA pair2<>+14(SB)/1, $0x08
+DATA pair2<>+15(SB)/1, $0x09
+DATA pair2<>+16(SB)/1, $0x0a
+DATA pair2<>+17(SB)/1, $0x0b
+DATA pair2<>+18(SB)/1, $0x0a
+DATA pair2<>+19(SB)/1, $0x0b
+DATA pair2<>+20(SB)/1, $0x0a
+DATA pair2<>+21(SB)/1, $0x0b
+DATA pair2<>+22(SB)/1, $0x0a
+DATA pair2<>+23(SB)/1, $0x0b
+DATA pair2<>+24(SB)/1, $0x0a
+DATA pair2<>+25(SB)/1, $0x0b
+DATA pair2<>+26(SB)/1, $0x0a
+DATA pair2<>+27(SB)/1, $0x0b
+DATA pair2<>+28(SB)/1, $0x0a
+DATA pair2<>+29(SB)/1, $0x0b
+DATA pair2<>+30(SB)/1, $0x0a
+DATA pair2<>+31(SB)/1, $0x0b
+GLOBL pair2<>(SB), RODATA|NOPTR, $32
+
+DATA pair3<>+0(SB)/1, $0x0c
+DATA pair3<>+1(SB)/1, $0x0d
+DATA pair3<>+2(SB)/1, $0x0c
+DATA pair3<>+3(SB)/1, $0x0d
+DATA pair3<>+4(SB)/1, $0x0c
+DATA pair3<>+5(SB)/1, $0x0d
+DATA pair3<>+6(SB)/1, $0x0c
+DATA pair3<>+7(SB)/1, $0x0d
+DATA pair3<>+8(SB)/1, $0x0c
+DATA pair3<>+9(SB)/1, $0x0d
+DATA pair3<>+10(SB)/1, $0x0c
+DATA pair3<>+11(SB)/1, $0x0d
+DATA pair3<>+12(SB)/1, $0x0c
+DATA pair3<>+13(SB)/1, $0x0d
+DATA pair3<>+14(SB)/1, $0x0c
+DATA pair3<>+15(SB)/1, $0x0d
+DATA pair3<>+16(SB)/1, $0x0e
+DATA pair3<>+17(SB)/1, $0x0f
+DATA pair3<>+18(SB)/1, $0x0e
+DATA pair3<>+19(SB)/1, $0x0f
+DATA pair3<>+20(SB)/1, $0x0e
+DATA pair3<>+21(SB)/1, $0x0f
+DATA pair3<>+22(SB)/1, $0x0e
+DATA pair3<>+23(SB)/1, $0x0f
+DATA pair3<>+24(SB)/1, $0x0e
+DATA pair3<>+25(SB)/1, $0x0f
+DATA pair3<>+26(SB)/1, $0x0e
+DATA pair3<>+27(SB)/1, $0x0f
+DATA pair3<>+28(SB)/1, $0x0e
+DATA pair3<>+29(SB)/1, $0x0f
+DATA pair3<>+30(SB)/1, $0x0e
+DATA pair3<>+31(SB)/1, $0x0f
+GLOBL pair3<>(SB), RODATA|NOPTR, $32
+
+// func avx2Q2_K_1x2(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·avx2Q2_K_1x2(SB), NOSPLIT, $320-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    72(AX), R12
+	LEAQ    (R12)(R12*2), R13
+	MOVQ    48(AX), DI
+	MOVQ    56(AX), SI
+	VMOVDQU all3<>+0(SB), Y15
+	LEAQ    (SP), BX
+	ADDQ    $0x1f, BX
+	ANDQ    $-32, BX
+	VPXOR   Y0, Y0, Y0
+	VMOVDQU Y0, (BX)
+	VMOVDQU Y0, 32(BX)
+
+loop:
+	VMOVDQU        all1<>+0(SB), Y4
+	VPMADDUBSW     (R11), Y4, Y0
+	VPMADDWD       words1<>+0(SB), Y0, Y0
+	VPMADDUBSW     32(R11), Y4, Y1
+	VPMADDWD       words1<>+0(SB), Y1, Y1
+	VPMADDUBSW     64(R11), Y4, Y2
+	VPMADDWD       words1<>+0(SB), Y2, Y2
+	VPMADDUBSW     96(R11), Y4, Y3
+	VPMADDWD       words1<>+0(SB), Y3, Y3
+	VPHADDD        Y1, Y0, Y0
+	VPHADDD        Y3, Y2, Y2
+	VPHADDD        Y2, Y0, Y0
+	VMOVDQU        pairOrder<>+0(SB), Y4
+	VPERMD         Y0, Y4, Y0
+	VCVTDQ2PS      Y0, Y0
+	VBROADCASTF128 (DI), Y1
+	VPERMILPS      twice<>+0(SB), Y1, Y1
+	VMULPS         Y1, Y0, Y0
+	VMOVUPS        Y0, 160(BX)
+	VMOVDQU        all1<>+0(SB), Y4
+	VPMADDUBSW     128(R11), Y4, Y0
+	VPMADDWD       words1<>+0(SB), Y0, Y0
+	VPMADDUBSW     160(R11), Y4, Y1
+	VPMADDWD       words1<>+0(SB), Y1, Y1
+	VPMADDUBSW     192(R11), Y4, Y2
+	VPMADDWD       words1<>+0(SB), Y2, Y2
+	VPMADDUBSW     224(R11), Y4, Y3
+	VPMADDWD       words1<>+0(SB), Y3, Y3
+	VPHADDD        Y1, Y0, Y0
+	VPHADDD        Y3, Y2, Y2
+	VPHADDD        Y2, Y0, Y0
+	VMOVDQU        pairOrder<>+0(SB), Y4
+	VPERMD         Y0, Y4, Y0
+	VCVTDQ2PS      Y0, Y0
+	VBROADCASTF128 16(DI), Y1
+	VPERMILPS      twice<>+0(SB), Y1, Y1
+	VMULPS         Y1, Y0, Y0
+	VMOVUPS        Y0, 192(BX)
+	VMOVDQU        all1<>+0(SB), Y4
+	VPMADDUBSW     (R11)(R12*1), Y4, Y0
+	VPMADDWD       words1<>+0(SB), Y0, Y0
+	VPMADDUBSW     32(R11)(R12*1), Y4, Y1
+	VPMADDWD       words1<>+0(SB), Y1, Y1
+	VPMADDUBSW     64(R11)(R12*1), Y4, Y2
+	VPMADDWD       words1<>+0(SB), Y2, Y2
+	VPMADDUBSW     96(R11)(R12*1), Y4, Y3
+	VPMADDWD       words1<>+0(SB), Y3, Y3
+	VPHADDD        Y1, Y0, Y0
+	VPHADDD        Y3, Y2, Y2
+	VPHADDD        Y2, Y0, Y0
+	VMOVDQU        pairOrder<>+0(SB), Y4
+	VPERMD         Y0, Y4, Y0
+	VCVTDQ2PS      Y0, Y0
+	VBROADCASTF128 (DI)(R12*1), Y1
+	VPERMILPS      twice<>+0(SB), Y1, Y1
+	VMULPS         Y1, Y0, Y0
+	VMOVUPS        Y0, 224(BX)
+	VMOVDQU        all1<>+0(SB), Y4
+	VPMADDUBSW     128(R11)(R12*1), Y4, Y0
+	VPMADDWD       words1<>+0(SB), Y0, Y0
+	VPMADDUBSW     160(R11)(R12*1), Y4, Y1
+	VPMADDWD       words1<>+0(SB), Y1, Y1
+	VPMADDUBSW     192(R11)(R12*1), Y4, Y2
+	VPMADDWD       words1<>+0(SB), Y2, Y2
+	VPMADDUBSW     224(R11)(R12*1), Y4, Y3
+	VPMADDWD       words1<>+0(SB), Y3, Y3
+	VPHADDD        Y1, Y0, Y0
+	VPHADDD        Y3, Y2, Y2
+	VPHADDD        Y2, Y0, Y0
+	VMOVDQU        pairOrder<>+0(SB), Y4
+	VPERMD         Y0, Y4, Y0
+	VCVTDQ2PS      Y0, Y0
+	VBROADCASTF128 16(DI)(R12*1), Y1
+	VPERMILPS      twice<>+0(SB), Y1, Y1
+	VMULPS         Y1, Y0, Y0
+	VMOVUPS        Y0, 256(BX)
+	VPBROADCASTD   80(R8), X8
+	VCVTPH2PS      X8, Y8
+	VMULPS         downQ2_K<>+0(SB), Y8, Y8
+	VMOVUPS        Y8, 64(BX)
+	VPMOVZXBW      (R8), Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          words15<>+0(SB), Y8, Y8
+	VMOVDQU        Y8, 96(BX)
+	VMOVDQU        Y9, 128(BX)
+	VMOVDQU        96(BX), Y8
+	VPMULLW        upQ2_K<>+0(SB), Y8, Y8
+	VMOVDQU        Y8, 96(BX)
+	VPAND          16(R8), Y15, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VBROADCASTI128 96(BX), Y9
+	VPSHUFB        pair0<>+0(SB), Y9, Y9
+	VBROADCASTSS   (DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y0
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y4
+	VMOVDQU        16(R8), Y8
+	VPAND          all12<>+0(SB), Y8, Y8
+	VPMADDUBSW     32(R11), Y8, Y10
+	VBROADCASTI128 96(BX), Y9
+	VPSHUFB        pair1<>+0(SB), Y9, Y9
+	VBROADCASTSS   4(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     32(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   4(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        16(R8), Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VPMADDUBSW     64(R11), Y8, Y10
+	VBROADCASTI128 96(BX), Y9
+	VPSHUFB        pair2<>+0(SB), Y9, Y9
+	VBROADCASTSS   8(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     64(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   8(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        16(R8), Y8
+	VPSRLW         $0x02, Y8, Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VPMADDUBSW     96(R11), Y8, Y10
+	VBROADCASTI128 96(BX), Y9
+	VPSHUFB        pair3<>+0(SB), Y9, Y9
+	VBROADCASTSS   12(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     96(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   12(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VPAND          48(R8), Y15, Y8
+	VPMADDUBSW     128(R11), Y8, Y10
+	VBROADCASTI128 112(BX), Y9
+	VPSHUFB        pair0<>+0(SB), Y9, Y9
+	VBROADCASTSS   16(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     128(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   16(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        48(R8), Y8
+	VPAND          all12<>+0(SB), Y8, Y8
+	VPMADDUBSW     160(R11), Y8, Y10
+	VBROADCASTI128 112(BX), Y9
+	VPSHUFB        pair1<>+0(SB), Y9, Y9
+	VBROADCASTSS   20(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     160(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   20(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        48(R8), Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VPMADDUBSW     192(R11), Y8, Y10
+	VBROADCASTI128 112(BX), Y9
+	VPSHUFB        pair2<>+0(SB), Y9, Y9
+	VBROADCASTSS   24(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     192(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   24(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        48(R8), Y8
+	VPSRLW         $0x02, Y8, Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VPMADDUBSW     224(R11), Y8, Y10
+	VBROADCASTI128 112(BX), Y9
+	VPSHUFB        pair3<>+0(SB), Y9, Y9
+	VBROADCASTSS   28(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     224(R11)(R12*1), Y8, Y10
+	VBROADCASTSS   28(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VBROADCASTSS   64(BX), Y9
+	VFMADD213PS    (BX), Y9, Y0
+	VFMADD213PS    32(BX), Y9, Y4
+	VBROADCASTSS   68(BX), Y9
+	VPMOVZXWD      128(BX), Y8
+	VCVTDQ2PS      Y8, Y8
+	VMULPS         Y9, Y8, Y8
+	VFNMADD231PS   160(BX), Y8, Y0
+	VFNMADD231PS   224(BX), Y8, Y4
+	VPMOVZXWD      144(BX), Y8
+	VCVTDQ2PS      Y8, Y8
+	VMULPS         Y9, Y8, Y8
+	VFNMADD231PS   192(BX), Y8, Y0
+	VFNMADD231PS   256(BX), Y8, Y4
+	VMOVUPS        Y0, (BX)
+	VMOVUPS        Y4, 32(BX)
+	ADDQ           $0x00000054, R8
+	ADDQ           $0x00000100, R11
+	ADDQ           $0x20, DI
+	ADDQ           $0x20, SI
+	SUBQ           $0x00000100, CX
+	JNZ            loop
+	VMOVUPS        (BX), Y0
+	VMOVUPS        32(BX), Y4
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y0, Y0, Y0
+	VHADDPS        Y0, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS       X0, (BX)
+	ADDQ         CX, BX
+	VMOVAPS      Y4, Y0
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store1
+	VMOVSS       (BX), X1
+	VADDPS       X1, X0, X0
+
+store1:
+	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+// func avx2Q2_K_4x1(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·avx2Q2_K_4x1(SB), NOSPLIT, $512-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    32(AX), R9
+	LEAQ    (R9)(R9*2), R10
+	MOVQ    48(AX), DI
+	MOVQ    56(AX), SI
+	VMOVDQU all3<>+0(SB), Y12
+	VMOVDQU all12<>+0(SB), Y13
+	VMOVDQU all48<>+0(SB), Y14
+	VMOVDQU words1<>+0(SB), Y15
+	LEAQ    (SP), BX
+	ADDQ    $0x1f, BX
+	ANDQ    $-32, BX
+	VPXOR   Y0, Y0, Y0
+	VMOVDQU Y0, (BX)
+	VMOVDQU Y0, 32(BX)
+	VMOVDQU Y0, 64(BX)
+	VMOVDQU Y0, 96(BX)
+
+loop:
+	VMOVDQU        all1<>+0(SB), Y4
+	VPMADDUBSW     (R11), Y4, Y0
+	VPMADDWD       words1<>+0(SB), Y0, Y0
+	VPMADDUBSW     32(R11), Y4, Y1
+	VPMADDWD       words1<>+0(SB), Y1, Y1
+	VPMADDUBSW     64(R11), Y4, Y2
+	VPMADDWD       words1<>+0(SB), Y2, Y2
+	VPMADDUBSW     96(R11), Y4, Y3
+	VPMADDWD       words1<>+0(SB), Y3, Y3
+	VPHADDD        Y1, Y0, Y0
+	VPHADDD        Y3, Y2, Y2
+	VPHADDD        Y2, Y0, Y0
+	VMOVDQU        pairOrder<>+0(SB), Y4
+	VPERMD         Y0, Y4, Y0
+	VCVTDQ2PS      Y0, Y0
+	VBROADCASTF128 (DI), Y1
+	VPERMILPS      twice<>+0(SB), Y1, Y1
+	VMULPS         Y1, Y0, Y0
+	VMOVUPS        Y0, 416(BX)
+	VMOVDQU        all1<>+0(SB), Y4
+	VPMADDUBSW     128(R11), Y4, Y0
+	VPMADDWD       words1<>+0(SB), Y0, Y0
+	VPMADDUBSW     160(R11), Y4, Y1
+	VPMADDWD       words1<>+0(SB), Y1, Y1
+	VPMADDUBSW     192(R11), Y4, Y2
+	VPMADDWD       words1<>+0(SB), Y2, Y2
+	VPMADDUBSW     224(R11), Y4, Y3
+	VPMADDWD       words1<>+0(SB), Y3, Y3
+	VPHADDD        Y1, Y0, Y0
+	VPHADDD        Y3, Y2, Y2
+	VPHADDD        Y2, Y0, Y0
+	VMOVDQU        pairOrder<>+0(SB), Y4
+	VPERMD         Y0, Y4, Y0
+	VCVTDQ2PS      Y0, Y0
+	VBROADCASTF128 16(DI), Y1
+	VPERMILPS      twice<>+0(SB), Y1, Y1
+	VMULPS         Y1, Y0, Y0
+	VMOVUPS        Y0, 448(BX)
+	VPBROADCASTD   80(R8), X8
+	VPINSRD        $0x01, 80(R8)(R9*1), X8, X8
+	VPINSRD        $0x02, 80(R8)(R9*2), X8, X8
+	VPINSRD        $0x03, 80(R8)(R10*1), X8, X8
+	VCVTPH2PS      X8, Y8
+	VMULPS         downQ2_K<>+0(SB), Y8, Y8
+	VMOVUPS        Y8, 128(BX)
+	PREFETCHT0     2048(R8)
+	PREFETCHT0     2048(R8)(R9*1)
+	PREFETCHT0     2112(R8)
+	PREFETCHT0     2112(R8)(R9*1)
+	VPMOVZXBW      (R8), Y4
+	VPMOVZXBW      (R8)(R9*1), Y5
+	VPSRLW         $0x04, Y4, Y6
+	VPSRLW         $0x04, Y5, Y7
+	VPAND          words15<>+0(SB), Y4, Y4
+	VPAND          words15<>+0(SB), Y5, Y5
+	VMOVDQU        Y4, 160(BX)
+	VMOVDQU        Y5, 192(BX)
+	VMOVDQU        Y6, 288(BX)
+	VMOVDQU        Y7, 320(BX)
+	VMOVDQU        160(BX), Y4
+	VMOVDQU        192(BX), Y5
+	VPMULLW        upQ2_K<>+0(SB), Y4, Y4
+	VPMULLW        upQ2_K<>+0(SB), Y5, Y5
+	VMOVDQU        Y4, 160(BX)
+	VMOVDQU        Y5, 192(BX)
+	PREFETCHT0     2048(R8)(R9*2)
+	PREFETCHT0     2048(R8)(R10*1)
+	PREFETCHT0     2112(R8)(R9*2)
+	PREFETCHT0     2112(R8)(R10*1)
+	VPMOVZXBW      (R8)(R9*2), Y4
+	VPMOVZXBW      (R8)(R10*1), Y5
+	VPSRLW         $0x04, Y4, Y6
+	VPSRLW         $0x04, Y5, Y7
+	VPAND          words15<>+0(SB), Y4, Y4
+	VPAND          words15<>+0(SB), Y5, Y5
+	VMOVDQU        Y4, 224(BX)
+	VMOVDQU        Y5, 256(BX)
+	VMOVDQU        Y6, 352(BX)
+	VMOVDQU        Y7, 384(BX)
+	VMOVDQU        224(BX), Y4
+	VMOVDQU        256(BX), Y5
+	VPMULLW        upQ2_K<>+0(SB), Y4, Y4
+	VPMULLW        upQ2_K<>+0(SB), Y5, Y5
+	VMOVDQU        Y4, 224(BX)
+	VMOVDQU        Y5, 256(BX)
+	VMOVDQU        (R11), Y9
+	VMOVDQU        pair0<>+0(SB), Y11
+	VBROADCASTSS   (DI), Y8
+	VPAND          16(R8), Y12, Y4
+	VPAND          16(R8)(R9*1), Y12, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VBROADCASTI128 160(BX), Y6
+	VBROADCASTI128 192(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y8, Y4, Y0
+	VMULPS         Y8, Y5, Y1
+	VPAND          16(R8)(R9*2), Y12, Y4
+	VPAND          16(R8)(R10*1), Y12, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VBROADCASTI128 224(BX), Y6
+	VBROADCASTI128 256(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y8, Y4, Y2
+	VMULPS         Y8, Y5, Y3
+	VMOVDQU        32(R11), Y9
+	VMOVDQU        pair1<>+0(SB), Y11
+	VBROADCASTSS   4(DI), Y8
+	VPAND          16(R8), Y13, Y4
+	VPAND          16(R8)(R9*1), Y13, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VBROADCASTI128 160(BX), Y6
+	VBROADCASTI128 192(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y0
+	VFMADD231PS    Y8, Y5, Y1
+	VPAND          16(R8)(R9*2), Y13, Y4
+	VPAND          16(R8)(R10*1), Y13, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VBROADCASTI128 224(BX), Y6
+	VBROADCASTI128 256(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y2
+	VFMADD231PS    Y8, Y5, Y3
+	VMOVDQU        64(R11), Y9
+	VMOVDQU        pair2<>+0(SB), Y11
+	VBROADCASTSS   8(DI), Y8
+	VPAND          16(R8), Y14, Y4
+	VPAND          16(R8)(R9*1), Y14, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VBROADCASTI128 160(BX), Y6
+	VBROADCASTI128 192(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y0
+	VFMADD231PS    Y8, Y5, Y1
+	VPAND          16(R8)(R9*2), Y14, Y4
+	VPAND          16(R8)(R10*1), Y14, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VBROADCASTI128 224(BX), Y6
+	VBROADCASTI128 256(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y2
+	VFMADD231PS    Y8, Y5, Y3
+	VMOVDQU        96(R11), Y9
+	VMOVDQU        pair3<>+0(SB), Y11
+	VBROADCASTSS   12(DI), Y8
+	VMOVDQU        16(R8), Y4
+	VMOVDQU        16(R8)(R9*1), Y5
+	VPSRLW         $0x02, Y4, Y4
+	VPSRLW         $0x02, Y5, Y5
+	VPAND          Y14, Y4, Y4
+	VPAND          Y14, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VBROADCASTI128 160(BX), Y6
+	VBROADCASTI128 192(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y0
+	VFMADD231PS    Y8, Y5, Y1
+	VMOVDQU        16(R8)(R9*2), Y4
+	VMOVDQU        16(R8)(R10*1), Y5
+	VPSRLW         $0x02, Y4, Y4
+	VPSRLW         $0x02, Y5, Y5
+	VPAND          Y14, Y4, Y4
+	VPAND          Y14, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VBROADCASTI128 224(BX), Y6
+	VBROADCASTI128 256(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y2
+	VFMADD231PS    Y8, Y5, Y3
+	VMOVDQU        128(R11), Y9
+	VMOVDQU        pair0<>+0(SB), Y11
+	VBROADCASTSS   16(DI), Y8
+	VPAND          48(R8), Y12, Y4
+	VPAND          48(R8)(R9*1), Y12, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VBROADCASTI128 176(BX), Y6
+	VBROADCASTI128 208(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y0
+	VFMADD231PS    Y8, Y5, Y1
+	VPAND          48(R8)(R9*2), Y12, Y4
+	VPAND          48(R8)(R10*1), Y12, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VBROADCASTI128 240(BX), Y6
+	VBROADCASTI128 272(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y2
+	VFMADD231PS    Y8, Y5, Y3
+	VMOVDQU        160(R11), Y9
+	VMOVDQU        pair1<>+0(SB), Y11
+	VBROADCASTSS   20(DI), Y8
+	VPAND          48(R8), Y13, Y4
+	VPAND          48(R8)(R9*1), Y13, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VBROADCASTI128 176(BX), Y6
+	VBROADCASTI128 208(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y0
+	VFMADD231PS    Y8, Y5, Y1
+	VPAND          48(R8)(R9*2), Y13, Y4
+	VPAND          48(R8)(R10*1), Y13, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VBROADCASTI128 240(BX), Y6
+	VBROADCASTI128 272(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y2
+	VFMADD231PS    Y8, Y5, Y3
+	VMOVDQU        192(R11), Y9
+	VMOVDQU        pair2<>+0(SB), Y11
+	VBROADCASTSS   24(DI), Y8
+	VPAND          48(R8), Y14, Y4
+	VPAND          48(R8)(R9*1), Y14, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VBROADCASTI128 176(BX), Y6
+	VBROADCASTI128 208(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y0
+	VFMADD231PS    Y8, Y5, Y1
+	VPAND          48(R8)(R9*2), Y14, Y4
+	VPAND          48(R8)(R10*1), Y14, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VBROADCASTI128 240(BX), Y6
+	VBROADCASTI128 272(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y2
+	VFMADD231PS    Y8, Y5, Y3
+	VMOVDQU        224(R11), Y9
+	VMOVDQU        pair3<>+0(SB), Y11
+	VBROADCASTSS   28(DI), Y8
+	VMOVDQU        48(R8), Y4
+	VMOVDQU        48(R8)(R9*1), Y5
+	VPSRLW         $0x02, Y4, Y4
+	VPSRLW         $0x02, Y5, Y5
+	VPAND          Y14, Y4, Y4
+	VPAND          Y14, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VBROADCASTI128 176(BX), Y6
+	VBROADCASTI128 208(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y0
+	VFMADD231PS    Y8, Y5, Y1
+	VMOVDQU        48(R8)(R9*2), Y4
+	VMOVDQU        48(R8)(R10*1), Y5
+	VPSRLW         $0x02, Y4, Y4
+	VPSRLW         $0x02, Y5, Y5
+	VPAND          Y14, Y4, Y4
+	VPAND          Y14, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VBROADCASTI128 240(BX), Y6
+	VBROADCASTI128 272(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y2
+	VFMADD231PS    Y8, Y5, Y3
+	VBROADCASTSS   128(BX), Y6
+	VBROADCASTSS   136(BX), Y7
+	VFMADD213PS    (BX), Y6, Y0
+	VFMADD213PS    32(BX), Y7, Y1
+	VBROADCASTSS   132(BX), Y6
+	VBROADCASTSS   140(BX), Y7
+	VPMOVZXWD      288(BX), Y4
+	VPMOVZXWD      320(BX), Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y6, Y4, Y4
+	VMULPS         Y7, Y5, Y5
+	VFNMADD231PS   416(BX), Y4, Y0
+	VFNMADD231PS   416(BX), Y5, Y1
+	VPMOVZXWD      304(BX), Y4
+	VPMOVZXWD      336(BX), Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y6, Y4, Y4
+	VMULPS         Y7, Y5, Y5
+	VFNMADD231PS   448(BX), Y4, Y0
+	VFNMADD231PS   448(BX), Y5, Y1
+	VMOVUPS        Y0, (BX)
+	VMOVUPS        Y1, 32(BX)
+	VBROADCASTSS   144(BX), Y6
+	VBROADCASTSS   152(BX), Y7
+	VFMADD213PS    64(BX), Y6, Y2
+	VFMADD213PS    96(BX), Y7, Y3
+	VBROADCASTSS   148(BX), Y6
+	VBROADCASTSS   156(BX), Y7
+	VPMOVZXWD      352(BX), Y4
+	VPMOVZXWD      384(BX), Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y6, Y4, Y4
+	VMULPS         Y7, Y5, Y5
+	VFNMADD231PS   416(BX), Y4, Y2
+	VFNMADD231PS   416(BX), Y5, Y3
+	VPMOVZXWD      368(BX), Y4
+	VPMOVZXWD      400(BX), Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y6, Y4, Y4
+	VMULPS         Y7, Y5, Y5
+	VFNMADD231PS   448(BX), Y4, Y2
+	VFNMADD231PS   448(BX), Y5, Y3
+	VMOVUPS        Y2, 64(BX)
+	VMOVUPS        Y3, 96(BX)
+	ADDQ           $0x00000054, R8
+	ADDQ           $0x00000100, R11
+	ADDQ           $0x20, DI
+	ADDQ           $0x20, SI
+	SUBQ           $0x00000100, CX
+	JNZ            loop
+	VMOVUPS        (BX), Y0
+	VMOVUPS        32(BX), Y1
+	VMOVUPS        64(BX), Y2
+	VMOVUPS        96(BX), Y3
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y1, Y0, Y0
+	VHADDPS        Y3, Y2, Y2
+	VHADDPS        Y2, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VINSERTPS      $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS      $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS      $0x30, (BX)(SI*1), X1, X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS     X0, (BX)
+	VEXTRACTPS $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS $0x03, X0, (BX)(SI*1)
+	VZEROUPPER
+	RET
+
+// func avx2Q2_K_1x1(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·avx2Q2_K_1x1(SB), NOSPLIT, $224-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    48(AX), DI
+	MOVQ    56(AX), SI
+	VMOVDQU all3<>+0(SB), Y12
+	VMOVDQU all12<>+0(SB), Y13
+	VMOVDQU all48<>+0(SB), Y14
+	VMOVDQU words1<>+0(SB), Y15
+	LEAQ    (SP), BX
+	ADDQ    $0x1f, BX
+	ANDQ    $-32, BX
+	VPXOR   Y0, Y0, Y0
+	VMOVDQU Y0, (BX)
+
+loop:
+	VMOVDQU        all1<>+0(SB), Y4
+	VPMADDUBSW     (R11), Y4, Y0
+	VPMADDWD       words1<>+0(SB), Y0, Y0
+	VPMADDUBSW     32(R11), Y4, Y1
+	VPMADDWD       words1<>+0(SB), Y1, Y1
+	VPMADDUBSW     64(R11), Y4, Y2
+	VPMADDWD       words1<>+0(SB), Y2, Y2
+	VPMADDUBSW     96(R11), Y4, Y3
+	VPMADDWD       words1<>+0(SB), Y3, Y3
+	VPHADDD        Y1, Y0, Y0
+	VPHADDD        Y3, Y2, Y2
+	VPHADDD        Y2, Y0, Y0
+	VMOVDQU        pairOrder<>+0(SB), Y4
+	VPERMD         Y0, Y4, Y0
+	VCVTDQ2PS      Y0, Y0
+	VBROADCASTF128 (DI), Y1
+	VPERMILPS      twice<>+0(SB), Y1, Y1
+	VMULPS         Y1, Y0, Y0
+	VMOVUPS        Y0, 128(BX)
+	VMOVDQU        all1<>+0(SB), Y4
+	VPMADDUBSW     128(R11), Y4, Y0
+	VPMADDWD       words1<>+0(SB), Y0, Y0
+	VPMADDUBSW     160(R11), Y4, Y1
+	VPMADDWD       words1<>+0(SB), Y1, Y1
+	VPMADDUBSW     192(R11), Y4, Y2
+	VPMADDWD       words1<>+0(SB), Y2, Y2
+	VPMADDUBSW     224(R11), Y4, Y3
+	VPMADDWD       words1<>+0(SB), Y3, Y3
+	VPHADDD        Y1, Y0, Y0
+	VPHADDD        Y3, Y2, Y2
+	VPHADDD        Y2, Y0, Y0
+	VMOVDQU        pairOrder<>+0(SB), Y4
+	VPERMD         Y0, Y4, Y0
+	VCVTDQ2PS      Y0, Y0
+	VBROADCASTF128 16(DI), Y1
+	VPERMILPS      twice<>+0(SB), Y1, Y1
+	VMULPS         Y1, Y0, Y0
+	VMOVUPS        Y0, 160(BX)
+	VPBROADCASTD   80(R8), X8
+	VCVTPH2PS      X8, Y8
+	VMULPS         downQ2_K<>+0(SB), Y8, Y8
+	VMOVUPS        Y8, 32(BX)
+	PREFETCHT0     2048(R8)
+	PREFETCHT0     2112(R8)
+	VPMOVZXBW      (R8), Y4
+	VPSRLW         $0x04, Y4, Y6
+	VPAND          words15<>+0(SB), Y4, Y4
+	VMOVDQU        Y4, 64(BX)
+	VMOVDQU        Y6, 96(BX)
+	VMOVDQU        64(BX), Y4
+	VPMULLW        upQ2_K<>+0(SB), Y4, Y4
+	VMOVDQU        Y4, 64(BX)
+	VMOVDQU        (R11), Y9
+	VMOVDQU        pair0<>+0(SB), Y11
+	VBROADCASTSS   (DI), Y8
+	VPAND          16(R8), Y12, Y4
+	VPMADDUBSW     Y9, Y4, Y4
+	VBROADCASTI128 64(BX), Y6
+	VPSHUFB        Y11, Y6, Y6
+	VPMADDWD       Y6, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         Y8, Y4, Y0
+	VMOVDQU        32(R11), Y9
+	VMOVDQU        pair1<>+0(SB), Y11
+	VBROADCASTSS   4(DI), Y8
+	VPAND          16(R8), Y13, Y4
+	VPMADDUBSW     Y9, Y4, Y4
+	VBROADCASTI128 64(BX), Y6
+	VPSHUFB        Y11, Y6, Y6
+	VPMADDWD       Y6, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VFMADD231PS    Y8, Y4, Y0
+	VMOVDQU        64(R11), Y9
+	VMOVDQU        pair2<>+0(SB), Y11
+	VBROADCASTSS   8(DI), Y8
+	VPAND          16(R8), Y14, Y4
+	VPMADDUBSW     Y9, Y4, Y4
+	VBROADCASTI128 64(BX), Y6
+	VPSHUFB        Y11, Y6, Y6
+	VPMADDWD       Y6, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VFMADD231PS    Y8, Y4, Y0
+	VMOVDQU        96(R11), Y9
+	VMOVDQU        pair3<>+0(SB), Y11
+	VBROADCASTSS   12(DI), Y8
+	VMOVDQU        16(R8), Y4
+	VPSRLW         $0x02, Y4, Y4
+	VPAND          Y14, Y4, Y4
+	VPMADDUBSW     Y9, Y4, Y4
+	VBROADCASTI128 64(BX), Y6
+	VPSHUFB        Y11, Y6, Y6
+	VPMADDWD       Y6, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VFMADD231PS    Y8, Y4, Y0
+	VMOVDQU        128(R11), Y9
+	VMOVDQU        pair0<>+0(SB), Y11
+	VBROADCASTSS   16(DI), Y8
+	VPAND          48(R8), Y12, Y4
+	VPMADDUBSW     Y9, Y4, Y4
+	VBROADCASTI128 80(BX), Y6
+	VPSHUFB        Y11, Y6, Y6
+	VPMADDWD       Y6, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VFMADD231PS    Y8, Y4, Y0
+	VMOVDQU        160(R11), Y9
+	VMOVDQU        pair1<>+0(SB), Y11
+	VBROADCASTSS   20(DI), Y8
+	VPAND          48(R8), Y13, Y4
+	VPMADDUBSW     Y9, Y4, Y4
+	VBROADCASTI128 80(BX), Y6
+	VPSHUFB        Y11, Y6, Y6
+	VPMADDWD       Y6, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VFMADD231PS    Y8, Y4, Y0
+	VMOVDQU        192(R11), Y9
+	VMOVDQU        pair2<>+0(SB), Y11
+	VBROADCASTSS   24(DI), Y8
+	VPAND          48(R8), Y14, Y4
+	VPMADDUBSW     Y9, Y4, Y4
+	VBROADCASTI128 80(BX), Y6
+	VPSHUFB        Y11, Y6, Y6
+	VPMADDWD       Y6, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VFMADD231PS    Y8, Y4, Y0
+	VMOVDQU        224(R11), Y9
+	VMOVDQU        pair3<>+0(SB), Y11
+	VBROADCASTSS   28(DI), Y8
+	VMOVDQU        48(R8), Y4
+	VPSRLW         $0x02, Y4, Y4
+	VPAND          Y14, Y4, Y4
+	VPMADDUBSW     Y9, Y4, Y4
+	VBROADCASTI128 80(BX), Y6
+	VPSHUFB        Y11, Y6, Y6
+	VPMADDWD       Y6, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VFMADD231PS    Y8, Y4, Y0
+	VBROADCASTSS   32(BX), Y6
+	VFMADD213PS    (BX), Y6, Y0
+	VBROADCASTSS   36(BX), Y6
+	VPMOVZXWD      96(BX), Y4
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         Y6, Y4, Y4
+	VFNMADD231PS   128(BX), Y4, Y0
+	VPMOVZXWD      112(BX), Y4
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         Y6, Y4, Y4
+	VFNMADD231PS   160(BX), Y4, Y0
+	VMOVUPS        Y0, (BX)
+	ADDQ           $0x00000054, R8
+	ADDQ           $0x00000100, R11
+	ADDQ           $0x20, DI
+	ADDQ           $0x20, SI
+	SUBQ           $0x00000100, CX
+	JNZ            loop
+	VMOVUPS        (BX), Y0
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y0, Y0, Y0
+	VHADDPS        Y0, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+// func avx2UnpackQ2_K(q *int8, scales *float32, mins *float32, w *byte, n int)
+// Requires: AVX, AVX2, F16C
+TEXT ·avx2UnpackQ2_K(SB), NOSPLIT, $96-40
+	MOVQ    q+0(FP), DI
+	MOVQ    scales+8(FP), SI
+	MOVQ    mins+16(FP), R11
+	MOVQ    w+24(FP), R8
+	MOVQ    n+32(FP), CX
+	VMOVDQU all3<>+0(SB), Y4
+	VMOVDQU all12<>+0(SB), Y5
+	VMOVDQU all48<>+0(SB), Y6
+	LEAQ    (SP), BX
+	ADDQ    $0x1f, BX
+	ANDQ    $-32, BX
+
+loop:
+	VPMOVZXBW    (R8), Y0
+	VPSRLW       $0x04, Y0, Y1
+	VPAND        words15<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, (BX)
+	VMOVDQU      Y1, 32(BX)
+	VPBROADCASTW 80(R8), X1
+	VCVTPH2PS    X1, Y1
+	VPMOVSXWD    (BX), Y0
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, (SI)
+	VPMOVSXWD    16(BX), Y0
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 32(SI)
+	VPBROADCASTW 82(R8), X1
+	VCVTPH2PS    X1, Y1
+	VPMOVSXWD    32(BX), Y0
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, (R11)
+	VPMOVSXWD    48(BX), Y0
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 32(R11)
+	VPAND        16(R8), Y4, Y0
+	VMOVDQU      Y0, (DI)
+	VPAND        16(R8), Y5, Y0
+	VPSRLW       $0x02, Y0, Y0
+	VMOVDQU      Y0, 32(DI)
+	VPAND        16(R8), Y6, Y0
+	VPSRLW       $0x04, Y0, Y0
+	VMOVDQU      Y0, 64(DI)
+	VMOVDQU      16(R8), Y0
+	VPSRLW       $0x02, Y0, Y0
+	VPAND        Y6, Y0, Y0
+	VPSRLW       $0x04, Y0, Y0
+	VMOVDQU      Y0, 96(DI)
+	VPAND        48(R8), Y4, Y0
+	VMOVDQU      Y0, 128(DI)
+	VPAND        48(R8), Y5, Y0
+	VPSRLW       $0x02, Y0, Y0
+	VMOVDQU      Y0, 160(DI)
+	VPAND        48(R8), Y6, Y0
+	VPSRLW       $0x04, Y0, Y0
+	VMOVDQU      Y0, 192(DI)
+	VMOVDQU      48(R8), Y0
+	VPSRLW       $0x02, Y0, Y0
+	VPAND        Y6, Y0, Y0
+	VPSRLW       $0x04, Y0, Y0
+	VMOVDQU      Y0, 224(DI)
+	ADDQ         $0x00000054, R8
+	ADDQ         $0x00000100, DI
+	ADDQ         $0x40, SI
+	ADDQ         $0x40, R11
+	SUBQ         $0x00000100, CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+// func avx2Q3_K_4x2(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·avx2Q3_K_4x2(SB), NOSPLIT, $704-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    32(AX), R9
+	LEAQ    (R9)(R9*2), R10
+	MOVQ    72(AX), R12
+	LEAQ    (R12)(R12*2), R13
+	MOVQ    48(AX), DI
+	VMOVDQU all3<>+0(SB), Y15
+	LEAQ    (SP), BX
+	ADDQ    $0x1f, BX
+	ANDQ    $-32, BX
+	VPXOR   Y0, Y0, Y0
+	VMOVDQU Y0, (BX)
+	VMOVDQU Y0, 32(BX)
+	VMOVDQU Y0, 64(BX)
+	VMOVDQU Y0, 96(BX)
+	VMOVDQU Y0, 128(BX)
+	VMOVDQU Y0, 160(BX)
+	VMOVDQU Y0, 192(BX)
+	VMOVDQU Y0, 224(BX)
+
+loop:
+	VPBROADCASTW   108(R8), X8
+	VPINSRW        $0x01, 108(R8)(R9*1), X8, X8
+	VPINSRW        $0x02, 108(R8)(R9*2), X8, X8
+	VPINSRW        $0x03, 108(R8)(R10*1), X8, X8
+	VCVTPH2PS      X8, X8
+	VMULPS         downQ3_K<>+0(SB), Y8, Y8
+	VMOVUPS        Y8, 256(BX)
+	VMOVQ          96(R8), X8
+	VPSRLW         $0x04, X8, X9
+	VPUNPCKLQDQ    X9, X8, X8
+	VPAND          all15<>+0(SB), X8, X8
+	VPBROADCASTD   104(R8), X9
+	VPSRLVD        shiftHigh<>+0(SB), X9, X9
+	VPAND          all3<>+0(SB), X9, X9
+	VPSLLW         $0x04, X9, X9
+	VPOR           X9, X8, X8
+	VPSUBB         all32<>+0(SB), X8, X8
+	VPMOVSXBW      X8, Y8
+	VMOVDQU        Y8, 288(BX)
+	VMOVDQU        288(BX), Y8
+	VPMULLW        upQ3_K<>+0(SB), Y8, Y8
+	VMOVDQU        Y8, 288(BX)
+	VMOVQ          96(R8)(R9*1), X8
+	VPSRLW         $0x04, X8, X9
+	VPUNPCKLQDQ    X9, X8, X8
+	VPAND          all15<>+0(SB), X8, X8
+	VPBROADCASTD   104(R8)(R9*1), X9
+	VPSRLVD        shiftHigh<>+0(SB), X9, X9
+	VPAND          all3<>+0(SB), X9, X9
+	VPSLLW         $0x04, X9, X9
+	VPOR           X9, X8, X8
+	VPSUBB         all32<>+0(SB), X8, X8
+	VPMOVSXBW      X8, Y8
+	VMOVDQU        Y8, 320(BX)
+	VMOVDQU        320(BX), Y8
+	VPMULLW        upQ3_K<>+0(SB), Y8, Y8
+	VMOVDQU        Y8, 320(BX)
+	VMOVQ          96(R8)(R9*2), X8
+	VPSRLW         $0x04, X8, X9
+	VPUNPCKLQDQ    X9, X8, X8
+	VPAND          all15<>+0(SB), X8, X8
+	VPBROADCASTD   104(R8)(R9*2), X9
+	VPSRLVD        shiftHigh<>+0(SB), X9, X9
+	VPAND          all3<>+0(SB), X9, X9
+	VPSLLW         $0x04, X9, X9
+	VPOR           X9, X8, X8
+	VPSUBB         all32<>+0(SB), X8, X8
+	VPMOVSXBW      X8, Y8
+	VMOVDQU        Y8, 352(BX)
+	VMOVDQU        352(BX), Y8
+	VPMULLW        upQ3_K<>+0(SB), Y8, Y8
+	VMOVDQU        Y8, 352(BX)
+	VMOVQ          96(R8)(R10*1), X8
+	VPSRLW         $0x04, X8, X9
+	VPUNPCKLQDQ    X9, X8, X8
+	VPAND          all15<>+0(SB), X8, X8
+	VPBROADCASTD   104(R8)(R10*1), X9
+	VPSRLVD        shiftHigh<>+0(SB), X9, X9
+	VPAND          all3<>+0(SB), X9, X9
+	VPSLLW         $0x04, X9, X9
+	VPOR           X9, X8, X8
+	VPSUBB         all32<>+0(SB), X8, X8
+	VPMOVSXBW      X8, Y8
+	VMOVDQU        Y8, 384(BX)
+	VMOVDQU        384(BX), Y8
+	VPMULLW        upQ3_K<>+0(SB), Y8, Y8
+	VMOVDQU        Y8, 384(BX)
+	VMOVDQU        all4<>+0(SB), Y13
+	VPMADDUBSW     (R11), Y13, Y13
+	VMOVDQU        all4<>+0(SB), Y14
+	VPMADDUBSW     (R11)(R12*1), Y14, Y14
+	VPAND          32(R8), Y15, Y8
+	VMOVDQU        (R8), Y9
+	VPSLLW         $0x02, Y9, Y9
+	VPAND          all4<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 288(BX), Y9
+	VPSHUFB        pair0<>+0(SB), Y9, Y9
+	VBROADCASTSS   (DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y0
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y4
+	VPAND          32(R8)(R9*1), Y15, Y8
+	VMOVDQU        (R8)(R9*1), Y9
+	VPSLLW         $0x02, Y9, Y9
+	VPAND          all4<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 320(BX), Y9
+	VPSHUFB        pair0<>+0(SB), Y9, Y9
+	VBROADCASTSS   (DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y1
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y5
+	VPAND          32(R8)(R9*2), Y15, Y8
+	VMOVDQU        (R8)(R9*2), Y9
+	VPSLLW         $0x02, Y9, Y9
+	VPAND          all4<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 352(BX), Y9
+	VPSHUFB        pair0<>+0(SB), Y9, Y9
+	VBROADCASTSS   (DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y2
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y6
+	VPAND          32(R8)(R10*1), Y15, Y8
+	VMOVDQU        (R8)(R10*1), Y9
+	VPSLLW         $0x02, Y9, Y9
+	VPAND          all4<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 384(BX), Y9
+	VPSHUFB        pair0<>+0(SB), Y9, Y9
+	VBROADCASTSS   (DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y3
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y7
+	VMOVDQU        all16<>+0(SB), Y13
+	VPMADDUBSW     32(R11), Y13, Y13
+	VMOVDQU        all16<>+0(SB), Y14
+	VPMADDUBSW     32(R11)(R12*1), Y14, Y14
+	VMOVDQU        32(R8), Y8
+	VPAND          all12<>+0(SB), Y8, Y8
+	VMOVDQU        (R8), Y9
+	VPSLLW         $0x03, Y9, Y9
+	VPAND          all16<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     32(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 288(BX), Y9
+	VPSHUFB        pair1<>+0(SB), Y9, Y9
+	VBROADCASTSS   4(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     32(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   4(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        32(R8)(R9*1), Y8
+	VPAND          all12<>+0(SB), Y8, Y8
+	VMOVDQU        (R8)(R9*1), Y9
+	VPSLLW         $0x03, Y9, Y9
+	VPAND          all16<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     32(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 320(BX), Y9
+	VPSHUFB        pair1<>+0(SB), Y9, Y9
+	VBROADCASTSS   4(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y1
+	VPMADDUBSW     32(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   4(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y5
+	VMOVDQU        32(R8)(R9*2), Y8
+	VPAND          all12<>+0(SB), Y8, Y8
+	VMOVDQU        (R8)(R9*2), Y9
+	VPSLLW         $0x03, Y9, Y9
+	VPAND          all16<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     32(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 352(BX), Y9
+	VPSHUFB        pair1<>+0(SB), Y9, Y9
+	VBROADCASTSS   4(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y2
+	VPMADDUBSW     32(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   4(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y6
+	VMOVDQU        32(R8)(R10*1), Y8
+	VPAND          all12<>+0(SB), Y8, Y8
+	VMOVDQU        (R8)(R10*1), Y9
+	VPSLLW         $0x03, Y9, Y9
+	VPAND          all16<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     32(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 384(BX), Y9
+	VPSHUFB        pair1<>+0(SB), Y9, Y9
+	VBROADCASTSS   4(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y3
+	VPMADDUBSW     32(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   4(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y7
+	VMOVDQU        all64<>+0(SB), Y13
+	VPMADDUBSW     64(R11), Y13, Y13
+	VMOVDQU        all64<>+0(SB), Y14
+	VPMADDUBSW     64(R11)(R12*1), Y14, Y14
+	VMOVDQU        32(R8), Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VMOVDQU        (R8), Y9
+	VPSLLW         $0x04, Y9, Y9
+	VPAND          all64<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     64(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 288(BX), Y9
+	VPSHUFB        pair2<>+0(SB), Y9, Y9
+	VBROADCASTSS   8(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     64(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   8(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        32(R8)(R9*1), Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VMOVDQU        (R8)(R9*1), Y9
+	VPSLLW         $0x04, Y9, Y9
+	VPAND          all64<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     64(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 320(BX), Y9
+	VPSHUFB        pair2<>+0(SB), Y9, Y9
+	VBROADCASTSS   8(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y1
+	VPMADDUBSW     64(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   8(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y5
+	VMOVDQU        32(R8)(R9*2), Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VMOVDQU        (R8)(R9*2), Y9
+	VPSLLW         $0x04, Y9, Y9
+	VPAND          all64<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     64(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 352(BX), Y9
+	VPSHUFB        pair2<>+0(SB), Y9, Y9
+	VBROADCASTSS   8(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y2
+	VPMADDUBSW     64(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   8(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y6
+	VMOVDQU        32(R8)(R10*1), Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VMOVDQU        (R8)(R10*1), Y9
+	VPSLLW         $0x04, Y9, Y9
+	VPAND          all64<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     64(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 384(BX), Y9
+	VPSHUFB        pair2<>+0(SB), Y9, Y9
+	VBROADCASTSS   8(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y3
+	VPMADDUBSW     64(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   8(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y7
+	VMOVDQU        all64<>+0(SB), Y13
+	VPMADDUBSW     96(R11), Y13, Y13
+	VMOVDQU        all64<>+0(SB), Y14
+	VPMADDUBSW     96(R11)(R12*1), Y14, Y14
+	VMOVDQU        32(R8), Y8
+	VPSRLW         $0x02, Y8, Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VMOVDQU        (R8), Y9
+	VPSLLW         $0x03, Y9, Y9
+	VPAND          all64<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     96(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 288(BX), Y9
+	VPSHUFB        pair3<>+0(SB), Y9, Y9
+	VBROADCASTSS   12(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     96(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   12(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        32(R8)(R9*1), Y8
+	VPSRLW         $0x02, Y8, Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VMOVDQU        (R8)(R9*1), Y9
+	VPSLLW         $0x03, Y9, Y9
+	VPAND          all64<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     96(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 320(BX), Y9
+	VPSHUFB        pair3<>+0(SB), Y9, Y9
+	VBROADCASTSS   12(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y1
+	VPMADDUBSW     96(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   12(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y5
+	VMOVDQU        32(R8)(R9*2), Y8
+	VPSRLW         $0x02, Y8, Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VMOVDQU        (R8)(R9*2), Y9
+	VPSLLW         $0x03, Y9, Y9
+	VPAND          all64<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     96(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 352(BX), Y9
+	VPSHUFB        pair3<>+0(SB), Y9, Y9
+	VBROADCASTSS   12(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y2
+	VPMADDUBSW     96(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   12(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y6
+	VMOVDQU        32(R8)(R10*1), Y8
+	VPSRLW         $0x02, Y8, Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VMOVDQU        (R8)(R10*1), Y9
+	VPSLLW         $0x03, Y9, Y9
+	VPAND          all64<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     96(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 384(BX), Y9
+	VPSHUFB        pair3<>+0(SB), Y9, Y9
+	VBROADCASTSS   12(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y3
+	VPMADDUBSW     96(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   12(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y7
+	VMOVDQU        all4<>+0(SB), Y13
+	VPMADDUBSW     128(R11), Y13, Y13
+	VMOVDQU        all4<>+0(SB), Y14
+	VPMADDUBSW     128(R11)(R12*1), Y14, Y14
+	VPAND          64(R8), Y15, Y8
+	VMOVDQU        (R8), Y9
+	VPSRLW         $0x02, Y9, Y9
+	VPAND          all4<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     128(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 304(BX), Y9
+	VPSHUFB        pair0<>+0(SB), Y9, Y9
+	VBROADCASTSS   16(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     128(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   16(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VPAND          64(R8)(R9*1), Y15, Y8
+	VMOVDQU        (R8)(R9*1), Y9
+	VPSRLW         $0x02, Y9, Y9
+	VPAND          all4<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     128(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 336(BX), Y9
+	VPSHUFB        pair0<>+0(SB), Y9, Y9
+	VBROADCASTSS   16(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y1
+	VPMADDUBSW     128(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   16(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y5
+	VPAND          64(R8)(R9*2), Y15, Y8
+	VMOVDQU        (R8)(R9*2), Y9
+	VPSRLW         $0x02, Y9, Y9
+	VPAND          all4<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     128(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 368(BX), Y9
+	VPSHUFB        pair0<>+0(SB), Y9, Y9
+	VBROADCASTSS   16(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y2
+	VPMADDUBSW     128(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   16(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y6
+	VPAND          64(R8)(R10*1), Y15, Y8
+	VMOVDQU        (R8)(R10*1), Y9
+	VPSRLW         $0x02, Y9, Y9
+	VPAND          all4<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     128(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 400(BX), Y9
+	VPSHUFB        pair0<>+0(SB), Y9, Y9
+	VBROADCASTSS   16(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y3
+	VPMADDUBSW     128(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   16(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y7
+	VMOVDQU        all16<>+0(SB), Y13
+	VPMADDUBSW     160(R11), Y13, Y13
+	VMOVDQU        all16<>+0(SB), Y14
+	VPMADDUBSW     160(R11)(R12*1), Y14, Y14
+	VMOVDQU        64(R8), Y8
+	VPAND          all12<>+0(SB), Y8, Y8
+	VMOVDQU        (R8), Y9
+	VPSRLW         $0x01, Y9, Y9
+	VPAND          all16<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     160(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 304(BX), Y9
+	VPSHUFB        pair1<>+0(SB), Y9, Y9
+	VBROADCASTSS   20(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     160(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   20(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        64(R8)(R9*1), Y8
+	VPAND          all12<>+0(SB), Y8, Y8
+	VMOVDQU        (R8)(R9*1), Y9
+	VPSRLW         $0x01, Y9, Y9
+	VPAND          all16<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     160(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 336(BX), Y9
+	VPSHUFB        pair1<>+0(SB), Y9, Y9
+	VBROADCASTSS   20(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y1
+	VPMADDUBSW     160(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   20(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y5
+	VMOVDQU        64(R8)(R9*2), Y8
+	VPAND          all12<>+0(SB), Y8, Y8
+	VMOVDQU        (R8)(R9*2), Y9
+	VPSRLW         $0x01, Y9, Y9
+	VPAND          all16<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     160(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 368(BX), Y9
+	VPSHUFB        pair1<>+0(SB), Y9, Y9
+	VBROADCASTSS   20(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y2
+	VPMADDUBSW     160(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   20(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y6
+	VMOVDQU        64(R8)(R10*1), Y8
+	VPAND          all12<>+0(SB), Y8, Y8
+	VMOVDQU        (R8)(R10*1), Y9
+	VPSRLW         $0x01, Y9, Y9
+	VPAND          all16<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     160(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 400(BX), Y9
+	VPSHUFB        pair1<>+0(SB), Y9, Y9
+	VBROADCASTSS   20(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y3
+	VPMADDUBSW     160(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   20(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y7
+	VMOVDQU        all64<>+0(SB), Y13
+	VPMADDUBSW     192(R11), Y13, Y13
+	VMOVDQU        all64<>+0(SB), Y14
+	VPMADDUBSW     192(R11)(R12*1), Y14, Y14
+	VMOVDQU        64(R8), Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VMOVDQU        (R8), Y9
+	VPAND          all64<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     192(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 304(BX), Y9
+	VPSHUFB        pair2<>+0(SB), Y9, Y9
+	VBROADCASTSS   24(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     192(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   24(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        64(R8)(R9*1), Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VMOVDQU        (R8)(R9*1), Y9
+	VPAND          all64<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     192(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 336(BX), Y9
+	VPSHUFB        pair2<>+0(SB), Y9, Y9
+	VBROADCASTSS   24(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y1
+	VPMADDUBSW     192(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   24(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y5
+	VMOVDQU        64(R8)(R9*2), Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VMOVDQU        (R8)(R9*2), Y9
+	VPAND          all64<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     192(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 368(BX), Y9
+	VPSHUFB        pair2<>+0(SB), Y9, Y9
+	VBROADCASTSS   24(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y2
+	VPMADDUBSW     192(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   24(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y6
+	VMOVDQU        64(R8)(R10*1), Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VMOVDQU        (R8)(R10*1), Y9
+	VPAND          all64<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     192(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 400(BX), Y9
+	VPSHUFB        pair2<>+0(SB), Y9, Y9
+	VBROADCASTSS   24(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y3
+	VPMADDUBSW     192(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   24(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y7
+	VMOVDQU        all64<>+0(SB), Y13
+	VPMADDUBSW     224(R11), Y13, Y13
+	VMOVDQU        all64<>+0(SB), Y14
+	VPMADDUBSW     224(R11)(R12*1), Y14, Y14
+	VMOVDQU        64(R8), Y8
+	VPSRLW         $0x02, Y8, Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VMOVDQU        (R8), Y9
+	VPSRLW         $0x01, Y9, Y9
+	VPAND          all64<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     224(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 304(BX), Y9
+	VPSHUFB        pair3<>+0(SB), Y9, Y9
+	VBROADCASTSS   28(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     224(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   28(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        64(R8)(R9*1), Y8
+	VPSRLW         $0x02, Y8, Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VMOVDQU        (R8)(R9*1), Y9
+	VPSRLW         $0x01, Y9, Y9
+	VPAND          all64<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     224(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 336(BX), Y9
+	VPSHUFB        pair3<>+0(SB), Y9, Y9
+	VBROADCASTSS   28(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y1
+	VPMADDUBSW     224(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   28(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y5
+	VMOVDQU        64(R8)(R9*2), Y8
+	VPSRLW         $0x02, Y8, Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VMOVDQU        (R8)(R9*2), Y9
+	VPSRLW         $0x01, Y9, Y9
+	VPAND          all64<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     224(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 368(BX), Y9
+	VPSHUFB        pair3<>+0(SB), Y9, Y9
+	VBROADCASTSS   28(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y2
+	VPMADDUBSW     224(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   28(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y6
+	VMOVDQU        64(R8)(R10*1), Y8
+	VPSRLW         $0x02, Y8, Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VMOVDQU        (R8)(R10*1), Y9
+	VPSRLW         $0x01, Y9, Y9
+	VPAND          all64<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     224(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 400(BX), Y9
+	VPSHUFB        pair3<>+0(SB), Y9, Y9
+	VBROADCASTSS   28(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y3
+	VPMADDUBSW     224(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   28(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y7
+	VBROADCASTSS   256(BX), Y9
+	VFMADD213PS    (BX), Y9, Y0
+	VFMADD213PS    128(BX), Y9, Y4
+	VMOVUPS        Y0, (BX)
+	VMOVUPS        Y4, 128(BX)
+	VBROADCASTSS   260(BX), Y9
+	VFMADD213PS    32(BX), Y9, Y1
+	VFMADD213PS    160(BX), Y9, Y5
+	VMOVUPS        Y1, 32(BX)
+	VMOVUPS        Y5, 160(BX)
+	VBROADCASTSS   264(BX), Y9
+	VFMADD213PS    64(BX), Y9, Y2
+	VFMADD213PS    192(BX), Y9, Y6
+	VMOVUPS        Y2, 64(BX)
+	VMOVUPS        Y6, 192(BX)
+	VBROADCASTSS   268(BX), Y9
+	VFMADD213PS    96(BX), Y9, Y3
+	VFMADD213PS    224(BX), Y9, Y7
+	VMOVUPS        Y3, 96(BX)
+	VMOVUPS        Y7, 224(BX)
+	ADDQ           $0x0000006e, R8
+	ADDQ           $0x00000100, R11
+	ADDQ           $0x20, DI
+	SUBQ           $0x00000100, CX
+	JNZ            loop
+	VMOVUPS        (BX), Y0
+	VMOVUPS        32(BX), Y1
+	VMOVUPS        64(BX), Y2
+	VMOVUPS        96(BX), Y3
+	VMOVUPS        128(BX), Y4
+	VMOVUPS        160(BX), Y5
+	VMOVUPS        192(BX), Y6
+	VMOVUPS        224(BX), Y7
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y1, Y0, Y0
+	VHADDPS        Y3, Y2, Y2
+	VHADDPS        Y2, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VINSERTPS      $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS      $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS      $0x30, (BX)(SI*1), X1, X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS       X0, (BX)
+	VEXTRACTPS   $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS   $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS   $0x03, X0, (BX)(SI*1)
+	ADDQ         CX, BX
+	VMOVAPS      Y4, Y0
+	VMOVAPS      Y5, Y1
+	VMOVAPS      Y6, Y2
+	VMOVAPS      Y7, Y3
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store1
+	VMOVSS       (BX), X1
+	VINSERTPS    $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS    $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS    $0x30, (BX)(SI*1), X1, X1
+	VADDPS       X1, X0, X0
+
+store1:
+	VMOVSS     X0, (BX)
+	VEXTRACTPS $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS $0x03, X0, (BX)(SI*1)
+	VZEROUPPER
+	RET
+
+DATA downQ3_K<>+0(SB)/1, $0x00
+DATA downQ3_K<>+1(SB)/1, $0x00
+DATA downQ3_K<>+2(SB)/1, $0x80
+DATA downQ3_K<>+3(SB)/1, $0x3d
+DATA downQ3_K<>+4(SB)/1, $0x00
+DATA downQ3_K<>+5(SB)/1, $0x00
+DATA downQ3_K<>+6(SB)/1, $0x80
+DATA downQ3_K<>+7(SB)/1, $0x3d
+DATA downQ3_K<>+8(SB)/1, $0x00
+DATA downQ3_K<>+9(SB)/1, $0x00
+DATA downQ3_K<>+10(SB)/1, $0x80
+DATA downQ3_K<>+11(SB)/1, $0x3d
+DATA downQ3_K<>+12(SB)/1, $0x00
+DATA downQ3_K<>+13(SB)/1, $0x00
+DATA downQ3_K<>+14(SB)/1, $0x80
+DATA downQ3_K<>+15(SB)/1, $0x3d
+DATA downQ3_K<>+16(SB)/1, $0x00
+DATA downQ3_K<>+17(SB)/1, $0x00
+DATA downQ3_K<>+18(SB)/1, $0x80
+DATA downQ3_K<>+19(SB)/1, $0x3d
+DATA downQ3_K<>+20(SB)/1, $0x00
+DATA downQ3_K<>+21(SB)/1, $0x00
+DATA downQ3_K<>+22(SB)/1, $0x80
+DATA downQ3_K<>+23(SB)/1, $0x3d
+DATA downQ3_K<>+24(SB)/1, $0x00
+DATA downQ3_K<>+25(SB)/1, $0x00
+DATA downQ3_K<>+26(SB)/1, $0x80
+DATA downQ3_K<>+27(SB)/1, $0x3d
+DATA downQ3_K<>+28(SB)/1, $0x00
+DATA downQ3_K<>+29(SB)/1, $0x00
+DATA downQ3_K<>+30(SB)/1, $0x80
+DATA downQ3_K<>+31(SB)/1, $0x3d
+GLOBL downQ3_K<>(SB), RODATA|NOPTR, $32
+
+DATA shiftHigh<>+0(SB)/1, $0x00
+DATA shiftHigh<>+1(SB)/1, $0x00
+DATA shiftHigh<>+2(SB)/1, $0x00
+DATA shiftHigh<>+3(SB)/1, $0x00
+DATA shiftHigh<>+4(SB)/1, $0x02
+DATA shiftHigh<>+5(SB)/1, $0x00
+DATA shiftHigh<>+6(SB)/1, $0x00
+DATA shiftHigh<>+7(SB)/1, $0x00
+DATA shiftHigh<>+8(SB)/1, $0x04
+DATA shiftHigh<>+9(SB)/1, $0x00
+DATA shiftHigh<>+10(SB)/1, $0x00
+DATA shiftHigh<>+11(SB)/1, $0x00
+DATA shiftHigh<>+12(SB)/1, $0x06
+DATA shiftHigh<>+13(SB)/1, $0x00
+DATA shiftHigh<>+14(SB)/1, $0x00
+DATA shiftHigh<>+15(SB)/1, $0x00
+DATA shiftHigh<>+16(SB)/1, $0x00
+DATA shiftHigh<>+17(SB)/1, $0x00
+DATA shiftHigh<>+18(SB)/1, $0x00
+DATA shiftHigh<>+19(SB)/1, $0x00
+DATA shiftHigh<>+20(SB)/1, $0x02
+DATA shiftHigh<>+21(SB)/1, $0x00
+DATA shiftHigh<>+22(SB)/1, $0x00
+DATA shiftHigh<>+23(SB)/1, $0x00
+DATA shiftHigh<>+24(SB)/1, $0x04
+DATA shiftHigh<>+25(SB)/1, $0x00
+DATA shiftHigh<>+26(SB)/1, $0x00
+DATA shiftHigh<>+27(SB)/1, $0x00
+DATA shiftHigh<>+28(SB)/1, $0x06
+DATA shiftHigh<>+29(SB)/1, $0x00
+DATA shiftHigh<>+30(SB)/1, $0x00
+DATA shiftHigh<>+31(SB)/1, $0x00
+GLOBL shiftHigh<>(SB), RODATA|NOPTR, $32
+
+DATA all32<>+0(SB)/1, $0x20
+DATA all32<>+1(SB)/1, $0x20
+DATA all32<>+2(SB)/1, $0x20
+DATA all32<>+3(SB)/1, $0x20
+DATA all32<>+4(SB)/1, $0x20
+DATA all32<>+5(SB)/1, $0x20
+DATA all32<>+6(SB)/1, $0x20
+DATA all32<>+7(SB)/1, $0x20
+DATA all32<>+8(SB)/1, $0x20
+DATA all32<>+9(SB)/1, $0x20
+DATA all32<>+10(SB)/1, $0x20
+DATA all32<>+11(SB)/1, $0x20
+DATA all32<>+12(SB)/1, $0x20
+DATA all32<>+13(SB)/1, $0x20
+DATA all32<>+14(SB)/1, $0x20
+DATA all32<>+15(SB)/1, $0x20
+DATA all32<>+16(SB)/1, $0x20
+DATA all32<>+17(SB)/1, $0x20
+DATA all32<>+18(SB)/1, $0x20
+DATA all32<>+19(SB)/1, $0x20
+DATA all32<>+20(SB)/1, $0x20
+DATA all32<>+21(SB)/1, $0x20
+DATA all32<>+22(SB)/1, $0x20
+DATA all32<>+23(SB)/1, $0x20
+DATA all32<>+24(SB)/1, $0x20
+DATA all32<>+25(SB)/1, $0x20
+DATA all32<>+26(SB)/1, $0x20
+DATA all32<>+27(SB)/1, $0x20
+DATA all32<>+28(SB)/1, $0x20
+DATA all32<>+29(SB)/1, $0x20
+DATA all32<>+30(SB)/1, $0x20
+DATA all32<>+31(SB)/1, $0x20
+GLOBL all32<>(SB), RODATA|NOPTR, $32
+
+DATA upQ3_K<>+0(SB)/1, $0x10
+DATA upQ3_K<>+1(SB)/1, $0x00
+DATA upQ3_K<>+2(SB)/1, $0x10
+DATA upQ3_K<>+3(SB)/1, $0x00
+DATA upQ3_K<>+4(SB)/1, $0x04
+DATA upQ3_K<>+5(SB)/1, $0x00
+DATA upQ3_K<>+6(SB)/1, $0x04
+DATA upQ3_K<>+7(SB)/1, $0x00
+DATA upQ3_K<>+8(SB)/1, $0x01
+DATA upQ3_K<>+9(SB)/1, $0x00
+DATA upQ3_K<>+10(SB)/1, $0x01
+DATA upQ3_K<>+11(SB)/1, $0x00
+DATA upQ3_K<>+12(SB)/1, $0x01
+DATA upQ3_K<>+13(SB)/1, $0x00
+DATA upQ3_K<>+14(SB)/1, $0x01
+DATA upQ3_K<>+15(SB)/1, $0x00
+DATA upQ3_K<>+16(SB)/1, $0x10
+DATA upQ3_K<>+17(SB)/1, $0x00
+DATA upQ3_K<>+18(SB)/1, $0x10
+DATA upQ3_K<>+19(SB)/1, $0x00
+DATA upQ3_K<>+20(SB)/1, $0x04
+DATA upQ3_K<>+21(SB)/1, $0x00
+DATA upQ3_K<>+22(SB)/1, $0x04
+DATA upQ3_K<>+23(SB)/1, $0x00
+DATA upQ3_K<>+24(SB)/1, $0x01
+DATA upQ3_K<>+25(SB)/1, $0x00
+DATA upQ3_K<>+26(SB)/1, $0x01
+DATA upQ3_K<>+27(SB)/1, $0x00
+DATA upQ3_K<>+28(SB)/1, $0x01
+DATA upQ3_K<>+29(SB)/1, $0x00
+DATA upQ3_K<>+30(SB)/1, $0x01
+DATA upQ3_K<>+31(SB)/1, $0x00
+GLOBL upQ3_K<>(SB), RODATA|NOPTR, $32
+
+DATA all4<>+0(SB)/1, $0x04
+DATA all4<>+1(SB)/1, $0x04
+DATA all4<>+2(SB)/1, $0x04
+DATA all4<>+3(SB)/1, $0x04
+DATA all4<>+4(SB)/1, $0x04
+DATA all4<>+5(SB)/1, $0x04
+DATA all4<>+6(SB)/1, $0x04
+DATA all4<>+7(SB)/1, $0x04
+DATA all4<>+8(SB)/1, $0x04
+DATA all4<>+9(SB)/1, $0x04
+DATA all4<>+10(SB)/1, $0x04
+DATA all4<>+11(SB)/1, $0x04
+DATA all4<>+12(SB)/1, $0x04
+DATA all4<>+13(SB)/1, $0x04
+DATA all4<>+14(SB)/1, $0x04
+DATA all4<>+15(SB)/1, $0x04
+DATA all4<>+16(SB)/1, $0x04
+DATA all4<>+17(SB)/1, $0x04
+DATA all4<>+18(SB)/1, $0x04
+DATA all4<>+19(SB)/1, $0x04
+DATA all4<>+20(SB)/1, $0x04
+DATA all4<>+21(SB)/1, $0x04
+DATA all4<>+22(SB)/1, $0x04
+DATA all4<>+23(SB)/1, $0x04
+DATA all4<>+24(SB)/1, $0x04
+DATA all4<>+25(SB)/1, $0x04
+DATA all4<>+26(SB)/1, $0x04
+DATA all4<>+27(SB)/1, $0x04
+DATA all4<>+28(SB)/1, $0x04
+DATA all4<>+29(SB)/1, $0x04
+DATA all4<>+30(SB)/1, $0x04
+DATA all4<>+31(SB)/1, $0x04
+GLOBL all4<>(SB), RODATA|NOPTR, $32
+
+DATA all64<>+0(SB)/1, $0x40
+DATA all64<>+1(SB)/1, $0x40
+DATA all64<>+2(SB)/1, $0x40
+DATA all64<>+3(SB)/1, $0x40
+DATA all64<>+4(SB)/1, $0x40
+DATA all64<>+5(SB)/1, $0x40
+DATA all64<>+6(SB)/1, $0x40
+DATA all64<>+7(SB)/1, $0x40
+DATA all64<>+8(SB)/1, $0x40
+DATA all64<>+9(SB)/1, $0x40
+DATA all64<>+10(SB)/1, $0x40
+DATA all64<>+11(SB)/1, $0x40
+DATA all64<>+12(SB)/1, $0x40
+DATA all64<>+13(SB)/1, $0x40
+DATA all64<>+14(SB)/1, $0x40
+DATA all64<>+15(SB)/1, $0x40
+DATA all64<>+16(SB)/1, $0x40
+DATA all64<>+17(SB)/1, $0x40
+DATA all64<>+18(SB)/1, $0x40
+DATA all64<>+19(SB)/1, $0x40
+DATA all64<>+20(SB)/1, $0x40
+DATA all64<>+21(SB)/1, $0x40
+DATA all64<>+22(SB)/1, $0x40
+DATA all64<>+23(SB)/1, $0x40
+DATA all64<>+24(SB)/1, $0x40
+DATA all64<>+25(SB)/1, $0x40
+DATA all64<>+26(SB)/1, $0x40
+DATA all64<>+27(SB)/1, $0x40
+DATA all64<>+28(SB)/1, $0x40
+DATA all64<>+29(SB)/1, $0x40
+DATA all64<>+30(SB)/1, $0x40
+DATA all64<>+31(SB)/1, $0x40
+GLOBL all64<>(SB), RODATA|NOPTR, $32
+
+// func avx2Q3_K_1x2(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·avx2Q3_K_1x2(SB), NOSPLIT, $320-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    72(AX), R12
+	LEAQ    (R12)(R12*2), R13
+	MOVQ    48(AX), DI
+	VMOVDQU all3<>+0(SB), Y15
+	LEAQ    (SP), BX
+	ADDQ    $0x1f, BX
+	ANDQ    $-32, BX
+	VPXOR   Y0, Y0, Y0
+	VMOVDQU Y0, (BX)
+	VMOVDQU Y0, 32(BX)
+
+loop:
+	VPBROADCASTW   108(R8), X8
+	VCVTPH2PS      X8, X8
+	VMULPS         downQ3_K<>+0(SB), Y8, Y8
+	VMOVUPS        Y8, 64(BX)
+	VMOVQ          96(R8), X8
+	VPSRLW         $0x04, X8, X9
+	VPUNPCKLQDQ    X9, X8, X8
+	VPAND          all15<>+0(SB), X8, X8
+	VPBROADCASTD   104(R8), X9
+	VPSRLVD        shiftHigh<>+0(SB), X9, X9
+	VPAND          all3<>+0(SB), X9, X9
+	VPSLLW         $0x04, X9, X9
+	VPOR           X9, X8, X8
+	VPSUBB         all32<>+0(SB), X8, X8
+	VPMOVSXBW      X8, Y8
+	VMOVDQU        Y8, 96(BX)
+	VMOVDQU        96(BX), Y8
+	VPMULLW        upQ3_K<>+0(SB), Y8, Y8
+	VMOVDQU        Y8, 96(BX)
+	VMOVDQU        all4<>+0(SB), Y13
+	VPMADDUBSW     (R11), Y13, Y13
+	VMOVDQU        all4<>+0(SB), Y14
+	VPMADDUBSW     (R11)(R12*1), Y14, Y14
+	VPAND          32(R8), Y15, Y8
+	VMOVDQU        (R8), Y9
+	VPSLLW         $0x02, Y9, Y9
+	VPAND          all4<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 96(BX), Y9
+	VPSHUFB        pair0<>+0(SB), Y9, Y9
+	VBROADCASTSS   (DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y0
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y4
+	VMOVDQU        all16<>+0(SB), Y13
+	VPMADDUBSW     32(R11), Y13, Y13
+	VMOVDQU        all16<>+0(SB), Y14
+	VPMADDUBSW     32(R11)(R12*1), Y14, Y14
+	VMOVDQU        32(R8), Y8
+	VPAND          all12<>+0(SB), Y8, Y8
+	VMOVDQU        (R8), Y9
+	VPSLLW         $0x03, Y9, Y9
+	VPAND          all16<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     32(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 96(BX), Y9
+	VPSHUFB        pair1<>+0(SB), Y9, Y9
+	VBROADCASTSS   4(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     32(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   4(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        all64<>+0(SB), Y13
+	VPMADDUBSW     64(R11), Y13, Y13
+	VMOVDQU        all64<>+0(SB), Y14
+	VPMADDUBSW     64(R11)(R12*1), Y14, Y14
+	VMOVDQU        32(R8), Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VMOVDQU        (R8), Y9
+	VPSLLW         $0x04, Y9, Y9
+	VPAND          all64<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     64(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 96(BX), Y9
+	VPSHUFB        pair2<>+0(SB), Y9, Y9
+	VBROADCASTSS   8(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     64(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   8(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        all64<>+0(SB), Y13
+	VPMADDUBSW     96(R11), Y13, Y13
+	VMOVDQU        all64<>+0(SB), Y14
+	VPMADDUBSW     96(R11)(R12*1), Y14, Y14
+	VMOVDQU        32(R8), Y8
+	VPSRLW         $0x02, Y8, Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VMOVDQU        (R8), Y9
+	VPSLLW         $0x03, Y9, Y9
+	VPAND          all64<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     96(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 96(BX), Y9
+	VPSHUFB        pair3<>+0(SB), Y9, Y9
+	VBROADCASTSS   12(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     96(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   12(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        all4<>+0(SB), Y13
+	VPMADDUBSW     128(R11), Y13, Y13
+	VMOVDQU        all4<>+0(SB), Y14
+	VPMADDUBSW     128(R11)(R12*1), Y14, Y14
+	VPAND          64(R8), Y15, Y8
+	VMOVDQU        (R8), Y9
+	VPSRLW         $0x02, Y9, Y9
+	VPAND          all4<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     128(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 112(BX), Y9
+	VPSHUFB        pair0<>+0(SB), Y9, Y9
+	VBROADCASTSS   16(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     128(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   16(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        all16<>+0(SB), Y13
+	VPMADDUBSW     160(R11), Y13, Y13
+	VMOVDQU        all16<>+0(SB), Y14
+	VPMADDUBSW     160(R11)(R12*1), Y14, Y14
+	VMOVDQU        64(R8), Y8
+	VPAND          all12<>+0(SB), Y8, Y8
+	VMOVDQU        (R8), Y9
+	VPSRLW         $0x01, Y9, Y9
+	VPAND          all16<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     160(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 112(BX), Y9
+	VPSHUFB        pair1<>+0(SB), Y9, Y9
+	VBROADCASTSS   20(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     160(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   20(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        all64<>+0(SB), Y13
+	VPMADDUBSW     192(R11), Y13, Y13
+	VMOVDQU        all64<>+0(SB), Y14
+	VPMADDUBSW     192(R11)(R12*1), Y14, Y14
+	VMOVDQU        64(R8), Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VMOVDQU        (R8), Y9
+	VPAND          all64<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     192(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 112(BX), Y9
+	VPSHUFB        pair2<>+0(SB), Y9, Y9
+	VBROADCASTSS   24(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     192(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   24(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        all64<>+0(SB), Y13
+	VPMADDUBSW     224(R11), Y13, Y13
+	VMOVDQU        all64<>+0(SB), Y14
+	VPMADDUBSW     224(R11)(R12*1), Y14, Y14
+	VMOVDQU        64(R8), Y8
+	VPSRLW         $0x02, Y8, Y8
+	VPAND          all48<>+0(SB), Y8, Y8
+	VMOVDQU        (R8), Y9
+	VPSRLW         $0x01, Y9, Y9
+	VPAND          all64<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     224(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 112(BX), Y9
+	VPSHUFB        pair3<>+0(SB), Y9, Y9
+	VBROADCASTSS   28(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     224(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   28(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VBROADCASTSS   64(BX), Y9
+	VFMADD213PS    (BX), Y9, Y0
+	VFMADD213PS    32(BX), Y9, Y4
+	VMOVUPS        Y0, (BX)
+	VMOVUPS        Y4, 32(BX)
+	ADDQ           $0x0000006e, R8
+	ADDQ           $0x00000100, R11
+	ADDQ           $0x20, DI
+	SUBQ           $0x00000100, CX
+	JNZ            loop
+	VMOVUPS        (BX), Y0
+	VMOVUPS        32(BX), Y4
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y0, Y0, Y0
+	VHADDPS        Y0, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS       X0, (BX)
+	ADDQ         CX, BX
+	VMOVAPS      Y4, Y0
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store1
+	VMOVSS       (BX), X1
+	VADDPS       X1, X0, X0
+
+store1:
+	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+// func avx2Q3_K_4x1(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·avx2Q3_K_4x1(SB), NOSPLIT, $512-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    32(AX), R9
+	LEAQ    (R9)(R9*2), R10
+	MOVQ    48(AX), DI
+	VMOVDQU all3<>+0(SB), Y12
+	VMOVDQU all12<>+0(SB), Y13
+	VMOVDQU all48<>+0(SB), Y14
+	VMOVDQU words1<>+0(SB), Y15
+	LEAQ    (SP), BX
+	ADDQ    $0x1f, BX
+	ANDQ    $-32, BX
+	VPXOR   Y0, Y0, Y0
+	VMOVDQU Y0, (BX)
+	VMOVDQU Y0, 32(BX)
+	VMOVDQU Y0, 64(BX)
+	VMOVDQU Y0, 96(BX)
+
+loop:
+	VPBROADCASTW   108(R8), X8
+	VPINSRW        $0x01, 108(R8)(R9*1), X8, X8
+	VPINSRW        $0x02, 108(R8)(R9*2), X8, X8
+	VPINSRW        $0x03, 108(R8)(R10*1), X8, X8
+	VCVTPH2PS      X8, X8
+	VMULPS         downQ3_K<>+0(SB), Y8, Y8
+	VMOVUPS        Y8, 128(BX)
+	PREFETCHT0     2048(R8)
+	PREFETCHT0     2048(R8)(R9*1)
+	PREFETCHT0     2112(R8)
+	PREFETCHT0     2112(R8)(R9*1)
+	VMOVQ          96(R8), X4
+	VMOVQ          96(R8)(R9*1), X5
+	VPSRLW         $0x04, X4, X6
+	VPSRLW         $0x04, X5, X7
+	VPUNPCKLQDQ    X6, X4, X4
+	VPUNPCKLQDQ    X7, X5, X5
+	VPAND          all15<>+0(SB), X4, X4
+	VPAND          all15<>+0(SB), X5, X5
+	VPBROADCASTD   104(R8), X6
+	VPBROADCASTD   104(R8)(R9*1), X7
+	VPSRLVD        shiftHigh<>+0(SB), X6, X6
+	VPSRLVD        shiftHigh<>+0(SB), X7, X7
+	VPAND          all3<>+0(SB), X6, X6
+	VPAND          all3<>+0(SB), X7, X7
+	VPSLLW         $0x04, X6, X6
+	VPSLLW         $0x04, X7, X7
+	VPOR           X6, X4, X4
+	VPOR           X7, X5, X5
+	VPSUBB         all32<>+0(SB), X4, X4
+	VPSUBB         all32<>+0(SB), X5, X5
+	VPMOVSXBW      X4, Y4
+	VPMOVSXBW      X5, Y5
+	VMOVDQU        Y4, 160(BX)
+	VMOVDQU        Y5, 192(BX)
+	VMOVDQU        160(BX), Y4
+	VMOVDQU        192(BX), Y5
+	VPMULLW        upQ3_K<>+0(SB), Y4, Y4
+	VPMULLW        upQ3_K<>+0(SB), Y5, Y5
+	VMOVDQU        Y4, 160(BX)
+	VMOVDQU        Y5, 192(BX)
+	PREFETCHT0     2048(R8)(R9*2)
+	PREFETCHT0     2048(R8)(R10*1)
+	PREFETCHT0     2112(R8)(R9*2)
+	PREFETCHT0     2112(R8)(R10*1)
+	VMOVQ          96(R8)(R9*2), X4
+	VMOVQ          96(R8)(R10*1), X5
+	VPSRLW         $0x04, X4, X6
+	VPSRLW         $0x04, X5, X7
+	VPUNPCKLQDQ    X6, X4, X4
+	VPUNPCKLQDQ    X7, X5, X5
+	VPAND          all15<>+0(SB), X4, X4
+	VPAND          all15<>+0(SB), X5, X5
+	VPBROADCASTD   104(R8)(R9*2), X6
+	VPBROADCASTD   104(R8)(R10*1), X7
+	VPSRLVD        shiftHigh<>+0(SB), X6, X6
+	VPSRLVD        shiftHigh<>+0(SB), X7, X7
+	VPAND          all3<>+0(SB), X6, X6
+	VPAND          all3<>+0(SB), X7, X7
+	VPSLLW         $0x04, X6, X6
+	VPSLLW         $0x04, X7, X7
+	VPOR           X6, X4, X4
+	VPOR           X7, X5, X5
+	VPSUBB         all32<>+0(SB), X4, X4
+	VPSUBB         all32<>+0(SB), X5, X5
+	VPMOVSXBW      X4, Y4
+	VPMOVSXBW      X5, Y5
+	VMOVDQU        Y4, 224(BX)
+	VMOVDQU        Y5, 256(BX)
+	VMOVDQU        224(BX), Y4
+	VMOVDQU        256(BX), Y5
+	VPMULLW        upQ3_K<>+0(SB), Y4, Y4
+	VPMULLW        upQ3_K<>+0(SB), Y5, Y5
+	VMOVDQU        Y4, 224(BX)
+	VMOVDQU        Y5, 256(BX)
+	VMOVDQU        (R11), Y9
+	VMOVDQU        all4<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VMOVDQU        pair0<>+0(SB), Y11
+	VBROADCASTSS   (DI), Y8
+	VPAND          32(R8), Y12, Y4
+	VPAND          32(R8)(R9*1), Y12, Y5
+	VMOVDQU        (R8), Y6
+	VMOVDQU        (R8)(R9*1), Y7
+	VPSLLW         $0x02, Y6, Y6
+	VPSLLW         $0x02, Y7, Y7
+	VPAND          all4<>+0(SB), Y6, Y6
+	VPAND          all4<>+0(SB), Y7, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VBROADCASTI128 160(BX), Y6
+	VBROADCASTI128 192(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y8, Y4, Y0
+	VMULPS         Y8, Y5, Y1
+	VPAND          32(R8)(R9*2), Y12, Y4
+	VPAND          32(R8)(R10*1), Y12, Y5
+	VMOVDQU        (R8)(R9*2), Y6
+	VMOVDQU        (R8)(R10*1), Y7
+	VPSLLW         $0x02, Y6, Y6
+	VPSLLW         $0x02, Y7, Y7
+	VPAND          all4<>+0(SB), Y6, Y6
+	VPAND          all4<>+0(SB), Y7, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VBROADCASTI128 224(BX), Y6
+	VBROADCASTI128 256(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y8, Y4, Y2
+	VMULPS         Y8, Y5, Y3
+	VMOVDQU        32(R11), Y9
+	VMOVDQU        all16<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VMOVDQU        pair1<>+0(SB), Y11
+	VBROADCASTSS   4(DI), Y8
+	VPAND          32(R8), Y13, Y4
+	VPAND          32(R8)(R9*1), Y13, Y5
+	VMOVDQU        (R8), Y6
+	VMOVDQU        (R8)(R9*1), Y7
+	VPSLLW         $0x03, Y6, Y6
+	VPSLLW         $0x03, Y7, Y7
+	VPAND          all16<>+0(SB), Y6, Y6
+	VPAND          all16<>+0(SB), Y7, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VBROADCASTI128 160(BX), Y6
+	VBROADCASTI128 192(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y0
+	VFMADD231PS    Y8, Y5, Y1
+	VPAND          32(R8)(R9*2), Y13, Y4
+	VPAND          32(R8)(R10*1), Y13, Y5
+	VMOVDQU        (R8)(R9*2), Y6
+	VMOVDQU        (R8)(R10*1), Y7
+	VPSLLW         $0x03, Y6, Y6
+	VPSLLW         $0x03, Y7, Y7
+	VPAND          all16<>+0(SB), Y6, Y6
+	VPAND          all16<>+0(SB), Y7, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VBROADCASTI128 224(BX), Y6
+	VBROADCASTI128 256(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y2
+	VFMADD231PS    Y8, Y5, Y3
+	VMOVDQU        64(R11), Y9
+	VMOVDQU        all64<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VMOVDQU        pair2<>+0(SB), Y11
+	VBROADCASTSS   8(DI), Y8
+	VPAND          32(R8), Y14, Y4
+	VPAND          32(R8)(R9*1), Y14, Y5
+	VMOVDQU        (R8), Y6
+	VMOVDQU        (R8)(R9*1), Y7
+	VPSLLW         $0x04, Y6, Y6
+	VPSLLW         $0x04, Y7, Y7
+	VPAND          all64<>+0(SB), Y6, Y6
+	VPAND          all64<>+0(SB), Y7, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VBROADCASTI128 160(BX), Y6
+	VBROADCASTI128 192(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y0
+	VFMADD231PS    Y8, Y5, Y1
+	VPAND          32(R8)(R9*2), Y14, Y4
+	VPAND          32(R8)(R10*1), Y14, Y5
+	VMOVDQU        (R8)(R9*2), Y6
+	VMOVDQU        (R8)(R10*1), Y7
+	VPSLLW         $0x04, Y6, Y6
+	VPSLLW         $0x04, Y7, Y7
+	VPAND          all64<>+0(SB), Y6, Y6
+	VPAND          all64<>+0(SB), Y7, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VBROADCASTI128 224(BX), Y6
+	VBROADCASTI128 256(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y2
+	VFMADD231PS    Y8, Y5, Y3
+	VMOVDQU        96(R11), Y9
+	VMOVDQU        all64<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VMOVDQU        pair3<>+0(SB), Y11
+	VBROADCASTSS   12(DI), Y8
+	VMOVDQU        32(R8), Y4
+	VMOVDQU        32(R8)(R9*1), Y5
+	VPSRLW         $0x02, Y4, Y4
+	VPSRLW         $0x02, Y5, Y5
+	VPAND          Y14, Y4, Y4
+	VPAND          Y14, Y5, Y5
+	VMOVDQU        (R8), Y6
+	VMOVDQU        (R8)(R9*1), Y7
+	VPSLLW         $0x03, Y6, Y6
+	VPSLLW         $0x03, Y7, Y7
+	VPAND          all64<>+0(SB), Y6, Y6
+	VPAND          all64<>+0(SB), Y7, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VBROADCASTI128 160(BX), Y6
+	VBROADCASTI128 192(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y0
+	VFMADD231PS    Y8, Y5, Y1
+	VMOVDQU        32(R8)(R9*2), Y4
+	VMOVDQU        32(R8)(R10*1), Y5
+	VPSRLW         $0x02, Y4, Y4
+	VPSRLW         $0x02, Y5, Y5
+	VPAND          Y14, Y4, Y4
+	VPAND          Y14, Y5, Y5
+	VMOVDQU        (R8)(R9*2), Y6
+	VMOVDQU        (R8)(R10*1), Y7
+	VPSLLW         $0x03, Y6, Y6
+	VPSLLW         $0x03, Y7, Y7
+	VPAND          all64<>+0(SB), Y6, Y6
+	VPAND          all64<>+0(SB), Y7, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VBROADCASTI128 224(BX), Y6
+	VBROADCASTI128 256(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y2
+	VFMADD231PS    Y8, Y5, Y3
+	VMOVDQU        128(R11), Y9
+	VMOVDQU        all4<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VMOVDQU        pair0<>+0(SB), Y11
+	VBROADCASTSS   16(DI), Y8
+	VPAND          64(R8), Y12, Y4
+	VPAND          64(R8)(R9*1), Y12, Y5
+	VMOVDQU        (R8), Y6
+	VMOVDQU        (R8)(R9*1), Y7
+	VPSRLW         $0x02, Y6, Y6
+	VPSRLW         $0x02, Y7, Y7
+	VPAND          all4<>+0(SB), Y6, Y6
+	VPAND          all4<>+0(SB), Y7, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VBROADCASTI128 176(BX), Y6
+	VBROADCASTI128 208(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y0
+	VFMADD231PS    Y8, Y5, Y1
+	VPAND          64(R8)(R9*2), Y12, Y4
+	VPAND          64(R8)(R10*1), Y12, Y5
+	VMOVDQU        (R8)(R9*2), Y6
+	VMOVDQU        (R8)(R10*1), Y7
+	VPSRLW         $0x02, Y6, Y6
+	VPSRLW         $0x02, Y7, Y7
+	VPAND          all4<>+0(SB), Y6, Y6
+	VPAND          all4<>+0(SB), Y7, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VBROADCASTI128 240(BX), Y6
+	VBROADCASTI128 272(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y2
+	VFMADD231PS    Y8, Y5, Y3
+	VMOVDQU        160(R11), Y9
+	VMOVDQU        all16<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VMOVDQU        pair1<>+0(SB), Y11
+	VBROADCASTSS   20(DI), Y8
+	VPAND          64(R8), Y13, Y4
+	VPAND          64(R8)(R9*1), Y13, Y5
+	VMOVDQU        (R8), Y6
+	VMOVDQU        (R8)(R9*1), Y7
+	VPSRLW         $0x01, Y6, Y6
+	VPSRLW         $0x01, Y7, Y7
+	VPAND          all16<>+0(SB), Y6, Y6
+	VPAND          all16<>+0(SB), Y7, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VBROADCASTI128 176(BX), Y6
+	VBROADCASTI128 208(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y0
+	VFMADD231PS    Y8, Y5, Y1
+	VPAND          64(R8)(R9*2), Y13, Y4
+	VPAND          64(R8)(R10*1), Y13, Y5
+	VMOVDQU        (R8)(R9*2), Y6
+	VMOVDQU        (R8)(R10*1), Y7
+	VPSRLW         $0x01, Y6, Y6
+	VPSRLW         $0x01, Y7, Y7
+	VPAND          all16<>+0(SB), Y6, Y6
+	VPAND          all16<>+0(SB), Y7, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VBROADCASTI128 240(BX), Y6
+	VBROADCASTI128 272(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y2
+	VFMADD231PS    Y8, Y5, Y3
+	VMOVDQU        192(R11), Y9
+	VMOVDQU        all64<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VMOVDQU        pair2<>+0(SB), Y11
+	VBROADCASTSS   24(DI), Y8
+	VPAND          64(R8), Y14, Y4
+	VPAND          64(R8)(R9*1), Y14, Y5
+	VMOVDQU        (R8), Y6
+	VMOVDQU        (R8)(R9*1), Y7
+	VPAND          all64<>+0(SB), Y6, Y6
+	VPAND          all64<>+0(SB), Y7, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VBROADCASTI128 176(BX), Y6
+	VBROADCASTI128 208(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y0
+	VFMADD231PS    Y8, Y5, Y1
+	VPAND          64(R8)(R9*2), Y14, Y4
+	VPAND          64(R8)(R10*1), Y14, Y5
+	VMOVDQU        (R8)(R9*2), Y6
+	VMOVDQU        (R8)(R10*1), Y7
+	VPAND          all64<>+0(SB), Y6, Y6
+	VPAND          all64<>+0(SB), Y7, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VBROADCASTI128 240(BX), Y6
+	VBROADCASTI128 272(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y2
+	VFMADD231PS    Y8, Y5, Y3
+	VMOVDQU        224(R11), Y9
+	VMOVDQU        all64<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VMOVDQU        pair3<>+0(SB), Y11
+	VBROADCASTSS   28(DI), Y8
+	VMOVDQU        64(R8), Y4
+	VMOVDQU        64(R8)(R9*1), Y5
+	VPSRLW         $0x02, Y4, Y4
+	VPSRLW         $0x02, Y5, Y5
+	VPAND          Y14, Y4, Y4
+	VPAND          Y14, Y5, Y5
+	VMOVDQU        (R8), Y6
+	VMOVDQU        (R8)(R9*1), Y7
+	VPSRLW         $0x01, Y6, Y6
+	VPSRLW         $0x01, Y7, Y7
+	VPAND          all64<>+0(SB), Y6, Y6
+	VPAND          all64<>+0(SB), Y7, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VBROADCASTI128 176(BX), Y6
+	VBROADCASTI128 208(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y0
+	VFMADD231PS    Y8, Y5, Y1
+	VMOVDQU        64(R8)(R9*2), Y4
+	VMOVDQU        64(R8)(R10*1), Y5
+	VPSRLW         $0x02, Y4, Y4
+	VPSRLW         $0x02, Y5, Y5
+	VPAND          Y14, Y4, Y4
+	VPAND          Y14, Y5, Y5
+	VMOVDQU        (R8)(R9*2), Y6
+	VMOVDQU        (R8)(R10*1), Y7
+	VPSRLW         $0x01, Y6, Y6
+	VPSRLW         $0x01, Y7, Y7
+	VPAND          all64<>+0(SB), Y6, Y6
+	VPAND          all64<>+0(SB), Y7, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VBROADCASTI128 240(BX), Y6
+	VBROADCASTI128 272(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y2
+	VFMADD231PS    Y8, Y5, Y3
+	VBROADCASTSS   128(BX), Y6
+	VBROADCASTSS   132(BX), Y7
+	VFMADD213PS    (BX), Y6, Y0
+	VFMADD213PS    32(BX), Y7, Y1
+	VMOVUPS        Y0, (BX)
+	VMOVUPS        Y1, 32(BX)
+	VBROADCASTSS   136(BX), Y6
+	VBROADCASTSS   140(BX), Y7
+	VFMADD213PS    64(BX), Y6, Y2
+	VFMADD213PS    96(BX), Y7, Y3
+	VMOVUPS        Y2, 64(BX)
+	VMOVUPS        Y3, 96(BX)
+	ADDQ           $0x0000006e, R8
+	ADDQ           $0x00000100, R11
+	ADDQ           $0x20, DI
+	SUBQ           $0x00000100, CX
+	JNZ            loop
+	VMOVUPS        (BX), Y0
+	VMOVUPS        32(BX), Y1
+	VMOVUPS        64(BX), Y2
+	VMOVUPS        96(BX), Y3
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y1, Y0, Y0
+	VHADDPS        Y3, Y2, Y2
+	VHADDPS        Y2, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VINSERTPS      $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS      $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS      $0x30, (BX)(SI*1), X1, X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS     X0, (BX)
+	VEXTRACTPS $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS $0x03, X0, (BX)(SI*1)
+	VZEROUPPER
+	RET
+
+// func avx2Q3_K_1x1(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·avx2Q3_K_1x1(SB), NOSPLIT, $224-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    48(AX), DI
+	VMOVDQU all3<>+0(SB), Y12
+	VMOVDQU all12<>+0(SB), Y13
+	VMOVDQU all48<>+0(SB), Y14
+	VMOVDQU words1<>+0(SB), Y15
+	LEAQ    (SP), BX
+	ADDQ    $0x1f, BX
+	ANDQ    $-32, BX
+	VPXOR   Y0, Y0, Y0
+	VMOVDQU Y0, (BX)
+
+loop:
+	VPBROADCASTW   108(R8), X8
+	VCVTPH2PS      X8, X8
+	VMULPS         downQ3_K<>+0(SB), Y8, Y8
+	VMOVUPS        Y8, 32(BX)
+	PREFETCHT0     2048(R8)
+	PREFETCHT0     2112(R8)
+	VMOVQ          96(R8), X4
+	VPSRLW         $0x04, X4, X6
+	VPUNPCKLQDQ    X6, X4, X4
+	VPAND          all15<>+0(SB), X4, X4
+	VPBROADCASTD   104(R8), X6
+	VPSRLVD        shiftHigh<>+0(SB), X6, X6
+	VPAND          all3<>+0(SB), X6, X6
+	VPSLLW         $0x04, X6, X6
+	VPOR           X6, X4, X4
+	VPSUBB         all32<>+0(SB), X4, X4
+	VPMOVSXBW      X4, Y4
+	VMOVDQU        Y4, 64(BX)
+	VMOVDQU        64(BX), Y4
+	VPMULLW        upQ3_K<>+0(SB), Y4, Y4
+	VMOVDQU        Y4, 64(BX)
+	VMOVDQU        (R11), Y9
+	VMOVDQU        all4<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VMOVDQU        pair0<>+0(SB), Y11
+	VBROADCASTSS   (DI), Y8
+	VPAND          32(R8), Y12, Y4
+	VMOVDQU        (R8), Y6
+	VPSLLW         $0x02, Y6, Y6
+	VPAND          all4<>+0(SB), Y6, Y6
+	VPOR           Y6, Y4, Y4
+	VPMADDUBSW     Y9, Y4, Y4
+	VPSUBW         Y10, Y4, Y4
+	VBROADCASTI128 64(BX), Y6
+	VPSHUFB        Y11, Y6, Y6
+	VPMADDWD       Y6, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         Y8, Y4, Y0
+	VMOVDQU        32(R11), Y9
+	VMOVDQU        all16<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VMOVDQU        pair1<>+0(SB), Y11
+	VBROADCASTSS   4(DI), Y8
+	VPAND          32(R8), Y13, Y4
+	VMOVDQU        (R8), Y6
+	VPSLLW         $0x03, Y6, Y6
+	VPAND          all16<>+0(SB), Y6, Y6
+	VPOR           Y6, Y4, Y4
+	VPMADDUBSW     Y9, Y4, Y4
+	VPSUBW         Y10, Y4, Y4
+	VBROADCASTI128 64(BX), Y6
+	VPSHUFB        Y11, Y6, Y6
+	VPMADDWD       Y6, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VFMADD231PS    Y8, Y4, Y0
+	VMOVDQU        64(R11), Y9
+	VMOVDQU        all64<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VMOVDQU        pair2<>+0(SB), Y11
+	VBROADCASTSS   8(DI), Y8
+	VPAND          32(R8), Y14, Y4
+	VMOVDQU        (R8), Y6
+	VPSLLW         $0x04, Y6, Y6
+	VPAND          all64<>+0(SB), Y6, Y6
+	VPOR           Y6, Y4, Y4
+	VPMADDUBSW     Y9, Y4, Y4
+	VPSUBW         Y10, Y4, Y4
+	VBROADCASTI128 64(BX), Y6
+	VPSHUFB        Y11, Y6, Y6
+	VPMADDWD       Y6, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VFMADD231PS    Y8, Y4, Y0
+	VMOVDQU        96(R11), Y9
+	VMOVDQU        all64<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VMOVDQU        pair3<>+0(SB), Y11
+	VBROADCASTSS   12(DI), Y8
+	VMOVDQU        32(R8), Y4
+	VPSRLW         $0x02, Y4, Y4
+	VPAND          Y14, Y4, Y4
+	VMOVDQU        (R8), Y6
+	VPSLLW         $0x03, Y6, Y6
+	VPAND          all64<>+0(SB), Y6, Y6
+	VPOR           Y6, Y4, Y4
+	VPMADDUBSW     Y9, Y4, Y4
+	VPSUBW         Y10, Y4, Y4
+	VBROADCASTI128 64(BX), Y6
+	VPSHUFB        Y11, Y6, Y6
+	VPMADDWD       Y6, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VFMADD231PS    Y8, Y4, Y0
+	VMOVDQU        128(R11), Y9
+	VMOVDQU        all4<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VMOVDQU        pair0<>+0(SB), Y11
+	VBROADCASTSS   16(DI), Y8
+	VPAND          64(R8), Y12, Y4
+	VMOVDQU        (R8), Y6
+	VPSRLW         $0x02, Y6, Y6
+	VPAND          all4<>+0(SB), Y6, Y6
+	VPOR           Y6, Y4, Y4
+	VPMADDUBSW     Y9, Y4, Y4
+	VPSUBW         Y10, Y4, Y4
+	VBROADCASTI128 80(BX), Y6
+	VPSHUFB        Y11, Y6, Y6
+	VPMADDWD       Y6, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VFMADD231PS    Y8, Y4, Y0
+	VMOVDQU        160(R11), Y9
+	VMOVDQU        all16<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VMOVDQU        pair1<>+0(SB), Y11
+	VBROADCASTSS   20(DI), Y8
+	VPAND          64(R8), Y13, Y4
+	VMOVDQU        (R8), Y6
+	VPSRLW         $0x01, Y6, Y6
+	VPAND          all16<>+0(SB), Y6, Y6
+	VPOR           Y6, Y4, Y4
+	VPMADDUBSW     Y9, Y4, Y4
+	VPSUBW         Y10, Y4, Y4
+	VBROADCASTI128 80(BX), Y6
+	VPSHUFB        Y11, Y6, Y6
+	VPMADDWD       Y6, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VFMADD231PS    Y8, Y4, Y0
+	VMOVDQU        192(R11), Y9
+	VMOVDQU        all64<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VMOVDQU        pair2<>+0(SB), Y11
+	VBROADCASTSS   24(DI), Y8
+	VPAND          64(R8), Y14, Y4
+	VMOVDQU        (R8), Y6
+	VPAND          all64<>+0(SB), Y6, Y6
+	VPOR           Y6, Y4, Y4
+	VPMADDUBSW     Y9, Y4, Y4
+	VPSUBW         Y10, Y4, Y4
+	VBROADCASTI128 80(BX), Y6
+	VPSHUFB        Y11, Y6, Y6
+	VPMADDWD       Y6, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VFMADD231PS    Y8, Y4, Y0
+	VMOVDQU        224(R11), Y9
+	VMOVDQU        all64<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VMOVDQU        pair3<>+0(SB), Y11
+	VBROADCASTSS   28(DI), Y8
+	VMOVDQU        64(R8), Y4
+	VPSRLW         $0x02, Y4, Y4
+	VPAND          Y14, Y4, Y4
+	VMOVDQU        (R8), Y6
+	VPSRLW         $0x01, Y6, Y6
+	VPAND          all64<>+0(SB), Y6, Y6
+	VPOR           Y6, Y4, Y4
+	VPMADDUBSW     Y9, Y4, Y4
+	VPSUBW         Y10, Y4, Y4
+	VBROADCASTI128 80(BX), Y6
+	VPSHUFB        Y11, Y6, Y6
+	VPMADDWD       Y6, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VFMADD231PS    Y8, Y4, Y0
+	VBROADCASTSS   32(BX), Y6
+	VFMADD213PS    (BX), Y6, Y0
+	VMOVUPS        Y0, (BX)
+	ADDQ           $0x0000006e, R8
+	ADDQ           $0x00000100, R11
+	ADDQ           $0x20, DI
+	SUBQ           $0x00000100, CX
+	JNZ            loop
+	VMOVUPS        (BX), Y0
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y0, Y0, Y0
+	VHADDPS        Y0, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+// func avx2UnpackQ3_K(q *int8, scales *float32, mins *float32, w *byte, n int)
+// Requires: AVX, AVX2, F16C
+TEXT ·avx2UnpackQ3_K(SB), NOSPLIT, $96-40
+	MOVQ    q+0(FP), DI
+	MOVQ    scales+8(FP), SI
+	MOVQ    w+24(FP), R8
+	MOVQ    n+32(FP), CX
+	VMOVDQU all3<>+0(SB), Y4
+	VMOVDQU all12<>+0(SB), Y5
+	VMOVDQU all48<>+0(SB), Y6
+	LEAQ    (SP), BX
+	ADDQ    $0x1f, BX
+	ANDQ    $-32, BX
+
+loop:
+	VMOVQ        96(R8), X0
+	VPSRLW       $0x04, X0, X1
+	VPUNPCKLQDQ  X1, X0, X0
+	VPAND        all15<>+0(SB), X0, X0
+	VPBROADCASTD 104(R8), X1
+	VPSRLVD      shiftHigh<>+0(SB), X1, X1
+	VPAND        all3<>+0(SB), X1, X1
+	VPSLLW       $0x04, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       all32<>+0(SB), X0, X0
+	VPMOVSXBW    X0, Y0
+	VMOVDQU      Y0, (BX)
+	VPBROADCASTW 108(R8), X1
+	VCVTPH2PS    X1, Y1
+	VPMOVSXWD    (BX), Y0
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, (SI)
+	VPMOVSXWD    16(BX), Y0
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 32(SI)
+	VPAND        32(R8), Y4, Y0
+	VMOVDQU      (R8), Y1
+	VPSLLW       $0x02, Y1, Y1
+	VPAND        all4<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSUBB       all4<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, (DI)
+	VPAND        32(R8), Y5, Y0
+	VMOVDQU      (R8), Y1
+	VPSLLW       $0x03, Y1, Y1
+	VPAND        all16<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSRLW       $0x02, Y0, Y0
+	VPSUBB       all4<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 32(DI)
+	VPAND        32(R8), Y6, Y0
+	VMOVDQU      (R8), Y1
+	VPSLLW       $0x04, Y1, Y1
+	VPAND        all64<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPSUBB       all4<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 64(DI)
+	VMOVDQU      32(R8), Y0
+	VPSRLW       $0x02, Y0, Y0
+	VPAND        Y6, Y0, Y0
+	VMOVDQU      (R8), Y1
+	VPSLLW       $0x03, Y1, Y1
+	VPAND        all64<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPSUBB       all4<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 96(DI)
+	VPAND        64(R8), Y4, Y0
+	VMOVDQU      (R8), Y1
+	VPSRLW       $0x02, Y1, Y1
+	VPAND        all4<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSUBB       all4<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 128(DI)
+	VPAND        64(R8), Y5, Y0
+	VMOVDQU      (R8), Y1
+	VPSRLW       $0x01, Y1, Y1
+	VPAND        all16<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSRLW       $0x02, Y0, Y0
+	VPSUBB       all4<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 160(DI)
+	VPAND        64(R8), Y6, Y0
+	VMOVDQU      (R8), Y1
+	VPAND        all64<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPSUBB       all4<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 192(DI)
+	VMOVDQU      64(R8), Y0
+	VPSRLW       $0x02, Y0, Y0
+	VPAND        Y6, Y0, Y0
+	VMOVDQU      (R8), Y1
+	VPSRLW       $0x01, Y1, Y1
+	VPAND        all64<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPSUBB       all4<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 224(DI)
+	ADDQ         $0x0000006e, R8
+	ADDQ         $0x00000100, DI
+	ADDQ         $0x40, SI
+	SUBQ         $0x00000100, CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+// func avx2Q4_K_4x2(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·avx2Q4_K_4x2(SB), NOSPLIT, $704-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    32(AX), R9
+	LEAQ    (R9)(R9*2), R10
+	MOVQ    72(AX), R12
+	LEAQ    (R12)(R12*2), R13
+	MOVQ    48(AX), DI
+	MOVQ    56(AX), SI
+	VMOVDQU all15<>+0(SB), Y15
+	LEAQ    (SP), BX
+	ADDQ    $0x1f, BX
+	ANDQ    $-32, BX
+	VPXOR   Y0, Y0, Y0
+	VMOVDQU Y0, (BX)
+	VMOVDQU Y0, 32(BX)
+	VMOVDQU Y0, 64(BX)
+	VMOVDQU Y0, 96(BX)
+	VMOVDQU Y0, 128(BX)
+	VMOVDQU Y0, 160(BX)
+	VMOVDQU Y0, 192(BX)
+	VMOVDQU Y0, 224(BX)
+
+loop:
+	VPBROADCASTD (R8), X8
+	VPINSRD      $0x01, (R8)(R9*1), X8, X8
+	VPINSRD      $0x02, (R8)(R9*2), X8, X8
+	VPINSRD      $0x03, (R8)(R10*1), X8, X8
+	VCVTPH2PS    X8, Y8
+	VMOVUPS      Y8, 256(BX)
+	VMOVDQU      4(R8), X8
+	VPSHUFD      $0xaa, X8, X10
+	VPSRLVD      shiftMins<>+0(SB), X10, X10
+	VPAND        all15<>+0(SB), X10, X10
+	VPSRLW       $0x02, X8, X9
+	VPAND        all48<>+0(SB), X9, X9
+	VPOR         X9, X10, X10
+	VPAND        all63<>+0(SB), X8, X8
+	VPUNPCKLDQ   X10, X8, X8
+	VPUNPCKHBW   all0<>+0(SB), X8, X9
+	VPUNPCKLBW   all0<>+0(SB), X8, X8
+	VMOVDQU      X8, 288(BX)
+	VMOVDQU      X9, 416(BX)
+	VMOVDQU      4(R8)(R9*1), X8
+	VPSHUFD      $0xaa, X8, X10
+	VPSRLVD      shiftMins<>+0(SB), X10, X10
+	VPAND        all15<>+0(SB), X10, X10
+	VPSRLW       $0x02, X8, X9
+	VPAND        all48<>+0(SB), X9, X9
+	VPOR         X9, X10, X10
+	VPAND        all63<>+0(SB), X8, X8
+	VPUNPCKLDQ   X10, X8, X8
+	VPUNPCKHBW   all0<>+0(SB), X8, X9
+	VPUNPCKLBW   all0<>+0(SB), X8, X8
+	VMOVDQU      X8, 304(BX)
+	VMOVDQU      X9, 432(BX)
+	VMOVDQU      4(R8)(R9*2), X8
+	VPSHUFD      $0xaa, X8, X10
+	VPSRLVD      shiftMins<>+0(SB), X10, X10
+	VPAND        all15<>+0(SB), X10, X10
+	VPSRLW       $0x02, X8, X9
+	VPAND        all48<>+0(SB), X9, X9
+	VPOR         X9, X10, X10
+	VPAND        all63<>+0(SB), X8, X8
+	VPUNPCKLDQ   X10, X8, X8
+	VPUNPCKHBW   all0<>+0(SB), X8, X9
+	VPUNPCKLBW   all0<>+0(SB), X8, X8
+	VMOVDQU      X8, 320(BX)
+	VMOVDQU      X9, 448(BX)
+	VMOVDQU      4(R8)(R10*1), X8
+	VPSHUFD      $0xaa, X8, X10
+	VPSRLVD      shiftMins<>+0(SB), X10, X10
+	VPAND        all15<>+0(SB), X10, X10
+	VPSRLW       $0x02, X8, X9
+	VPAND        all48<>+0(SB), X9, X9
+	VPOR         X9, X10, X10
+	VPAND        all63<>+0(SB), X8, X8
+	VPUNPCKLDQ   X10, X8, X8
+	VPUNPCKHBW   all0<>+0(SB), X8, X9
+	VPUNPCKLBW   all0<>+0(SB), X8, X8
+	VMOVDQU      X8, 336(BX)
+	VMOVDQU      X9, 464(BX)
+	VPAND        16(R8), Y15, Y8
+	VPMADDUBSW   (R11), Y8, Y10
+	VPBROADCASTW 288(BX), Y9
+	VBROADCASTSS (DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y12, Y10, Y0
+	VPMADDUBSW   (R11)(R12*1), Y8, Y10
+	VBROADCASTSS (DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y12, Y10, Y4
+	VPAND        16(R8)(R9*1), Y15, Y8
+	VPMADDUBSW   (R11), Y8, Y10
+	VPBROADCASTW 304(BX), Y9
+	VBROADCASTSS (DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y12, Y10, Y1
+	VPMADDUBSW   (R11)(R12*1), Y8, Y10
+	VBROADCASTSS (DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y12, Y10, Y5
+	VPAND        16(R8)(R9*2), Y15, Y8
+	VPMADDUBSW   (R11), Y8, Y10
+	VPBROADCASTW 320(BX), Y9
+	VBROADCASTSS (DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y12, Y10, Y2
+	VPMADDUBSW   (R11)(R12*1), Y8, Y10
+	VBROADCASTSS (DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y12, Y10, Y6
+	VPAND        16(R8)(R10*1), Y15, Y8
+	VPMADDUBSW   (R11), Y8, Y10
+	VPBROADCASTW 336(BX), Y9
+	VBROADCASTSS (DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y12, Y10, Y3
+	VPMADDUBSW   (R11)(R12*1), Y8, Y10
+	VBROADCASTSS (DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y12, Y10, Y7
+	VMOVDQU      16(R8), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VPMADDUBSW   32(R11), Y8, Y10
+	VPBROADCASTW 290(BX), Y9
+	VBROADCASTSS 4(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y0
+	VPMADDUBSW   32(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 4(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y4
+	VMOVDQU      16(R8)(R9*1), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VPMADDUBSW   32(R11), Y8, Y10
+	VPBROADCASTW 306(BX), Y9
+	VBROADCASTSS 4(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y1
+	VPMADDUBSW   32(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 4(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y5
+	VMOVDQU      16(R8)(R9*2), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VPMADDUBSW   32(R11), Y8, Y10
+	VPBROADCASTW 322(BX), Y9
+	VBROADCASTSS 4(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y2
+	VPMADDUBSW   32(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 4(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y6
+	VMOVDQU      16(R8)(R10*1), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VPMADDUBSW   32(R11), Y8, Y10
+	VPBROADCASTW 338(BX), Y9
+	VBROADCASTSS 4(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y3
+	VPMADDUBSW   32(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 4(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y7
+	VPAND        48(R8), Y15, Y8
+	VPMADDUBSW   64(R11), Y8, Y10
+	VPBROADCASTW 292(BX), Y9
+	VBROADCASTSS 8(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y0
+	VPMADDUBSW   64(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 8(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y4
+	VPAND        48(R8)(R9*1), Y15, Y8
+	VPMADDUBSW   64(R11), Y8, Y10
+	VPBROADCASTW 308(BX), Y9
+	VBROADCASTSS 8(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y1
+	VPMADDUBSW   64(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 8(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y5
+	VPAND        48(R8)(R9*2), Y15, Y8
+	VPMADDUBSW   64(R11), Y8, Y10
+	VPBROADCASTW 324(BX), Y9
+	VBROADCASTSS 8(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y2
+	VPMADDUBSW   64(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 8(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y6
+	VPAND        48(R8)(R10*1), Y15, Y8
+	VPMADDUBSW   64(R11), Y8, Y10
+	VPBROADCASTW 340(BX), Y9
+	VBROADCASTSS 8(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y3
+	VPMADDUBSW   64(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 8(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y7
+	VMOVDQU      48(R8), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VPMADDUBSW   96(R11), Y8, Y10
+	VPBROADCASTW 294(BX), Y9
+	VBROADCASTSS 12(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y0
+	VPMADDUBSW   96(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 12(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y4
+	VMOVDQU      48(R8)(R9*1), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VPMADDUBSW   96(R11), Y8, Y10
+	VPBROADCASTW 310(BX), Y9
+	VBROADCASTSS 12(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y1
+	VPMADDUBSW   96(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 12(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y5
+	VMOVDQU      48(R8)(R9*2), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VPMADDUBSW   96(R11), Y8, Y10
+	VPBROADCASTW 326(BX), Y9
+	VBROADCASTSS 12(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y2
+	VPMADDUBSW   96(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 12(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y6
+	VMOVDQU      48(R8)(R10*1), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VPMADDUBSW   96(R11), Y8, Y10
+	VPBROADCASTW 342(BX), Y9
+	VBROADCASTSS 12(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y3
+	VPMADDUBSW   96(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 12(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y7
+	VPAND        80(R8), Y15, Y8
+	VPMADDUBSW   128(R11), Y8, Y10
+	VPBROADCASTW 296(BX), Y9
+	VBROADCASTSS 16(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y0
+	VPMADDUBSW   128(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 16(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y4
+	VPAND        80(R8)(R9*1), Y15, Y8
+	VPMADDUBSW   128(R11), Y8, Y10
+	VPBROADCASTW 312(BX), Y9
+	VBROADCASTSS 16(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y1
+	VPMADDUBSW   128(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 16(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y5
+	VPAND        80(R8)(R9*2), Y15, Y8
+	VPMADDUBSW   128(R11), Y8, Y10
+	VPBROADCASTW 328(BX), Y9
+	VBROADCASTSS 16(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y2
+	VPMADDUBSW   128(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 16(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y6
+	VPAND        80(R8)(R10*1), Y15, Y8
+	VPMADDUBSW   128(R11), Y8, Y10
+	VPBROADCASTW 344(BX), Y9
+	VBROADCASTSS 16(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y3
+	VPMADDUBSW   128(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 16(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y7
+	VMOVDQU      80(R8), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VPMADDUBSW   160(R11), Y8, Y10
+	VPBROADCASTW 298(BX), Y9
+	VBROADCASTSS 20(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y0
+	VPMADDUBSW   160(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 20(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y4
+	VMOVDQU      80(R8)(R9*1), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VPMADDUBSW   160(R11), Y8, Y10
+	VPBROADCASTW 314(BX), Y9
+	VBROADCASTSS 20(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y1
+	VPMADDUBSW   160(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 20(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y5
+	VMOVDQU      80(R8)(R9*2), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VPMADDUBSW   160(R11), Y8, Y10
+	VPBROADCASTW 330(BX), Y9
+	VBROADCASTSS 20(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y2
+	VPMADDUBSW   160(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 20(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y6
+	VMOVDQU      80(R8)(R10*1), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VPMADDUBSW   160(R11), Y8, Y10
+	VPBROADCASTW 346(BX), Y9
+	VBROADCASTSS 20(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y3
+	VPMADDUBSW   160(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 20(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y7
+	VPAND        112(R8), Y15, Y8
+	VPMADDUBSW   192(R11), Y8, Y10
+	VPBROADCASTW 300(BX), Y9
+	VBROADCASTSS 24(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y0
+	VPMADDUBSW   192(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 24(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y4
+	VPAND        112(R8)(R9*1), Y15, Y8
+	VPMADDUBSW   192(R11), Y8, Y10
+	VPBROADCASTW 316(BX), Y9
+	VBROADCASTSS 24(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y1
+	VPMADDUBSW   192(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 24(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y5
+	VPAND        112(R8)(R9*2), Y15, Y8
+	VPMADDUBSW   192(R11), Y8, Y10
+	VPBROADCASTW 332(BX), Y9
+	VBROADCASTSS 24(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y2
+	VPMADDUBSW   192(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 24(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y6
+	VPAND        112(R8)(R10*1), Y15, Y8
+	VPMADDUBSW   192(R11), Y8, Y10
+	VPBROADCASTW 348(BX), Y9
+	VBROADCASTSS 24(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y3
+	VPMADDUBSW   192(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 24(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y7
+	VMOVDQU      112(R8), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VPMADDUBSW   224(R11), Y8, Y10
+	VPBROADCASTW 302(BX), Y9
+	VBROADCASTSS 28(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y0
+	VPMADDUBSW   224(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 28(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y4
+	VMOVDQU      112(R8)(R9*1), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VPMADDUBSW   224(R11), Y8, Y10
+	VPBROADCASTW 318(BX), Y9
+	VBROADCASTSS 28(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y1
+	VPMADDUBSW   224(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 28(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y5
+	VMOVDQU      112(R8)(R9*2), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VPMADDUBSW   224(R11), Y8, Y10
+	VPBROADCASTW 334(BX), Y9
+	VBROADCASTSS 28(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y2
+	VPMADDUBSW   224(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 28(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y6
+	VMOVDQU      112(R8)(R10*1), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VPMADDUBSW   224(R11), Y8, Y10
+	VPBROADCASTW 350(BX), Y9
+	VBROADCASTSS 28(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y3
+	VPMADDUBSW   224(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 28(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y7
+	VBROADCASTSS 256(BX), Y9
+	VFMADD213PS  (BX), Y9, Y0
+	VFMADD213PS  128(BX), Y9, Y4
+	VBROADCASTSS 260(BX), Y9
+	VPMOVZXWD    416(BX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y9, Y8, Y8
+	VFNMADD231PS (SI), Y8, Y0
+	VFNMADD231PS (SI)(R12*1), Y8, Y4
+	VMOVUPS      Y0, (BX)
+	VMOVUPS      Y4, 128(BX)
+	VBROADCASTSS 264(BX), Y9
+	VFMADD213PS  32(BX), Y9, Y1
+	VFMADD213PS  160(BX), Y9, Y5
+	VBROADCASTSS 268(BX), Y9
+	VPMOVZXWD    432(BX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y9, Y8, Y8
+	VFNMADD231PS (SI), Y8, Y1
+	VFNMADD231PS (SI)(R12*1), Y8, Y5
+	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y5, 160(BX)
+	VBROADCASTSS 272(BX), Y9
+	VFMADD213PS  64(BX), Y9, Y2
+	VFMADD213PS  192(BX), Y9, Y6
+	VBROADCASTSS 276(BX), Y9
+	VPMOVZXWD    448(BX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y9, Y8, Y8
+	VFNMADD231PS (SI), Y8, Y2
+	VFNMADD231PS (SI)(R12*1), Y8, Y6
+	VMOVUPS      Y2, 64(BX)
+	VMOVUPS      Y6, 192(BX)
+	VBROADCASTSS 280(BX), Y9
+	VFMADD213PS  96(BX), Y9, Y3
+	VFMADD213PS  224(BX), Y9, Y7
+	VBROADCASTSS 284(BX), Y9
+	VPMOVZXWD    464(BX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y9, Y8, Y8
+	VFNMADD231PS (SI), Y8, Y3
+	VFNMADD231PS (SI)(R12*1), Y8, Y7
+	VMOVUPS      Y3, 96(BX)
+	VMOVUPS      Y7, 224(BX)
+	ADDQ         $0x00000090, R8
+	ADDQ         $0x00000100, R11
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, SI
+	SUBQ         $0x00000100, CX
+	JNZ          loop
+	VMOVUPS      (BX), Y0
+	VMOVUPS      32(BX), Y1
+	VMOVUPS      64(BX), Y2
+	VMOVUPS      96(BX), Y3
+	VMOVUPS      128(BX), Y4
+	VMOVUPS      160(BX), Y5
+	VMOVUPS      192(BX), Y6
+	VMOVUPS      224(BX), Y7
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), BX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), CX
+	MOVQ         88(AX), DI
+	LEAQ         (DX)(DX*2), SI
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store0
+	VMOVSS       (BX), X1
+	VINSERTPS    $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS    $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS    $0x30, (BX)(SI*1), X1, X1
+	VADDPS       X1, X0, X0
+
+store0:
+	VMOVSS       X0, (BX)
+	VEXTRACTPS   $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS   $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS   $0x03, X0, (BX)(SI*1)
+	ADDQ         CX, BX
+	VMOVAPS      Y4, Y0
+	VMOVAPS      Y5, Y1
+	VMOVAPS      Y6, Y2
+	VMOVAPS      Y7, Y3
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store1
+	VMOVSS       (BX), X1
+	VINSERTPS    $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS    $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS    $0x30, (BX)(SI*1), X1, X1
+	VADDPS       X1, X0, X0
+
+store1:
+	VMOVSS     X0, (BX)
+	VEXTRACTPS $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS $0x03, X0, (BX)(SI*1)
+	VZEROUPPER
+	RET
+
+DATA shiftMins<>+0(SB)/1, $0x00
+DATA shiftMins<>+1(SB)/1, $0x00
+DATA shiftMins<>+2(SB)/1, $0x00
+DATA shiftMins<>+3(SB)/1, $0x00
+DATA shiftMins<>+4(SB)/1, $0x04
+DATA shiftMins<>+5(SB)/1, $0x00
+DATA shiftMins<>+6(SB)/1, $0x00
+DATA shiftMins<>+7(SB)/1, $0x00
+DATA shiftMins<>+8(SB)/1, $0x00
+DATA shiftMins<>+9(SB)/1, $0x00
+DATA shiftMins<>+10(SB)/1, $0x00
+DATA shiftMins<>+11(SB)/1, $0x00
+DATA shiftMins<>+12(SB)/1, $0x00
+DATA shiftMins<>+13(SB)/1, $0x00
+DATA shiftMins<>+14(SB)/1, $0x00
+DATA shiftMins<>+15(SB)/1, $0x00
+DATA shiftMins<>+16(SB)/1, $0x00
+DATA shiftMins<>+17(SB)/1, $0x00
+DATA shiftMins<>+18(SB)/1, $0x00
+DATA shiftMins<>+19(SB)/1, $0x00
+DATA shiftMins<>+20(SB)/1, $0x04
+DATA shiftMins<>+21(SB)/1, $0x00
+DATA shiftMins<>+22(SB)/1, $0x00
+DATA shiftMins<>+23(SB)/1, $0x00
+DATA shiftMins<>+24(SB)/1, $0x00
+DATA shiftMins<>+25(SB)/1, $0x00
+DATA shiftMins<>+26(SB)/1, $0x00
+DATA shiftMins<>+27(SB)/1, $0x00
+DATA shiftMins<>+28(SB)/1, $0x00
+DATA shiftMins<>+29(SB)/1, $0x00
+DATA shiftMins<>+30(SB)/1, $0x00
+DATA shiftMins<>+31(SB)/1, $0x00
+GLOBL shiftMins<>(SB), RODATA|NOPTR, $32
+
+DATA all63<>+0(SB)/1, $0x3f
+DATA all63<>+1(SB)/1, $0x3f
+DATA all63<>+2(SB)/1, $0x3f
+DATA all63<>+3(SB)/1, $0x3f
+DATA all63<>+4(SB)/1, $0x3f
+DATA all63<>+5(SB)/1, $0x3f
+DATA all63<>+6(SB)/1, $0x3f
+DATA all63<>+7(SB)/1, $0x3f
+DATA all63<>+8(SB)/1, $0x3f
+DATA all63<>+9(SB)/1, $0x3f
+DATA all63<>+10(SB)/1, $0x3f
+DATA all63<>+11(SB)/1, $0x3f
+DATA all63<>+12(SB)/1, $0x3f
+DATA all63<>+13(SB)/1, $0x3f
+DATA all63<>+14(SB)/1, $0x3f
+DATA all63<>+15(SB)/1, $0x3f
+DATA all63<>+16(SB)/1, $0x3f
+DATA all63<>+17(SB)/1, $0x3f
+DATA all63<>+18(SB)/1, $0x3f
+DATA all63<>+19(SB)/1, $0x3f
+DATA all63<>+20(SB)/1, $0x3f
+DATA all63<>+21(SB)/1, $0x3f
+DATA all63<>+22(SB)/1, $0x3f
+DATA all63<>+23(SB)/1, $0x3f
+DATA all63<>+24(SB)/1, $0x3f
+DATA all63<>+25(SB)/1, $0x3f
+DATA all63<>+26(SB)/1, $0x3f
+DATA all63<>+27(SB)/1, $0x3f
+DATA all63<>+28(SB)/1, $0x3f
+DATA all63<>+29(SB)/1, $0x3f
+DATA all63<>+30(SB)/1, $0x3f
+DATA all63<>+31(SB)/1, $0x3f
+GLOBL all63<>(SB), RODATA|NOPTR, $32
+
+DATA all0<>+0(SB)/1, $0x00
+DATA all0<>+1(SB)/1, $0x00
+DATA all0<>+2(SB)/1, $0x00
+DATA all0<>+3(SB)/1, $0x00
+DATA all0<>+4(SB)/1, $0x00
+DATA all0<>+5(SB)/1, $0x00
+DATA all0<>+6(SB)/1, $0x00
+DATA all0<>+7(SB)/1, $0x00
+DATA all0<>+8(SB)/1, $0x00
+DATA all0<>+9(SB)/1, $0x00
+DATA all0<>+10(SB)/1, $0x00
+DATA all0<>+11(SB)/1, $0x00
+DATA all0<>+12(SB)/1, $0x00
+DATA all0<>+13(SB)/1, $0x00
+DATA all0<>+14(SB)/1, $0x00
+DATA all0<>+15(SB)/1, $0x00
+DATA all0<>+16(SB)/1, $0x00
+DATA all0<>+17(SB)/1, $0x00
+DATA all0<>+18(SB)/1, $0x00
+DATA all0<>+19(SB)/1, $0x00
+DATA all0<>+20(SB)/1, $0x00
+DATA all0<>+21(SB)/1, $0x00
+DATA all0<>+22(SB)/1, $0x00
+DATA all0<>+23(SB)/1, $0x00
+DATA all0<>+24(SB)/1, $0x00
+DATA all0<>+25(SB)/1, $0x00
+DATA all0<>+26(SB)/1, $0x00
+DATA all0<>+27(SB)/1, $0x00
+DATA all0<>+28(SB)/1, $0x00
+DATA all0<>+29(SB)/1, $0x00
+DATA all0<>+30(SB)/1, $0x00
+DATA all0<>+31(SB)/1, $0x00
+GLOBL all0<>(SB), RODATA|NOPTR, $32
+
+// func avx2Q4_K_1x2(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·avx2Q4_K_1x2(SB), NOSPLIT, $320-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    72(AX), R12
+	LEAQ    (R12)(R12*2), R13
+	MOVQ    48(AX), DI
+	MOVQ    56(AX), SI
+	VMOVDQU all15<>+0(SB), Y15
+	LEAQ    (SP), BX
+	ADDQ    $0x1f, BX
+	ANDQ    $-32, BX
+	VPXOR   Y0, Y0, Y0
+	VMOVDQU Y0, (BX)
+	VMOVDQU Y0, 32(BX)
+
+loop:
+	VPBROADCASTD (R8), X8
+	VCVTPH2PS    X8, Y8
+	VMOVUPS      Y8, 64(BX)
+	VMOVDQU      4(R8), X8
+	VPSHUFD      $0xaa, X8, X10
+	VPSRLVD      shiftMins<>+0(SB), X10, X10
+	VPAND        all15<>+0(SB), X10, X10
+	VPSRLW       $0x02, X8, X9
+	VPAND        all48<>+0(SB), X9, X9
+	VPOR         X9, X10, X10
+	VPAND        all63<>+0(SB), X8, X8
+	VPUNPCKLDQ   X10, X8, X8
+	VPUNPCKHBW   all0<>+0(SB), X8, X9
+	VPUNPCKLBW   all0<>+0(SB), X8, X8
+	VMOVDQU      X8, 96(BX)
+	VMOVDQU      X9, 128(BX)
+	VPAND        16(R8), Y15, Y8
+	VPMADDUBSW   (R11), Y8, Y10
+	VPBROADCASTW 96(BX), Y9
+	VBROADCASTSS (DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y12, Y10, Y0
+	VPMADDUBSW   (R11)(R12*1), Y8, Y10
+	VBROADCASTSS (DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y12, Y10, Y4
+	VMOVDQU      16(R8), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VPMADDUBSW   32(R11), Y8, Y10
+	VPBROADCASTW 98(BX), Y9
+	VBROADCASTSS 4(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y0
+	VPMADDUBSW   32(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 4(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y4
+	VPAND        48(R8), Y15, Y8
+	VPMADDUBSW   64(R11), Y8, Y10
+	VPBROADCASTW 100(BX), Y9
+	VBROADCASTSS 8(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y0
+	VPMADDUBSW   64(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 8(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y4
+	VMOVDQU      48(R8), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VPMADDUBSW   96(R11), Y8, Y10
+	VPBROADCASTW 102(BX), Y9
+	VBROADCASTSS 12(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y0
+	VPMADDUBSW   96(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 12(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y4
+	VPAND        80(R8), Y15, Y8
+	VPMADDUBSW   128(R11), Y8, Y10
+	VPBROADCASTW 104(BX), Y9
+	VBROADCASTSS 16(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y0
+	VPMADDUBSW   128(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 16(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y4
+	VMOVDQU      80(R8), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VPMADDUBSW   160(R11), Y8, Y10
+	VPBROADCASTW 106(BX), Y9
+	VBROADCASTSS 20(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y0
+	VPMADDUBSW   160(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 20(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y4
+	VPAND        112(R8), Y15, Y8
+	VPMADDUBSW   192(R11), Y8, Y10
+	VPBROADCASTW 108(BX), Y9
+	VBROADCASTSS 24(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y0
+	VPMADDUBSW   192(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 24(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y4
+	VMOVDQU      112(R8), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VPMADDUBSW   224(R11), Y8, Y10
+	VPBROADCASTW 110(BX), Y9
+	VBROADCASTSS 28(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y0
+	VPMADDUBSW   224(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 28(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y4
+	VBROADCASTSS 64(BX), Y9
+	VFMADD213PS  (BX), Y9, Y0
+	VFMADD213PS  32(BX), Y9, Y4
+	VBROADCASTSS 68(BX), Y9
+	VPMOVZXWD    128(BX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y9, Y8, Y8
+	VFNMADD231PS (SI), Y8, Y0
+	VFNMADD231PS (SI)(R12*1), Y8, Y4
+	VMOVUPS      Y0, (BX)
+	VMOVUPS      Y4, 32(BX)
+	ADDQ         $0x00000090, R8
+	ADDQ         $0x00000100, R11
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, SI
+	SUBQ         $0x00000100, CX
+	JNZ          loop
+	VMOVUPS      (BX), Y0
+	VMOVUPS      32(BX), Y4
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), BX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), CX
+	MOVQ         88(AX), DI
+	LEAQ         (DX)(DX*2), SI
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store0
+	VMOVSS       (BX), X1
+	VADDPS       X1, X0, X0
+
+store0:
+	VMOVSS       X0, (BX)
+	ADDQ         CX, BX
+	VMOVAPS      Y4, Y0
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store1
+	VMOVSS       (BX), X1
+	VADDPS       X1, X0, X0
+
+store1:
+	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+// func avx2Q4_K_4x1(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·avx2Q4_K_4x1(SB), NOSPLIT, $512-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    32(AX), R9
+	LEAQ    (R9)(R9*2), R10
+	MOVQ    48(AX), DI
+	MOVQ    56(AX), SI
+	VMOVDQU all15<>+0(SB), Y11
+	VMOVDQU words1<>+0(SB), Y12
+	LEAQ    (SP), BX
+	ADDQ    $0x1f, BX
+	ANDQ    $-32, BX
+	VPXOR   Y0, Y0, Y0
+	VMOVDQU Y0, (BX)
+	VMOVDQU Y0, 32(BX)
+	VMOVDQU Y0, 64(BX)
+	VMOVDQU Y0, 96(BX)
+
+loop:
+	VPBROADCASTD (R8), X8
+	VPINSRD      $0x01, (R8)(R9*1), X8, X8
+	VPINSRD      $0x02, (R8)(R9*2), X8, X8
+	VPINSRD      $0x03, (R8)(R10*1), X8, X8
+	VCVTPH2PS    X8, Y8
+	VMOVUPS      Y8, 128(BX)
+	PREFETCHT0   2048(R8)
+	PREFETCHT0   2048(R8)(R9*1)
+	PREFETCHT0   2112(R8)
+	PREFETCHT0   2112(R8)(R9*1)
+	PREFETCHT0   2176(R8)
+	PREFETCHT0   2176(R8)(R9*1)
+	VMOVDQU      4(R8), X4
+	VINSERTI128  $0x01, 4(R8)(R9*1), Y4, Y4
+	VPSHUFD      $0xaa, Y4, Y0
+	VPSRLVD      shiftMins<>+0(SB), Y0, Y0
+	VPAND        all15<>+0(SB), Y0, Y0
+	VPSRLW       $0x02, Y4, Y6
+	VPAND        all48<>+0(SB), Y6, Y6
+	VPOR         Y6, Y0, Y0
+	VPAND        all63<>+0(SB), Y4, Y4
+	VPUNPCKLDQ   Y0, Y4, Y4
+	VPUNPCKHBW   all0<>+0(SB), Y4, Y6
+	VPUNPCKLBW   all0<>+0(SB), Y4, Y4
+	VMOVDQU      Y4, 160(BX)
+	VMOVDQU      Y6, 288(BX)
+	PREFETCHT0   2048(R8)(R9*2)
+	PREFETCHT0   2048(R8)(R10*1)
+	PREFETCHT0   2112(R8)(R9*2)
+	PREFETCHT0   2112(R8)(R10*1)
+	PREFETCHT0   2176(R8)(R9*2)
+	PREFETCHT0   2176(R8)(R10*1)
+	VMOVDQU      4(R8)(R9*2), X4
+	VINSERTI128  $0x01, 4(R8)(R10*1), Y4, Y4
+	VPSHUFD      $0xaa, Y4, Y2
+	VPSRLVD      shiftMins<>+0(SB), Y2, Y2
+	VPAND        all15<>+0(SB), Y2, Y2
+	VPSRLW       $0x02, Y4, Y6
+	VPAND        all48<>+0(SB), Y6, Y6
+	VPOR         Y6, Y2, Y2
+	VPAND        all63<>+0(SB), Y4, Y4
+	VPUNPCKLDQ   Y2, Y4, Y4
+	VPUNPCKHBW   all0<>+0(SB), Y4, Y6
+	VPUNPCKLBW   all0<>+0(SB), Y4, Y4
+	VMOVDQU      Y4, 192(BX)
+	VMOVDQU      Y6, 320(BX)
+	VMOVDQU      (R11), Y9
+	VBROADCASTSS (DI), Y8
+	VPAND        16(R8), Y11, Y4
+	VPAND        16(R8)(R9*1), Y11, Y5
+	VPMADDUBSW   Y9, Y4, Y4
+	VPMADDUBSW   Y9, Y5, Y5
+	VPBROADCASTW 160(BX), Y6
+	VPBROADCASTW 176(BX), Y7
+	VPMADDWD     Y6, Y4, Y4
+	VPMADDWD     Y7, Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y8, Y4, Y0
+	VMULPS       Y8, Y5, Y1
+	VPAND        16(R8)(R9*2), Y11, Y4
+	VPAND        16(R8)(R10*1), Y11, Y5
+	VPMADDUBSW   Y9, Y4, Y4
+	VPMADDUBSW   Y9, Y5, Y5
+	VPBROADCASTW 192(BX), Y6
+	VPBROADCASTW 208(BX), Y7
+	VPMADDWD     Y6, Y4, Y4
+	VPMADDWD     Y7, Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y8, Y4, Y2
+	VMULPS       Y8, Y5, Y3
+	VMOVDQU      32(R11), Y9
+	VBROADCASTSS 4(DI), Y8
+	VMOVDQU      16(R8), Y4
+	VMOVDQU      16(R8)(R9*1), Y5
+	VPSRLW       $0x04, Y4, Y4
+	VPSRLW       $0x04, Y5, Y5
+	VPAND        Y11, Y4, Y4
+	VPAND        Y11, Y5, Y5
+	VPMADDUBSW   Y9, Y4, Y4
+	VPMADDUBSW   Y9, Y5, Y5
+	VPBROADCASTW 162(BX), Y6
+	VPBROADCASTW 178(BX), Y7
+	VPMADDWD     Y6, Y4, Y4
+	VPMADDWD     Y7, Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y8, Y4, Y0
+	VFMADD231PS  Y8, Y5, Y1
+	VMOVDQU      16(R8)(R9*2), Y4
+	VMOVDQU      16(R8)(R10*1), Y5
+	VPSRLW       $0x04, Y4, Y4
+	VPSRLW       $0x04, Y5, Y5
+	VPAND        Y11, Y4, Y4
+	VPAND        Y11, Y5, Y5
+	VPMADDUBSW   Y9, Y4, Y4
+	VPMADDUBSW   Y9, Y5, Y5
+	VPBROADCASTW 194(BX), Y6
+	VPBROADCASTW 210(BX), Y7
+	VPMADDWD     Y6, Y4, Y4
+	VPMADDWD     Y7, Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y8, Y4, Y2
+	VFMADD231PS  Y8, Y5, Y3
+	VMOVDQU      64(R11), Y9
+	VBROADCASTSS 8(DI), Y8
+	VPAND        48(R8), Y11, Y4
+	VPAND        48(R8)(R9*1), Y11, Y5
+	VPMADDUBSW   Y9, Y4, Y4
+	VPMADDUBSW   Y9, Y5, Y5
+	VPBROADCASTW 164(BX), Y6
+	VPBROADCASTW 180(BX), Y7
+	VPMADDWD     Y6, Y4, Y4
+	VPMADDWD     Y7, Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y8, Y4, Y0
+	VFMADD231PS  Y8, Y5, Y1
+	VPAND        48(R8)(R9*2), Y11, Y4
+	VPAND        48(R8)(R10*1), Y11, Y5
+	VPMADDUBSW   Y9, Y4, Y4
+	VPMADDUBSW   Y9, Y5, Y5
+	VPBROADCASTW 196(BX), Y6
+	VPBROADCASTW 212(BX), Y7
+	VPMADDWD     Y6, Y4, Y4
+	VPMADDWD     Y7, Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y8, Y4, Y2
+	VFMADD231PS  Y8, Y5, Y3
+	VMOVDQU      96(R11), Y9
+	VBROADCASTSS 12(DI), Y8
+	VMOVDQU      48(R8), Y4
+	VMOVDQU      48(R8)(R9*1), Y5
+	VPSRLW       $0x04, Y4, Y4
+	VPSRLW       $0x04, Y5, Y5
+	VPAND        Y11, Y4, Y4
+	VPAND        Y11, Y5, Y5
+	VPMADDUBSW   Y9, Y4, Y4
+	VPMADDUBSW   Y9, Y5, Y5
+	VPBROADCASTW 166(BX), Y6
+	VPBROADCASTW 182(BX), Y7
+	VPMADDWD     Y6, Y4, Y4
+	VPMADDWD     Y7, Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y8, Y4, Y0
+	VFMADD231PS  Y8, Y5, Y1
+	VMOVDQU      48(R8)(R9*2), Y4
+	VMOVDQU      48(R8)(R10*1), Y5
+	VPSRLW       $0x04, Y4, Y4
+	VPSRLW       $0x04, Y5, Y5
+	VPAND        Y11, Y4, Y4
+	VPAND        Y11, Y5, Y5
+	VPMADDUBSW   Y9, Y4, Y4
+	VPMADDUBSW   Y9, Y5, Y5
+	VPBROADCASTW 198(BX), Y6
+	VPBROADCASTW 214(BX), Y7
+	VPMADDWD     Y6, Y4, Y4
+	VPMADDWD     Y7, Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y8, Y4, Y2
+	VFMADD231PS  Y8, Y5, Y3
+	VMOVDQU      128(R11), Y9
+	VBROADCASTSS 16(DI), Y8
+	VPAND        80(R8), Y11, Y4
+	VPAND        80(R8)(R9*1), Y11, Y5
+	VPMADDUBSW   Y9, Y4, Y4
+	VPMADDUBSW   Y9, Y5, Y5
+	VPBROADCASTW 168(BX), Y6
+	VPBROADCASTW 184(BX), Y7
+	VPMADDWD     Y6, Y4, Y4
+	VPMADDWD     Y7, Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y8, Y4, Y0
+	VFMADD231PS  Y8, Y5, Y1
+	VPAND        80(R8)(R9*2), Y11, Y4
+	VPAND        80(R8)(R10*1), Y11, Y5
+	VPMADDUBSW   Y9, Y4, Y4
+	VPMADDUBSW   Y9, Y5, Y5
+	VPBROADCASTW 200(BX), Y6
+	VPBROADCASTW 216(BX), Y7
+	VPMADDWD     Y6, Y4, Y4
+	VPMADDWD     Y7, Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y8, Y4, Y2
+	VFMADD231PS  Y8, Y5, Y3
+	VMOVDQU      160(R11), Y9
+	VBROADCASTSS 20(DI), Y8
+	VMOVDQU      80(R8), Y4
+	VMOVDQU      80(R8)(R9*1), Y5
+	VPSRLW       $0x04, Y4, Y4
+	VPSRLW       $0x04, Y5, Y5
+	VPAND        Y11, Y4, Y4
+	VPAND        Y11, Y5, Y5
+	VPMADDUBSW   Y9, Y4, Y4
+	VPMADDUBSW   Y9, Y5, Y5
+	VPBROADCASTW 170(BX), Y6
+	VPBROADCASTW 186(BX), Y7
+	VPMADDWD     Y6, Y4, Y4
+	VPMADDWD     Y7, Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y8, Y4, Y0
+	VFMADD231PS  Y8, Y5, Y1
+	VMOVDQU      80(R8)(R9*2), Y4
+	VMOVDQU      80(R8)(R10*1), Y5
+	VPSRLW       $0x04, Y4, Y4
+	VPSRLW       $0x04, Y5, Y5
+	VPAND        Y11, Y4, Y4
+	VPAND        Y11, Y5, Y5
+	VPMADDUBSW   Y9, Y4, Y4
+	VPMADDUBSW   Y9, Y5, Y5
+	VPBROADCASTW 202(BX), Y6
+	VPBROADCASTW 218(BX), Y7
+	VPMADDWD     Y6, Y4, Y4
+	VPMADDWD     Y7, Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y8, Y4, Y2
+	VFMADD231PS  Y8, Y5, Y3
+	VMOVDQU      192(R11), Y9
+	VBROADCASTSS 24(DI), Y8
+	VPAND        112(R8), Y11, Y4
+	VPAND        112(R8)(R9*1), Y11, Y5
+	VPMADDUBSW   Y9, Y4, Y4
+	VPMADDUBSW   Y9, Y5, Y5
+	VPBROADCASTW 172(BX), Y6
+	VPBROADCASTW 188(BX), Y7
+	VPMADDWD     Y6, Y4, Y4
+	VPMADDWD     Y7, Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y8, Y4, Y0
+	VFMADD231PS  Y8, Y5, Y1
+	VPAND        112(R8)(R9*2), Y11, Y4
+	VPAND        112(R8)(R10*1), Y11, Y5
+	VPMADDUBSW   Y9, Y4, Y4
+	VPMADDUBSW   Y9, Y5, Y5
+	VPBROADCASTW 204(BX), Y6
+	VPBROADCASTW 220(BX), Y7
+	VPMADDWD     Y6, Y4, Y4
+	VPMADDWD     Y7, Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y8, Y4, Y2
+	VFMADD231PS  Y8, Y5, Y3
+	VMOVDQU      224(R11), Y9
+	VBROADCASTSS 28(DI), Y8
+	VMOVDQU      112(R8), Y4
+	VMOVDQU      112(R8)(R9*1), Y5
+	VPSRLW       $0x04, Y4, Y4
+	VPSRLW       $0x04, Y5, Y5
+	VPAND        Y11, Y4, Y4
+	VPAND        Y11, Y5, Y5
+	VPMADDUBSW   Y9, Y4, Y4
+	VPMADDUBSW   Y9, Y5, Y5
+	VPBROADCASTW 174(BX), Y6
+	VPBROADCASTW 190(BX), Y7
+	VPMADDWD     Y6, Y4, Y4
+	VPMADDWD     Y7, Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y8, Y4, Y0
+	VFMADD231PS  Y8, Y5, Y1
+	VMOVDQU      112(R8)(R9*2), Y4
+	VMOVDQU      112(R8)(R10*1), Y5
+	VPSRLW       $0x04, Y4, Y4
+	VPSRLW       $0x04, Y5, Y5
+	VPAND        Y11, Y4, Y4
+	VPAND        Y11, Y5, Y5
+	VPMADDUBSW   Y9, Y4, Y4
+	VPMADDUBSW   Y9, Y5, Y5
+	VPBROADCASTW 206(BX), Y6
+	VPBROADCASTW 222(BX), Y7
+	VPMADDWD     Y6, Y4, Y4
+	VPMADDWD     Y7, Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y8, Y4, Y2
+	VFMADD231PS  Y8, Y5, Y3
+	VBROADCASTSS 128(BX), Y6
+	VBROADCASTSS 136(BX), Y7
+	VFMADD213PS  (BX), Y6, Y0
+	VFMADD213PS  32(BX), Y7, Y1
+	VBROADCASTSS 132(BX), Y6
+	VBROADCASTSS 140(BX), Y7
+	VPMOVZXWD    288(BX), Y4
+	VPMOVZXWD    304(BX), Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y6, Y4, Y4
+	VMULPS       Y7, Y5, Y5
+	VFNMADD231PS (SI), Y4, Y0
+	VFNMADD231PS (SI), Y5, Y1
+	VMOVUPS      Y0, (BX)
+	VMOVUPS      Y1, 32(BX)
+	VBROADCASTSS 144(BX), Y6
+	VBROADCASTSS 152(BX), Y7
+	VFMADD213PS  64(BX), Y6, Y2
+	VFMADD213PS  96(BX), Y7, Y3
+	VBROADCASTSS 148(BX), Y6
+	VBROADCASTSS 156(BX), Y7
+	VPMOVZXWD    320(BX), Y4
+	VPMOVZXWD    336(BX), Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y6, Y4, Y4
+	VMULPS       Y7, Y5, Y5
+	VFNMADD231PS (SI), Y4, Y2
+	VFNMADD231PS (SI), Y5, Y3
+	VMOVUPS      Y2, 64(BX)
+	VMOVUPS      Y3, 96(BX)
+	ADDQ         $0x00000090, R8
+	ADDQ         $0x00000100, R11
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, SI
+	SUBQ         $0x00000100, CX
+	JNZ          loop
+	VMOVUPS      (BX), Y0
+	VMOVUPS      32(BX), Y1
+	VMOVUPS      64(BX), Y2
+	VMOVUPS      96(BX), Y3
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), BX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), CX
+	MOVQ         88(AX), DI
+	LEAQ         (DX)(DX*2), SI
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store0
+	VMOVSS       (BX), X1
+	VINSERTPS    $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS    $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS    $0x30, (BX)(SI*1), X1, X1
+	VADDPS       X1, X0, X0
+
+store0:
+	VMOVSS     X0, (BX)
+	VEXTRACTPS $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS $0x03, X0, (BX)(SI*1)
+	VZEROUPPER
+	RET
+
+// func avx2Q4_K_1x1(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·avx2Q4_K_1x1(SB), NOSPLIT, $224-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    48(AX), DI
+	MOVQ    56(AX), SI
+	VMOVDQU all15<>+0(SB), Y11
+	VMOVDQU words1<>+0(SB), Y12
+	LEAQ    (SP), BX
+	ADDQ    $0x1f, BX
+	ANDQ    $-32, BX
+	VPXOR   Y0, Y0, Y0
+	VMOVDQU Y0, (BX)
+
+loop:
+	VPBROADCASTD (R8), X8
+	VCVTPH2PS    X8, Y8
+	VMOVUPS      Y8, 32(BX)
+	PREFETCHT0   2048(R8)
+	PREFETCHT0   2112(R8)
+	PREFETCHT0   2176(R8)
+	VMOVDQU      4(R8), X4
+	VPSHUFD      $0xaa, X4, X0
+	VPSRLVD      shiftMins<>+0(SB), X0, X0
+	VPAND        all15<>+0(SB), X0, X0
+	VPSRLW       $0x02, X4, X6
+	VPAND        all48<>+0(SB), X6, X6
+	VPOR         X6, X0, X0
+	VPAND        all63<>+0(SB), X4, X4
+	VPUNPCKLDQ   X0, X4, X4
+	VPUNPCKHBW   all0<>+0(SB), X4, X6
+	VPUNPCKLBW   all0<>+0(SB), X4, X4
+	VMOVDQU      X4, 64(BX)
+	VMOVDQU      X6, 96(BX)
+	VMOVDQU      (R11), Y9
+	VBROADCASTSS (DI), Y8
+	VPAND        16(R8), Y11, Y4
+	VPMADDUBSW   Y9, Y4, Y4
+	VPBROADCASTW 64(BX), Y6
+	VPMADDWD     Y6, Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y8, Y4, Y0
+	VMOVDQU      32(R11), Y9
+	VBROADCASTSS 4(DI), Y8
+	VMOVDQU      16(R8), Y4
+	VPSRLW       $0x04, Y4, Y4
+	VPAND        Y11, Y4, Y4
+	VPMADDUBSW   Y9, Y4, Y4
+	VPBROADCASTW 66(BX), Y6
+	VPMADDWD     Y6, Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y8, Y4, Y0
+	VMOVDQU      64(R11), Y9
+	VBROADCASTSS 8(DI), Y8
+	VPAND        48(R8), Y11, Y4
+	VPMADDUBSW   Y9, Y4, Y4
+	VPBROADCASTW 68(BX), Y6
+	VPMADDWD     Y6, Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y8, Y4, Y0
+	VMOVDQU      96(R11), Y9
+	VBROADCASTSS 12(DI), Y8
+	VMOVDQU      48(R8), Y4
+	VPSRLW       $0x04, Y4, Y4
+	VPAND        Y11, Y4, Y4
+	VPMADDUBSW   Y9, Y4, Y4
+	VPBROADCASTW 70(BX), Y6
+	VPMADDWD     Y6, Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y8, Y4, Y0
+	VMOVDQU      128(R11), Y9
+	VBROADCASTSS 16(DI), Y8
+	VPAND        80(R8), Y11, Y4
+	VPMADDUBSW   Y9, Y4, Y4
+	VPBROADCASTW 72(BX), Y6
+	VPMADDWD     Y6, Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y8, Y4, Y0
+	VMOVDQU      160(R11), Y9
+	VBROADCASTSS 20(DI), Y8
+	VMOVDQU      80(R8), Y4
+	VPSRLW       $0x04, Y4, Y4
+	VPAND        Y11, Y4, Y4
+	VPMADDUBSW   Y9, Y4, Y4
+	VPBROADCASTW 74(BX), Y6
+	VPMADDWD     Y6, Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y8, Y4, Y0
+	VMOVDQU      192(R11), Y9
+	VBROADCASTSS 24(DI), Y8
+	VPAND        112(R8), Y11, Y4
+	VPMADDUBSW   Y9, Y4, Y4
+	VPBROADCASTW 76(BX), Y6
+	VPMADDWD     Y6, Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y8, Y4, Y0
+	VMOVDQU      224(R11), Y9
+	VBROADCASTSS 28(DI), Y8
+	VMOVDQU      112(R8), Y4
+	VPSRLW       $0x04, Y4, Y4
+	VPAND        Y11, Y4, Y4
+	VPMADDUBSW   Y9, Y4, Y4
+	VPBROADCASTW 78(BX), Y6
+	VPMADDWD     Y6, Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y8, Y4, Y0
+	VBROADCASTSS 32(BX), Y6
+	VFMADD213PS  (BX), Y6, Y0
+	VBROADCASTSS 36(BX), Y6
+	VPMOVZXWD    96(BX), Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFNMADD231PS (SI), Y4, Y0
+	VMOVUPS      Y0, (BX)
+	ADDQ         $0x00000090, R8
+	ADDQ         $0x00000100, R11
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, SI
+	SUBQ         $0x00000100, CX
+	JNZ          loop
+	VMOVUPS      (BX), Y0
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), BX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), CX
+	MOVQ         88(AX), DI
+	LEAQ         (DX)(DX*2), SI
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store0
+	VMOVSS       (BX), X1
+	VADDPS       X1, X0, X0
+
+store0:
+	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+// func avx2UnpackQ4_K(q *int8, scales *float32, mins *float32, w *byte, n int)
+// Requires: AVX, AVX2, F16C
+TEXT ·avx2UnpackQ4_K(SB), NOSPLIT, $96-40
+	MOVQ    q+0(FP), DI
+	MOVQ    scales+8(FP), SI
+	MOVQ    mins+16(FP), R11
+	MOVQ    w+24(FP), R8
+	MOVQ    n+32(FP), CX
+	VMOVDQU all15<>+0(SB), Y4
+	LEAQ    (SP), BX
+	ADDQ    $0x1f, BX
+	ANDQ    $-32, BX
+
+loop:
+	VMOVDQU      4(R8), X0
+	VPSHUFD      $0xaa, X0, X2
+	VPSRLVD      shiftMins<>+0(SB), X2, X2
+	VPAND        all15<>+0(SB), X2, X2
+	VPSRLW       $0x02, X0, X1
+	VPAND        all48<>+0(SB), X1, X1
+	VPOR         X1, X2, X2
+	VPAND        all63<>+0(SB), X0, X0
+	VPUNPCKLDQ   X2, X0, X0
+	VPUNPCKHBW   all0<>+0(SB), X0, X1
+	VPUNPCKLBW   all0<>+0(SB), X0, X0
+	VMOVDQU      X0, (BX)
+	VMOVDQU      X1, 32(BX)
+	VPBROADCASTW (R8), X1
+	VCVTPH2PS    X1, Y1
+	VPMOVSXWD    (BX), Y0
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, (SI)
+	VPBROADCASTW 2(R8), X1
+	VCVTPH2PS    X1, Y1
+	VPMOVSXWD    32(BX), Y0
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, (R11)
+	VPAND        16(R8), Y4, Y0
+	VMOVDQU      Y0, (DI)
+	VMOVDQU      16(R8), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y4, Y0, Y0
+	VMOVDQU      Y0, 32(DI)
+	VPAND        48(R8), Y4, Y0
+	VMOVDQU      Y0, 64(DI)
+	VMOVDQU      48(R8), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y4, Y0, Y0
+	VMOVDQU      Y0, 96(DI)
+	VPAND        80(R8), Y4, Y0
+	VMOVDQU      Y0, 128(DI)
+	VMOVDQU      80(R8), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y4, Y0, Y0
+	VMOVDQU      Y0, 160(DI)
+	VPAND        112(R8), Y4, Y0
+	VMOVDQU      Y0, 192(DI)
+	VMOVDQU      112(R8), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y4, Y0, Y0
+	VMOVDQU      Y0, 224(DI)
+	ADDQ         $0x00000090, R8
+	ADDQ         $0x00000100, DI
+	ADDQ         $0x20, SI
+	ADDQ         $0x20, R11
+	SUBQ         $0x00000100, CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+// func avx2Q5_K_4x2(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·avx2Q5_K_4x2(SB), NOSPLIT, $704-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    32(AX), R9
+	LEAQ    (R9)(R9*2), R10
+	MOVQ    72(AX), R12
+	LEAQ    (R12)(R12*2), R13
+	MOVQ    48(AX), DI
+	MOVQ    56(AX), SI
+	VMOVDQU all15<>+0(SB), Y15
+	LEAQ    (SP), BX
+	ADDQ    $0x1f, BX
+	ANDQ    $-32, BX
+	VPXOR   Y0, Y0, Y0
+	VMOVDQU Y0, (BX)
+	VMOVDQU Y0, 32(BX)
+	VMOVDQU Y0, 64(BX)
+	VMOVDQU Y0, 96(BX)
+	VMOVDQU Y0, 128(BX)
+	VMOVDQU Y0, 160(BX)
+	VMOVDQU Y0, 192(BX)
+	VMOVDQU Y0, 224(BX)
+
+loop:
+	VPBROADCASTD (R8), X8
+	VPINSRD      $0x01, (R8)(R9*1), X8, X8
+	VPINSRD      $0x02, (R8)(R9*2), X8, X8
+	VPINSRD      $0x03, (R8)(R10*1), X8, X8
+	VCVTPH2PS    X8, Y8
+	VMOVUPS      Y8, 256(BX)
+	VMOVDQU      4(R8), X8
+	VPSHUFD      $0xaa, X8, X10
+	VPSRLVD      shiftMins<>+0(SB), X10, X10
+	VPAND        all15<>+0(SB), X10, X10
+	VPSRLW       $0x02, X8, X9
+	VPAND        all48<>+0(SB), X9, X9
+	VPOR         X9, X10, X10
+	VPAND        all63<>+0(SB), X8, X8
+	VPUNPCKLDQ   X10, X8, X8
+	VPUNPCKHBW   all0<>+0(SB), X8, X9
+	VPUNPCKLBW   all0<>+0(SB), X8, X8
+	VMOVDQU      X8, 288(BX)
+	VMOVDQU      X9, 416(BX)
+	VMOVDQU      4(R8)(R9*1), X8
+	VPSHUFD      $0xaa, X8, X10
+	VPSRLVD      shiftMins<>+0(SB), X10, X10
+	VPAND        all15<>+0(SB), X10, X10
+	VPSRLW       $0x02, X8, X9
+	VPAND        all48<>+0(SB), X9, X9
+	VPOR         X9, X10, X10
+	VPAND        all63<>+0(SB), X8, X8
+	VPUNPCKLDQ   X10, X8, X8
+	VPUNPCKHBW   all0<>+0(SB), X8, X9
+	VPUNPCKLBW   all0<>+0(SB), X8, X8
+	VMOVDQU      X8, 304(BX)
+	VMOVDQU      X9, 432(BX)
+	VMOVDQU      4(R8)(R9*2), X8
+	VPSHUFD      $0xaa, X8, X10
+	VPSRLVD      shiftMins<>+0(SB), X10, X10
+	VPAND        all15<>+0(SB), X10, X10
+	VPSRLW       $0x02, X8, X9
+	VPAND        all48<>+0(SB), X9, X9
+	VPOR         X9, X10, X10
+	VPAND        all63<>+0(SB), X8, X8
+	VPUNPCKLDQ   X10, X8, X8
+	VPUNPCKHBW   all0<>+0(SB), X8, X9
+	VPUNPCKLBW   all0<>+0(SB), X8, X8
+	VMOVDQU      X8, 320(BX)
+	VMOVDQU      X9, 448(BX)
+	VMOVDQU      4(R8)(R10*1), X8
+	VPSHUFD      $0xaa, X8, X10
+	VPSRLVD      shiftMins<>+0(SB), X10, X10
+	VPAND        all15<>+0(SB), X10, X10
+	VPSRLW       $0x02, X8, X9
+	VPAND        all48<>+0(SB), X9, X9
+	VPOR         X9, X10, X10
+	VPAND        all63<>+0(SB), X8, X8
+	VPUNPCKLDQ   X10, X8, X8
+	VPUNPCKHBW   all0<>+0(SB), X8, X9
+	VPUNPCKLBW   all0<>+0(SB), X8, X8
+	VMOVDQU      X8, 336(BX)
+	VMOVDQU      X9, 464(BX)
+	VPAND        48(R8), Y15, Y8
+	VMOVDQU      16(R8), Y9
+	VPSLLW       $0x04, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   (R11), Y8, Y10
+	VPBROADCASTW 288(BX), Y9
+	VBROADCASTSS (DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y12, Y10, Y0
+	VPMADDUBSW   (R11)(R12*1), Y8, Y10
+	VBROADCASTSS (DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y12, Y10, Y4
+	VPAND        48(R8)(R9*1), Y15, Y8
+	VMOVDQU      16(R8)(R9*1), Y9
+	VPSLLW       $0x04, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   (R11), Y8, Y10
+	VPBROADCASTW 304(BX), Y9
+	VBROADCASTSS (DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y12, Y10, Y1
+	VPMADDUBSW   (R11)(R12*1), Y8, Y10
+	VBROADCASTSS (DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y12, Y10, Y5
+	VPAND        48(R8)(R9*2), Y15, Y8
+	VMOVDQU      16(R8)(R9*2), Y9
+	VPSLLW       $0x04, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   (R11), Y8, Y10
+	VPBROADCASTW 320(BX), Y9
+	VBROADCASTSS (DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y12, Y10, Y2
+	VPMADDUBSW   (R11)(R12*1), Y8, Y10
+	VBROADCASTSS (DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y12, Y10, Y6
+	VPAND        48(R8)(R10*1), Y15, Y8
+	VMOVDQU      16(R8)(R10*1), Y9
+	VPSLLW       $0x04, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   (R11), Y8, Y10
+	VPBROADCASTW 336(BX), Y9
+	VBROADCASTSS (DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y12, Y10, Y3
+	VPMADDUBSW   (R11)(R12*1), Y8, Y10
+	VBROADCASTSS (DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y12, Y10, Y7
+	VMOVDQU      48(R8), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VMOVDQU      16(R8), Y9
+	VPSLLW       $0x03, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   32(R11), Y8, Y10
+	VPBROADCASTW 290(BX), Y9
+	VBROADCASTSS 4(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y0
+	VPMADDUBSW   32(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 4(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y4
+	VMOVDQU      48(R8)(R9*1), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VMOVDQU      16(R8)(R9*1), Y9
+	VPSLLW       $0x03, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   32(R11), Y8, Y10
+	VPBROADCASTW 306(BX), Y9
+	VBROADCASTSS 4(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y1
+	VPMADDUBSW   32(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 4(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y5
+	VMOVDQU      48(R8)(R9*2), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VMOVDQU      16(R8)(R9*2), Y9
+	VPSLLW       $0x03, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   32(R11), Y8, Y10
+	VPBROADCASTW 322(BX), Y9
+	VBROADCASTSS 4(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y2
+	VPMADDUBSW   32(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 4(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y6
+	VMOVDQU      48(R8)(R10*1), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VMOVDQU      16(R8)(R10*1), Y9
+	VPSLLW       $0x03, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   32(R11), Y8, Y10
+	VPBROADCASTW 338(BX), Y9
+	VBROADCASTSS 4(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y3
+	VPMADDUBSW   32(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 4(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y7
+	VPAND        80(R8), Y15, Y8
+	VMOVDQU      16(R8), Y9
+	VPSLLW       $0x02, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   64(R11), Y8, Y10
+	VPBROADCASTW 292(BX), Y9
+	VBROADCASTSS 8(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y0
+	VPMADDUBSW   64(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 8(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y4
+	VPAND        80(R8)(R9*1), Y15, Y8
+	VMOVDQU      16(R8)(R9*1), Y9
+	VPSLLW       $0x02, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   64(R11), Y8, Y10
+	VPBROADCASTW 308(BX), Y9
+	VBROADCASTSS 8(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y1
+	VPMADDUBSW   64(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 8(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y5
+	VPAND        80(R8)(R9*2), Y15, Y8
+	VMOVDQU      16(R8)(R9*2), Y9
+	VPSLLW       $0x02, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   64(R11), Y8, Y10
+	VPBROADCASTW 324(BX), Y9
+	VBROADCASTSS 8(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y2
+	VPMADDUBSW   64(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 8(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y6
+	VPAND        80(R8)(R10*1), Y15, Y8
+	VMOVDQU      16(R8)(R10*1), Y9
+	VPSLLW       $0x02, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   64(R11), Y8, Y10
+	VPBROADCASTW 340(BX), Y9
+	VBROADCASTSS 8(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y3
+	VPMADDUBSW   64(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 8(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y7
+	VMOVDQU      80(R8), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VMOVDQU      16(R8), Y9
+	VPSLLW       $0x01, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   96(R11), Y8, Y10
+	VPBROADCASTW 294(BX), Y9
+	VBROADCASTSS 12(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y0
+	VPMADDUBSW   96(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 12(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y4
+	VMOVDQU      80(R8)(R9*1), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VMOVDQU      16(R8)(R9*1), Y9
+	VPSLLW       $0x01, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   96(R11), Y8, Y10
+	VPBROADCASTW 310(BX), Y9
+	VBROADCASTSS 12(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y1
+	VPMADDUBSW   96(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 12(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y5
+	VMOVDQU      80(R8)(R9*2), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VMOVDQU      16(R8)(R9*2), Y9
+	VPSLLW       $0x01, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   96(R11), Y8, Y10
+	VPBROADCASTW 326(BX), Y9
+	VBROADCASTSS 12(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y2
+	VPMADDUBSW   96(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 12(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y6
+	VMOVDQU      80(R8)(R10*1), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VMOVDQU      16(R8)(R10*1), Y9
+	VPSLLW       $0x01, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   96(R11), Y8, Y10
+	VPBROADCASTW 342(BX), Y9
+	VBROADCASTSS 12(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y3
+	VPMADDUBSW   96(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 12(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y7
+	VPAND        112(R8), Y15, Y8
+	VMOVDQU      16(R8), Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   128(R11), Y8, Y10
+	VPBROADCASTW 296(BX), Y9
+	VBROADCASTSS 16(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y0
+	VPMADDUBSW   128(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 16(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y4
+	VPAND        112(R8)(R9*1), Y15, Y8
+	VMOVDQU      16(R8)(R9*1), Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   128(R11), Y8, Y10
+	VPBROADCASTW 312(BX), Y9
+	VBROADCASTSS 16(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y1
+	VPMADDUBSW   128(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 16(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y5
+	VPAND        112(R8)(R9*2), Y15, Y8
+	VMOVDQU      16(R8)(R9*2), Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   128(R11), Y8, Y10
+	VPBROADCASTW 328(BX), Y9
+	VBROADCASTSS 16(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y2
+	VPMADDUBSW   128(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 16(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y6
+	VPAND        112(R8)(R10*1), Y15, Y8
+	VMOVDQU      16(R8)(R10*1), Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   128(R11), Y8, Y10
+	VPBROADCASTW 344(BX), Y9
+	VBROADCASTSS 16(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y3
+	VPMADDUBSW   128(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 16(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y7
+	VMOVDQU      112(R8), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VMOVDQU      16(R8), Y9
+	VPSRLW       $0x01, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   160(R11), Y8, Y10
+	VPBROADCASTW 298(BX), Y9
+	VBROADCASTSS 20(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y0
+	VPMADDUBSW   160(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 20(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y4
+	VMOVDQU      112(R8)(R9*1), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VMOVDQU      16(R8)(R9*1), Y9
+	VPSRLW       $0x01, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   160(R11), Y8, Y10
+	VPBROADCASTW 314(BX), Y9
+	VBROADCASTSS 20(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y1
+	VPMADDUBSW   160(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 20(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y5
+	VMOVDQU      112(R8)(R9*2), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VMOVDQU      16(R8)(R9*2), Y9
+	VPSRLW       $0x01, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   160(R11), Y8, Y10
+	VPBROADCASTW 330(BX), Y9
+	VBROADCASTSS 20(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y2
+	VPMADDUBSW   160(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 20(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y6
+	VMOVDQU      112(R8)(R10*1), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VMOVDQU      16(R8)(R10*1), Y9
+	VPSRLW       $0x01, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   160(R11), Y8, Y10
+	VPBROADCASTW 346(BX), Y9
+	VBROADCASTSS 20(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y3
+	VPMADDUBSW   160(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 20(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y7
+	VPAND        144(R8), Y15, Y8
+	VMOVDQU      16(R8), Y9
+	VPSRLW       $0x02, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   192(R11), Y8, Y10
+	VPBROADCASTW 300(BX), Y9
+	VBROADCASTSS 24(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y0
+	VPMADDUBSW   192(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 24(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y4
+	VPAND        144(R8)(R9*1), Y15, Y8
+	VMOVDQU      16(R8)(R9*1), Y9
+	VPSRLW       $0x02, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   192(R11), Y8, Y10
+	VPBROADCASTW 316(BX), Y9
+	VBROADCASTSS 24(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y1
+	VPMADDUBSW   192(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 24(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y5
+	VPAND        144(R8)(R9*2), Y15, Y8
+	VMOVDQU      16(R8)(R9*2), Y9
+	VPSRLW       $0x02, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   192(R11), Y8, Y10
+	VPBROADCASTW 332(BX), Y9
+	VBROADCASTSS 24(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y2
+	VPMADDUBSW   192(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 24(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y6
+	VPAND        144(R8)(R10*1), Y15, Y8
+	VMOVDQU      16(R8)(R10*1), Y9
+	VPSRLW       $0x02, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   192(R11), Y8, Y10
+	VPBROADCASTW 348(BX), Y9
+	VBROADCASTSS 24(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y3
+	VPMADDUBSW   192(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 24(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y7
+	VMOVDQU      144(R8), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VMOVDQU      16(R8), Y9
+	VPSRLW       $0x03, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   224(R11), Y8, Y10
+	VPBROADCASTW 302(BX), Y9
+	VBROADCASTSS 28(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y0
+	VPMADDUBSW   224(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 28(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y4
+	VMOVDQU      144(R8)(R9*1), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VMOVDQU      16(R8)(R9*1), Y9
+	VPSRLW       $0x03, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   224(R11), Y8, Y10
+	VPBROADCASTW 318(BX), Y9
+	VBROADCASTSS 28(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y1
+	VPMADDUBSW   224(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 28(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y5
+	VMOVDQU      144(R8)(R9*2), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VMOVDQU      16(R8)(R9*2), Y9
+	VPSRLW       $0x03, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   224(R11), Y8, Y10
+	VPBROADCASTW 334(BX), Y9
+	VBROADCASTSS 28(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y2
+	VPMADDUBSW   224(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 28(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y6
+	VMOVDQU      144(R8)(R10*1), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VMOVDQU      16(R8)(R10*1), Y9
+	VPSRLW       $0x03, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   224(R11), Y8, Y10
+	VPBROADCASTW 350(BX), Y9
+	VBROADCASTSS 28(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y3
+	VPMADDUBSW   224(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 28(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y7
+	VBROADCASTSS 256(BX), Y9
+	VFMADD213PS  (BX), Y9, Y0
+	VFMADD213PS  128(BX), Y9, Y4
+	VBROADCASTSS 260(BX), Y9
+	VPMOVZXWD    416(BX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y9, Y8, Y8
+	VFNMADD231PS (SI), Y8, Y0
+	VFNMADD231PS (SI)(R12*1), Y8, Y4
+	VMOVUPS      Y0, (BX)
+	VMOVUPS      Y4, 128(BX)
+	VBROADCASTSS 264(BX), Y9
+	VFMADD213PS  32(BX), Y9, Y1
+	VFMADD213PS  160(BX), Y9, Y5
+	VBROADCASTSS 268(BX), Y9
+	VPMOVZXWD    432(BX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y9, Y8, Y8
+	VFNMADD231PS (SI), Y8, Y1
+	VFNMADD231PS (SI)(R12*1), Y8, Y5
+	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y5, 160(BX)
+	VBROADCASTSS 272(BX), Y9
+	VFMADD213PS  64(BX), Y9, Y2
+	VFMADD213PS  192(BX), Y9, Y6
+	VBROADCASTSS 276(BX), Y9
+	VPMOVZXWD    448(BX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y9, Y8, Y8
+	VFNMADD231PS (SI), Y8, Y2
+	VFNMADD231PS (SI)(R12*1), Y8, Y6
+	VMOVUPS      Y2, 64(BX)
+	VMOVUPS      Y6, 192(BX)
+	VBROADCASTSS 280(BX), Y9
+	VFMADD213PS  96(BX), Y9, Y3
+	VFMADD213PS  224(BX), Y9, Y7
+	VBROADCASTSS 284(BX), Y9
+	VPMOVZXWD    464(BX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y9, Y8, Y8
+	VFNMADD231PS (SI), Y8, Y3
+	VFNMADD231PS (SI)(R12*1), Y8, Y7
+	VMOVUPS      Y3, 96(BX)
+	VMOVUPS      Y7, 224(BX)
+	ADDQ         $0x000000b0, R8
+	ADDQ         $0x00000100, R11
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, SI
+	SUBQ         $0x00000100, CX
+	JNZ          loop
+	VMOVUPS      (BX), Y0
+	VMOVUPS      32(BX), Y1
+	VMOVUPS      64(BX), Y2
+	VMOVUPS      96(BX), Y3
+	VMOVUPS      128(BX), Y4
+	VMOVUPS      160(BX), Y5
+	VMOVUPS      192(BX), Y6
+	VMOVUPS      224(BX), Y7
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), BX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), CX
+	MOVQ         88(AX), DI
+	LEAQ         (DX)(DX*2), SI
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store0
+	VMOVSS       (BX), X1
+	VINSERTPS    $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS    $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS    $0x30, (BX)(SI*1), X1, X1
+	VADDPS       X1, X0, X0
+
+store0:
+	VMOVSS       X0, (BX)
+	VEXTRACTPS   $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS   $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS   $0x03, X0, (BX)(SI*1)
+	ADDQ         CX, BX
+	VMOVAPS      Y4, Y0
+	VMOVAPS      Y5, Y1
+	VMOVAPS      Y6, Y2
+	VMOVAPS      Y7, Y3
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store1
+	VMOVSS       (BX), X1
+	VINSERTPS    $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS    $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS    $0x30, (BX)(SI*1), X1, X1
+	VADDPS       X1, X0, X0
+
+store1:
+	VMOVSS     X0, (BX)
+	VEXTRACTPS $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS $0x03, X0, (BX)(SI*1)
+	VZEROUPPER
+	RET
+
+// func avx2Q5_K_1x2(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·avx2Q5_K_1x2(SB), NOSPLIT, $320-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    72(AX), R12
+	LEAQ    (R12)(R12*2), R13
+	MOVQ    48(AX), DI
+	MOVQ    56(AX), SI
+	VMOVDQU all15<>+0(SB), Y15
+	LEAQ    (SP), BX
+	ADDQ    $0x1f, BX
+	ANDQ    $-32, BX
+	VPXOR   Y0, Y0, Y0
+	VMOVDQU Y0, (BX)
+	VMOVDQU Y0, 32(BX)
+
+loop:
+	VPBROADCASTD (R8), X8
+	VCVTPH2PS    X8, Y8
+	VMOVUPS      Y8, 64(BX)
+	VMOVDQU      4(R8), X8
+	VPSHUFD      $0xaa, X8, X10
+	VPSRLVD      shiftMins<>+0(SB), X10, X10
+	VPAND        all15<>+0(SB), X10, X10
+	VPSRLW       $0x02, X8, X9
+	VPAND        all48<>+0(SB), X9, X9
+	VPOR         X9, X10, X10
+	VPAND        all63<>+0(SB), X8, X8
+	VPUNPCKLDQ   X10, X8, X8
+	VPUNPCKHBW   all0<>+0(SB), X8, X9
+	VPUNPCKLBW   all0<>+0(SB), X8, X8
+	VMOVDQU      X8, 96(BX)
+	VMOVDQU      X9, 128(BX)
+	VPAND        48(R8), Y15, Y8
+	VMOVDQU      16(R8), Y9
+	VPSLLW       $0x04, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   (R11), Y8, Y10
+	VPBROADCASTW 96(BX), Y9
+	VBROADCASTSS (DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y12, Y10, Y0
+	VPMADDUBSW   (R11)(R12*1), Y8, Y10
+	VBROADCASTSS (DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y12, Y10, Y4
+	VMOVDQU      48(R8), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VMOVDQU      16(R8), Y9
+	VPSLLW       $0x03, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   32(R11), Y8, Y10
+	VPBROADCASTW 98(BX), Y9
+	VBROADCASTSS 4(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y0
+	VPMADDUBSW   32(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 4(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y4
+	VPAND        80(R8), Y15, Y8
+	VMOVDQU      16(R8), Y9
+	VPSLLW       $0x02, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   64(R11), Y8, Y10
+	VPBROADCASTW 100(BX), Y9
+	VBROADCASTSS 8(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y0
+	VPMADDUBSW   64(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 8(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y4
+	VMOVDQU      80(R8), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VMOVDQU      16(R8), Y9
+	VPSLLW       $0x01, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   96(R11), Y8, Y10
+	VPBROADCASTW 102(BX), Y9
+	VBROADCASTSS 12(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y0
+	VPMADDUBSW   96(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 12(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y4
+	VPAND        112(R8), Y15, Y8
+	VMOVDQU      16(R8), Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   128(R11), Y8, Y10
+	VPBROADCASTW 104(BX), Y9
+	VBROADCASTSS 16(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y0
+	VPMADDUBSW   128(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 16(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y4
+	VMOVDQU      112(R8), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VMOVDQU      16(R8), Y9
+	VPSRLW       $0x01, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   160(R11), Y8, Y10
+	VPBROADCASTW 106(BX), Y9
+	VBROADCASTSS 20(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y0
+	VPMADDUBSW   160(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 20(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y4
+	VPAND        144(R8), Y15, Y8
+	VMOVDQU      16(R8), Y9
+	VPSRLW       $0x02, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   192(R11), Y8, Y10
+	VPBROADCASTW 108(BX), Y9
+	VBROADCASTSS 24(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y0
+	VPMADDUBSW   192(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 24(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y4
+	VMOVDQU      144(R8), Y8
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y15, Y8, Y8
+	VMOVDQU      16(R8), Y9
+	VPSRLW       $0x03, Y9, Y9
+	VPAND        all16<>+0(SB), Y9, Y9
+	VPOR         Y9, Y8, Y8
+	VPMADDUBSW   224(R11), Y8, Y10
+	VPBROADCASTW 110(BX), Y9
+	VBROADCASTSS 28(DI), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y0
+	VPMADDUBSW   224(R11)(R12*1), Y8, Y10
+	VBROADCASTSS 28(DI)(R12*1), Y12
+	VPMADDWD     Y9, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VFMADD231PS  Y12, Y10, Y4
+	VBROADCASTSS 64(BX), Y9
+	VFMADD213PS  (BX), Y9, Y0
+	VFMADD213PS  32(BX), Y9, Y4
+	VBROADCASTSS 68(BX), Y9
+	VPMOVZXWD    128(BX), Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y9, Y8, Y8
+	VFNMADD231PS (SI), Y8, Y0
+	VFNMADD231PS (SI)(R12*1), Y8, Y4
+	VMOVUPS      Y0, (BX)
+	VMOVUPS      Y4, 32(BX)
+	ADDQ         $0x000000b0, R8
+	ADDQ         $0x00000100, R11
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, SI
+	SUBQ         $0x00000100, CX
+	JNZ          loop
+	VMOVUPS      (BX), Y0
+	VMOVUPS      32(BX), Y4
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), BX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), CX
+	MOVQ         88(AX), DI
+	LEAQ         (DX)(DX*2), SI
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store0
+	VMOVSS       (BX), X1
+	VADDPS       X1, X0, X0
+
+store0:
+	VMOVSS       X0, (BX)
+	ADDQ         CX, BX
+	VMOVAPS      Y4, Y0
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store1
+	VMOVSS       (BX), X1
+	VADDPS       X1, X0, X0
+
+store1:
+	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+// func avx2Q5_K_4x1(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·avx2Q5_K_4x1(SB), NOSPLIT, $512-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    32(AX), R9
+	LEAQ    (R9)(R9*2), R10
+	MOVQ    48(AX), DI
+	MOVQ    56(AX), SI
+	VMOVDQU all15<>+0(SB), Y11
+	VMOVDQU all16<>+0(SB), Y12
+	VMOVDQU words1<>+0(SB), Y13
+	LEAQ    (SP), BX
+	ADDQ    $0x1f, BX
+	ANDQ    $-32, BX
+	VPXOR   Y0, Y0, Y0
+	VMOVDQU Y0, (BX)
+	VMOVDQU Y0, 32(BX)
+	VMOVDQU Y0, 64(BX)
+	VMOVDQU Y0, 96(BX)
+
+loop:
+	VPBROADCASTD (R8), X8
+	VPINSRD      $0x01, (R8)(R9*1), X8, X8
+	VPINSRD      $0x02, (R8)(R9*2), X8, X8
+	VPINSRD      $0x03, (R8)(R10*1), X8, X8
+	VCVTPH2PS    X8, Y8
+	VMOVUPS      Y8, 128(BX)
+	PREFETCHT0   2048(R8)
+	PREFETCHT0   2048(R8)(R9*1)
+	PREFETCHT0   2112(R8)
+	PREFETCHT0   2112(R8)(R9*1)
+	PREFETCHT0   2176(R8)
+	PREFETCHT0   2176(R8)(R9*1)
+	VMOVDQU      4(R8), X4
+	VINSERTI128  $0x01, 4(R8)(R9*1), Y4, Y4
+	VPSHUFD      $0xaa, Y4, Y0
+	VPSRLVD      shiftMins<>+0(SB), Y0, Y0
+	VPAND        all15<>+0(SB), Y0, Y0
+	VPSRLW       $0x02, Y4, Y6
+	VPAND        all48<>+0(SB), Y6, Y6
+	VPOR         Y6, Y0, Y0
+	VPAND        all63<>+0(SB), Y4, Y4
+	VPUNPCKLDQ   Y0, Y4, Y4
+	VPUNPCKHBW   all0<>+0(SB), Y4, Y6
+	VPUNPCKLBW   all0<>+0(SB), Y4, Y4
+	VMOVDQU      Y4, 160(BX)
+	VMOVDQU      Y6, 288(BX)
+	PREFETCHT0   2048(R8)(R9*2)
+	PREFETCHT0   2048(R8)(R10*1)
+	PREFETCHT0   2112(R8)(R9*2)
+	PREFETCHT0   2112(R8)(R10*1)
+	PREFETCHT0   2176(R8)(R9*2)
+	PREFETCHT0   2176(R8)(R10*1)
+	VMOVDQU      4(R8)(R9*2), X4
+	VINSERTI128  $0x01, 4(R8)(R10*1), Y4, Y4
+	VPSHUFD      $0xaa, Y4, Y2
+	VPSRLVD      shiftMins<>+0(SB), Y2, Y2
+	VPAND        all15<>+0(SB), Y2, Y2
+	VPSRLW       $0x02, Y4, Y6
+	VPAND        all48<>+0(SB), Y6, Y6
+	VPOR         Y6, Y2, Y2
+	VPAND        all63<>+0(SB), Y4, Y4
+	VPUNPCKLDQ   Y2, Y4, Y4
+	VPUNPCKHBW   all0<>+0(SB), Y4, Y6
+	VPUNPCKLBW   all0<>+0(SB), Y4, Y4
+	VMOVDQU      Y4, 192(BX)
+	VMOVDQU      Y6, 320(BX)
+	VMOVDQU      (R11), Y9
+	VBROADCASTSS (DI), Y8
+	VPAND        48(R8), Y11, Y4
+	VPAND        48(R8)(R9*1), Y11, Y5
+	VMOVDQU      16(R8), Y6
+	VMOVDQU      16(R8)(R9*1), Y7
+	VPSLLW       $0x04, Y6, Y6
+	VPSLLW       $0x04, Y7, Y7
+	VPAND        Y12, Y6, Y6
+	VPAND        Y12, Y7, Y7
+	VPOR         Y6, Y4, Y4
+	VPOR         Y7, Y5, Y5
+	VPMADDUBSW   Y9, Y4, Y4
+	VPMADDUBSW   Y9, Y5, Y5
+	VPBROADCASTW 160(BX), Y6
+	VPBROADCASTW 176(BX), Y7
+	VPMADDWD     Y6, Y4, Y4
+	VPMADDWD     Y7, Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y8, Y4, Y0
+	VMULPS       Y8, Y5, Y1
+	VPAND        48(R8)(R9*2), Y11, Y4
+	VPAND        48(R8)(R10*1), Y11, Y5
+	VMOVDQU      16(R8)(R9*2), Y6
+	VMOVDQU      16(R8)(R10*1), Y7
+	VPSLLW       $0x04, Y6, Y6
+	VPSLLW       $0x04, Y7, Y7
+	VPAND        Y12, Y6, Y6
+	VPAND        Y12, Y7, Y7
+	VPOR         Y6, Y4, Y4
+	VPOR         Y7, Y5, Y5
+	VPMADDUBSW   Y9, Y4, Y4
+	VPMADDUBSW   Y9, Y5, Y5
+	VPBROADCASTW 192(BX), Y6
+	VPBROADCASTW 208(BX), Y7
+	VPMADDWD     Y6, Y4, Y4
+	VPMADDWD     Y7, Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y8, Y4, Y2
+	VMULPS       Y8, Y5, Y3
+	VMOVDQU      32(R11), Y9
+	VBROADCASTSS 4(DI), Y8
+	VMOVDQU      48(R8), Y4
+	VMOVDQU      48(R8)(R9*1), Y5
+	VPSRLW       $0x04, Y4, Y4
+	VPSRLW       $0x04, Y5, Y5
+	VPAND        Y11, Y4, Y4
+	VPAND        Y11, Y5, Y5
+	VMOVDQU      16(R8), Y6
+	VMOVDQU      16(R8)(R9*1), Y7
+	VPSLLW       $0x03, Y6, Y6
+	VPSLLW       $0x03, Y7, Y7
+	VPAND        Y12, Y6, Y6
+	VPAND        Y12, Y7, Y7
+	VPOR         Y6, Y4, Y4
+	VPOR         Y7, Y5, Y5
+	VPMADDUBSW   Y9, Y4, Y4
+	VPMADDUBSW   Y9, Y5, Y5
+	VPBROADCASTW 162(BX), Y6
+	VPBROADCASTW 178(BX), Y7
+	VPMADDWD     Y6, Y4, Y4
+	VPMADDWD     Y7, Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y8, Y4, Y0
+	VFMADD231PS  Y8, Y5, Y1
+	VMOVDQU      48(R8)(R9*2), Y4
+	VMOVDQU      48(R8)(R10*1), Y5
+	VPSRLW       $0x04, Y4, Y4
+	VPSRLW       $0x04, Y5, Y5
+	VPAND        Y11, Y4, Y4
+	VPAND        Y11, Y5, Y5
+	VMOVDQU      16(R8)(R9*2), Y6
+	VMOVDQU      16(R8)(R10*1), Y7
+	VPSLLW       $0x03, Y6, Y6
+	VPSLLW       $0x03, Y7, Y7
+	VPAND        Y12, Y6, Y6
+	VPAND        Y12, Y7, Y7
+	VPOR         Y6, Y4, Y4
+	VPOR         Y7, Y5, Y5
+	VPMADDUBSW   Y9, Y4, Y4
+	VPMADDUBSW   Y9, Y5, Y5
+	VPBROADCASTW 194(BX), Y6
+	VPBROADCASTW 210(BX), Y7
+	VPMADDWD     Y6, Y4, Y4
+	VPMADDWD     Y7, Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y8, Y4, Y2
+	VFMADD231PS  Y8, Y5, Y3
+	VMOVDQU      64(R11), Y9
+	VBROADCASTSS 8(DI), Y8
+	VPAND        80(R8), Y11, Y4
+	VPAND        80(R8)(R9*1), Y11, Y5
+	VMOVDQU      16(R8), Y6
+	VMOVDQU      16(R8)(R9*1), Y7
+	VPSLLW       $0x02, Y6, Y6
+	VPSLLW       $0x02, Y7, Y7
+	VPAND        Y12, Y6, Y6
+	VPAND        Y12, Y7, Y7
+	VPOR         Y6, Y4, Y4
+	VPOR         Y7, Y5, Y5
+	VPMADDUBSW   Y9, Y4, Y4
+	VPMADDUBSW   Y9, Y5, Y5
+	VPBROADCASTW 164(BX), Y6
+	VPBROADCASTW 180(BX), Y7
+	VPMADDWD     Y6, Y4, Y4
+	VPMADDWD     Y7, Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y8, Y4, Y0
+	VFMADD231PS  Y8, Y5, Y1
+	VPAND        80(R8)(R9*2), Y11, Y4
+	VPAND        80(R8)(R10*1), Y11, Y5
+	VMOVDQU      16(R8)(R9*2), Y6
+	VMOVDQU      16(R8)(R10*1), Y7
+	VPSLLW       $0x02, Y6, Y6
+	VPSLLW       $0x02, Y7, Y7
+	VPAND        Y12, Y6, Y6
+	VPAND        Y12, Y7, Y7
+	VPOR         Y6, Y4, Y4
+	VPOR         Y7, Y5, Y5
+	VPMADDUBSW   Y9, Y4, Y4
+	VPMADDUBSW   Y9, Y5, Y5
+	VPBROADCASTW 196(BX), Y6
+	VPBROADCASTW 212(BX), Y7
+	VPMADDWD     Y6, Y4, Y4
+	VPMADDWD     Y7, Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y8, Y4, Y2
+	VFMADD231PS  Y8, Y5, Y3
+	VMOVDQU      96(R11), Y9
+	VBROADCASTSS 12(DI), Y8
+	VMOVDQU      80(R8), Y4
+	VMOVDQU      80(R8)(R9*1), Y5
+	VPSRLW       $0x04, Y4, Y4
+	VPSRLW       $0x04, Y5, Y5
+	VPAND        Y11, Y4, Y4
+	VPAND        Y11, Y5, Y5
+	VMOVDQU      16(R8), Y6
+	VMOVDQU      16(R8)(R9*1), Y7
+	VPSLLW       $0x01, Y6, Y6
+	VPSLLW       $0x01, Y7, Y7
+	VPAND        Y12, Y6, Y6
+	VPAND        Y12, Y7, Y7
+	VPOR         Y6, Y4, Y4
+	VPOR         Y7, Y5, Y5
+	VPMADDUBSW   Y9, Y4, Y4
+	VPMADDUBSW   Y9, Y5, Y5
+	VPBROADCASTW 166(BX), Y6
+	VPBROADCASTW 182(BX), Y7
+	VPMADDWD     Y6, Y4, Y4
+	VPMADDWD     Y7, Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y8, Y4, Y0
+	VFMADD231PS  Y8, Y5, Y1
+	VMOVDQU      80(R8)(R9*2), Y4
+	VMOVDQU      80(R8)(R10*1), Y5
+	VPSRLW       $0x04, Y4, Y4
+	VPSRLW       $0x04, Y5, Y5
+	VPAND        Y11, Y4, Y4
+	VPAND        Y11, Y5, Y5
+	VMOVDQU      16(R8)(R9*2), Y6
+	VMOVDQU      16(R8)(R10*1), Y7
+	VPSLLW       $0x01, Y6, Y6
+	VPSLLW       $0x01, Y7, Y7
+	VPAND        Y12, Y6, Y6
+	VPAND        Y12, Y7, Y7
+	VPOR         Y6, Y4, Y4
+	VPOR         Y7, Y5, Y5
+	VPMADDUBSW   Y9, Y4, Y4
+	VPMADDUBSW   Y9, Y5, Y5
+	VPBROADCASTW 198(BX), Y6
+	VPBROADCASTW 214(BX), Y7
+	VPMADDWD     Y6, Y4, Y4
+	VPMADDWD     Y7, Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y8, Y4, Y2
+	VFMADD231PS  Y8, Y5, Y3
+	VMOVDQU      128(R11), Y9
+	VBROADCASTSS 16(DI), Y8
+	VPAND        112(R8), Y11, Y4
+	VPAND        112(R8)(R9*1), Y11, Y5
+	VPAND        16(R8), Y12, Y6
+	VPAND        16(R8)(R9*1), Y12, Y7
+	VPOR         Y6, Y4, Y4
+	VPOR         Y7, Y5, Y5
+	VPMADDUBSW   Y9, Y4, Y4
+	VPMADDUBSW   Y9, Y5, Y5
+	VPBROADCASTW 168(BX), Y6
+	VPBROADCASTW 184(BX), Y7
+	VPMADDWD     Y6, Y4, Y4
+	VPMADDWD     Y7, Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y8, Y4, Y0
+	VFMADD231PS  Y8, Y5, Y1
+	VPAND        112(R8)(R9*2), Y11, Y4
+	VPAND        112(R8)(R10*1), Y11, Y5
+	VPAND        16(R8)(R9*2), Y12, Y6
+	VPAND        16(R8)(R10*1), Y12, Y7
+	VPOR         Y6, Y4, Y4
+	VPOR         Y7, Y5, Y5
+	VPMADDUBSW   Y9, Y4, Y4
+	VPMADDUBSW   Y9, Y5, Y5
+	VPBROADCASTW 200(BX), Y6
+	VPBROADCASTW 216(BX), Y7
+	VPMADDWD     Y6, Y4, Y4
+	VPMADDWD     Y7, Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y8, Y4, Y2
+	VFMADD231PS  Y8, Y5, Y3
+	VMOVDQU      160(R11), Y9
+	VBROADCASTSS 20(DI), Y8
+	VMOVDQU      112(R8), Y4
+	VMOVDQU      112(R8)(R9*1), Y5
+	VPSRLW       $0x04, Y4, Y4
+	VPSRLW       $0x04, Y5, Y5
+	VPAND        Y11, Y4, Y4
+	VPAND        Y11, Y5, Y5
+	VMOVDQU      16(R8), Y6
+	VMOVDQU      16(R8)(R9*1), Y7
+	VPSRLW       $0x01, Y6, Y6
+	VPSRLW       $0x01, Y7, Y7
+	VPAND        Y12, Y6, Y6
+	VPAND        Y12, Y7, Y7
+	VPOR         Y6, Y4, Y4
+	VPOR         Y7, Y5, Y5
+	VPMADDUBSW   Y9, Y4, Y4
+	VPMADDUBSW   Y9, Y5, Y5
+	VPBROADCASTW 170(BX), Y6
+	VPBROADCASTW 186(BX), Y7
+	VPMADDWD     Y6, Y4, Y4
+	VPMADDWD     Y7, Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y8, Y4, Y0
+	VFMADD231PS  Y8, Y5, Y1
+	VMOVDQU      112(R8)(R9*2), Y4
+	VMOVDQU      112(R8)(R10*1), Y5
+	VPSRLW       $0x04, Y4, Y4
+	VPSRLW       $0x04, Y5, Y5
+	VPAND        Y11, Y4, Y4
+	VPAND        Y11, Y5, Y5
+	VMOVDQU      16(R8)(R9*2), Y6
+	VMOVDQU      16(R8)(R10*1), Y7
+	VPSRLW       $0x01, Y6, Y6
+	VPSRLW       $0x01, Y7, Y7
+	VPAND        Y12, Y6, Y6
+	VPAND        Y12, Y7, Y7
+	VPOR         Y6, Y4, Y4
+	VPOR         Y7, Y5, Y5
+	VPMADDUBSW   Y9, Y4, Y4
+	VPMADDUBSW   Y9, Y5, Y5
+	VPBROADCASTW 202(BX), Y6
+	VPBROADCASTW 218(BX), Y7
+	VPMADDWD     Y6, Y4, Y4
+	VPMADDWD     Y7, Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y8, Y4, Y2
+	VFMADD231PS  Y8, Y5, Y3
+	VMOVDQU      192(R11), Y9
+	VBROADCASTSS 24(DI), Y8
+	VPAND        144(R8), Y11, Y4
+	VPAND        144(R8)(R9*1), Y11, Y5
+	VMOVDQU      16(R8), Y6
+	VMOVDQU      16(R8)(R9*1), Y7
+	VPSRLW       $0x02, Y6, Y6
+	VPSRLW       $0x02, Y7, Y7
+	VPAND        Y12, Y6, Y6
+	VPAND        Y12, Y7, Y7
+	VPOR         Y6, Y4, Y4
+	VPOR         Y7, Y5, Y5
+	VPMADDUBSW   Y9, Y4, Y4
+	VPMADDUBSW   Y9, Y5, Y5
+	VPBROADCASTW 172(BX), Y6
+	VPBROADCASTW 188(BX), Y7
+	VPMADDWD     Y6, Y4, Y4
+	VPMADDWD     Y7, Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y8, Y4, Y0
+	VFMADD231PS  Y8, Y5, Y1
+	VPAND        144(R8)(R9*2), Y11, Y4
+	VPAND        144(R8)(R10*1), Y11, Y5
+	VMOVDQU      16(R8)(R9*2), Y6
+	VMOVDQU      16(R8)(R10*1), Y7
+	VPSRLW       $0x02, Y6, Y6
+	VPSRLW       $0x02, Y7, Y7
+	VPAND        Y12, Y6, Y6
+	VPAND        Y12, Y7, Y7
+	VPOR         Y6, Y4, Y4
+	VPOR         Y7, Y5, Y5
+	VPMADDUBSW   Y9, Y4, Y4
+	VPMADDUBSW   Y9, Y5, Y5
+	VPBROADCASTW 204(BX), Y6
+	VPBROADCASTW 220(BX), Y7
+	VPMADDWD     Y6, Y4, Y4
+	VPMADDWD     Y7, Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y8, Y4, Y2
+	VFMADD231PS  Y8, Y5, Y3
+	VMOVDQU      224(R11), Y9
+	VBROADCASTSS 28(DI), Y8
+	VMOVDQU      144(R8), Y4
+	VMOVDQU      144(R8)(R9*1), Y5
+	VPSRLW       $0x04, Y4, Y4
+	VPSRLW       $0x04, Y5, Y5
+	VPAND        Y11, Y4, Y4
+	VPAND        Y11, Y5, Y5
+	VMOVDQU      16(R8), Y6
+	VMOVDQU      16(R8)(R9*1), Y7
+	VPSRLW       $0x03, Y6, Y6
+	VPSRLW       $0x03, Y7, Y7
+	VPAND        Y12, Y6, Y6
+	VPAND        Y12, Y7, Y7
+	VPOR         Y6, Y4, Y4
+	VPOR         Y7, Y5, Y5
+	VPMADDUBSW   Y9, Y4, Y4
+	VPMADDUBSW   Y9, Y5, Y5
+	VPBROADCASTW 174(BX), Y6
+	VPBROADCASTW 190(BX), Y7
+	VPMADDWD     Y6, Y4, Y4
+	VPMADDWD     Y7, Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y8, Y4, Y0
+	VFMADD231PS  Y8, Y5, Y1
+	VMOVDQU      144(R8)(R9*2), Y4
+	VMOVDQU      144(R8)(R10*1), Y5
+	VPSRLW       $0x04, Y4, Y4
+	VPSRLW       $0x04, Y5, Y5
+	VPAND        Y11, Y4, Y4
+	VPAND        Y11, Y5, Y5
+	VMOVDQU      16(R8)(R9*2), Y6
+	VMOVDQU      16(R8)(R10*1), Y7
+	VPSRLW       $0x03, Y6, Y6
+	VPSRLW       $0x03, Y7, Y7
+	VPAND        Y12, Y6, Y6
+	VPAND        Y12, Y7, Y7
+	VPOR         Y6, Y4, Y4
+	VPOR         Y7, Y5, Y5
+	VPMADDUBSW   Y9, Y4, Y4
+	VPMADDUBSW   Y9, Y5, Y5
+	VPBROADCASTW 206(BX), Y6
+	VPBROADCASTW 222(BX), Y7
+	VPMADDWD     Y6, Y4, Y4
+	VPMADDWD     Y7, Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y8, Y4, Y2
+	VFMADD231PS  Y8, Y5, Y3
+	VBROADCASTSS 128(BX), Y6
+	VBROADCASTSS 136(BX), Y7
+	VFMADD213PS  (BX), Y6, Y0
+	VFMADD213PS  32(BX), Y7, Y1
+	VBROADCASTSS 132(BX), Y6
+	VBROADCASTSS 140(BX), Y7
+	VPMOVZXWD    288(BX), Y4
+	VPMOVZXWD    304(BX), Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y6, Y4, Y4
+	VMULPS       Y7, Y5, Y5
+	VFNMADD231PS (SI), Y4, Y0
+	VFNMADD231PS (SI), Y5, Y1
+	VMOVUPS      Y0, (BX)
+	VMOVUPS      Y1, 32(BX)
+	VBROADCASTSS 144(BX), Y6
+	VBROADCASTSS 152(BX), Y7
+	VFMADD213PS  64(BX), Y6, Y2
+	VFMADD213PS  96(BX), Y7, Y3
+	VBROADCASTSS 148(BX), Y6
+	VBROADCASTSS 156(BX), Y7
+	VPMOVZXWD    320(BX), Y4
+	VPMOVZXWD    336(BX), Y5
+	VCVTDQ2PS    Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y6, Y4, Y4
+	VMULPS       Y7, Y5, Y5
+	VFNMADD231PS (SI), Y4, Y2
+	VFNMADD231PS (SI), Y5, Y3
+	VMOVUPS      Y2, 64(BX)
+	VMOVUPS      Y3, 96(BX)
+	ADDQ         $0x000000b0, R8
+	ADDQ         $0x00000100, R11
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, SI
+	SUBQ         $0x00000100, CX
+	JNZ          loop
+	VMOVUPS      (BX), Y0
+	VMOVUPS      32(BX), Y1
+	VMOVUPS      64(BX), Y2
+	VMOVUPS      96(BX), Y3
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), BX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), CX
+	MOVQ         88(AX), DI
+	LEAQ         (DX)(DX*2), SI
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store0
+	VMOVSS       (BX), X1
+	VINSERTPS    $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS    $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS    $0x30, (BX)(SI*1), X1, X1
+	VADDPS       X1, X0, X0
+
+store0:
+	VMOVSS     X0, (BX)
+	VEXTRACTPS $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS $0x03, X0, (BX)(SI*1)
+	VZEROUPPER
+	RET
+
+// func avx2Q5_K_1x1(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·avx2Q5_K_1x1(SB), NOSPLIT, $224-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    48(AX), DI
+	MOVQ    56(AX), SI
+	VMOVDQU all15<>+0(SB), Y11
+	VMOVDQU all16<>+0(SB), Y12
+	VMOVDQU words1<>+0(SB), Y13
+	LEAQ    (SP), BX
+	ADDQ    $0x1f, BX
+	ANDQ    $-32, BX
+	VPXOR   Y0, Y0, Y0
+	VMOVDQU Y0, (BX)
+
+loop:
+	VPBROADCASTD (R8), X8
+	VCVTPH2PS    X8, Y8
+	VMOVUPS      Y8, 32(BX)
+	PREFETCHT0   2048(R8)
+	PREFETCHT0   2112(R8)
+	PREFETCHT0   2176(R8)
+	VMOVDQU      4(R8), X4
+	VPSHUFD      $0xaa, X4, X0
+	VPSRLVD      shiftMins<>+0(SB), X0, X0
+	VPAND        all15<>+0(SB), X0, X0
+	VPSRLW       $0x02, X4, X6
+	VPAND        all48<>+0(SB), X6, X6
+	VPOR         X6, X0, X0
+	VPAND        all63<>+0(SB), X4, X4
+	VPUNPCKLDQ   X0, X4, X4
+	VPUNPCKHBW   all0<>+0(SB), X4, X6
+	VPUNPCKLBW   all0<>+0(SB), X4, X4
+	VMOVDQU      X4, 64(BX)
+	VMOVDQU      X6, 96(BX)
+	VMOVDQU      (R11), Y9
+	VBROADCASTSS (DI), Y8
+	VPAND        48(R8), Y11, Y4
+	VMOVDQU      16(R8), Y6
+	VPSLLW       $0x04, Y6, Y6
+	VPAND        Y12, Y6, Y6
+	VPOR         Y6, Y4, Y4
+	VPMADDUBSW   Y9, Y4, Y4
+	VPBROADCASTW 64(BX), Y6
+	VPMADDWD     Y6, Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y8, Y4, Y0
+	VMOVDQU      32(R11), Y9
+	VBROADCASTSS 4(DI), Y8
+	VMOVDQU      48(R8), Y4
+	VPSRLW       $0x04, Y4, Y4
+	VPAND        Y11, Y4, Y4
+	VMOVDQU      16(R8), Y6
+	VPSLLW       $0x03, Y6, Y6
+	VPAND        Y12, Y6, Y6
+	VPOR         Y6, Y4, Y4
+	VPMADDUBSW   Y9, Y4, Y4
+	VPBROADCASTW 66(BX), Y6
+	VPMADDWD     Y6, Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y8, Y4, Y0
+	VMOVDQU      64(R11), Y9
+	VBROADCASTSS 8(DI), Y8
+	VPAND        80(R8), Y11, Y4
+	VMOVDQU      16(R8), Y6
+	VPSLLW       $0x02, Y6, Y6
+	VPAND        Y12, Y6, Y6
+	VPOR         Y6, Y4, Y4
+	VPMADDUBSW   Y9, Y4, Y4
+	VPBROADCASTW 68(BX), Y6
+	VPMADDWD     Y6, Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y8, Y4, Y0
+	VMOVDQU      96(R11), Y9
+	VBROADCASTSS 12(DI), Y8
+	VMOVDQU      80(R8), Y4
+	VPSRLW       $0x04, Y4, Y4
+	VPAND        Y11, Y4, Y4
+	VMOVDQU      16(R8), Y6
+	VPSLLW       $0x01, Y6, Y6
+	VPAND        Y12, Y6, Y6
+	VPOR         Y6, Y4, Y4
+	VPMADDUBSW   Y9, Y4, Y4
+	VPBROADCASTW 70(BX), Y6
+	VPMADDWD     Y6, Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y8, Y4, Y0
+	VMOVDQU      128(R11), Y9
+	VBROADCASTSS 16(DI), Y8
+	VPAND        112(R8), Y11, Y4
+	VPAND        16(R8), Y12, Y6
+	VPOR         Y6, Y4, Y4
+	VPMADDUBSW   Y9, Y4, Y4
+	VPBROADCASTW 72(BX), Y6
+	VPMADDWD     Y6, Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y8, Y4, Y0
+	VMOVDQU      160(R11), Y9
+	VBROADCASTSS 20(DI), Y8
+	VMOVDQU      112(R8), Y4
+	VPSRLW       $0x04, Y4, Y4
+	VPAND        Y11, Y4, Y4
+	VMOVDQU      16(R8), Y6
+	VPSRLW       $0x01, Y6, Y6
+	VPAND        Y12, Y6, Y6
+	VPOR         Y6, Y4, Y4
+	VPMADDUBSW   Y9, Y4, Y4
+	VPBROADCASTW 74(BX), Y6
+	VPMADDWD     Y6, Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y8, Y4, Y0
+	VMOVDQU      192(R11), Y9
+	VBROADCASTSS 24(DI), Y8
+	VPAND        144(R8), Y11, Y4
+	VMOVDQU      16(R8), Y6
+	VPSRLW       $0x02, Y6, Y6
+	VPAND        Y12, Y6, Y6
+	VPOR         Y6, Y4, Y4
+	VPMADDUBSW   Y9, Y4, Y4
+	VPBROADCASTW 76(BX), Y6
+	VPMADDWD     Y6, Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y8, Y4, Y0
+	VMOVDQU      224(R11), Y9
+	VBROADCASTSS 28(DI), Y8
+	VMOVDQU      144(R8), Y4
+	VPSRLW       $0x04, Y4, Y4
+	VPAND        Y11, Y4, Y4
+	VMOVDQU      16(R8), Y6
+	VPSRLW       $0x03, Y6, Y6
+	VPAND        Y12, Y6, Y6
+	VPOR         Y6, Y4, Y4
+	VPMADDUBSW   Y9, Y4, Y4
+	VPBROADCASTW 78(BX), Y6
+	VPMADDWD     Y6, Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y8, Y4, Y0
+	VBROADCASTSS 32(BX), Y6
+	VFMADD213PS  (BX), Y6, Y0
+	VBROADCASTSS 36(BX), Y6
+	VPMOVZXWD    96(BX), Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFNMADD231PS (SI), Y4, Y0
+	VMOVUPS      Y0, (BX)
+	ADDQ         $0x000000b0, R8
+	ADDQ         $0x00000100, R11
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, SI
+	SUBQ         $0x00000100, CX
+	JNZ          loop
+	VMOVUPS      (BX), Y0
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), BX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), CX
+	MOVQ         88(AX), DI
+	LEAQ         (DX)(DX*2), SI
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store0
+	VMOVSS       (BX), X1
+	VADDPS       X1, X0, X0
+
+store0:
+	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+// func avx2UnpackQ5_K(q *int8, scales *float32, mins *float32, w *byte, n int)
+// Requires: AVX, AVX2, F16C
+TEXT ·avx2UnpackQ5_K(SB), NOSPLIT, $96-40
+	MOVQ    q+0(FP), DI
+	MOVQ    scales+8(FP), SI
+	MOVQ    mins+16(FP), R11
+	MOVQ    w+24(FP), R8
+	MOVQ    n+32(FP), CX
+	VMOVDQU all15<>+0(SB), Y4
+	VMOVDQU all16<>+0(SB), Y5
+	LEAQ    (SP), BX
+	ADDQ    $0x1f, BX
+	ANDQ    $-32, BX
+
+loop:
+	VMOVDQU      4(R8), X0
+	VPSHUFD      $0xaa, X0, X2
+	VPSRLVD      shiftMins<>+0(SB), X2, X2
+	VPAND        all15<>+0(SB), X2, X2
+	VPSRLW       $0x02, X0, X1
+	VPAND        all48<>+0(SB), X1, X1
+	VPOR         X1, X2, X2
+	VPAND        all63<>+0(SB), X0, X0
+	VPUNPCKLDQ   X2, X0, X0
+	VPUNPCKHBW   all0<>+0(SB), X0, X1
+	VPUNPCKLBW   all0<>+0(SB), X0, X0
+	VMOVDQU      X0, (BX)
+	VMOVDQU      X1, 32(BX)
+	VPBROADCASTW (R8), X1
+	VCVTPH2PS    X1, Y1
+	VPMOVSXWD    (BX), Y0
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, (SI)
+	VPBROADCASTW 2(R8), X1
+	VCVTPH2PS    X1, Y1
+	VPMOVSXWD    32(BX), Y0
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, (R11)
+	VPAND        48(R8), Y4, Y0
+	VMOVDQU      16(R8), Y1
+	VPSLLW       $0x04, Y1, Y1
+	VPAND        Y5, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VMOVDQU      Y0, (DI)
+	VMOVDQU      48(R8), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y4, Y0, Y0
+	VMOVDQU      16(R8), Y1
+	VPSLLW       $0x03, Y1, Y1
+	VPAND        Y5, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VMOVDQU      Y0, 32(DI)
+	VPAND        80(R8), Y4, Y0
+	VMOVDQU      16(R8), Y1
+	VPSLLW       $0x02, Y1, Y1
+	VPAND        Y5, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VMOVDQU      Y0, 64(DI)
+	VMOVDQU      80(R8), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y4, Y0, Y0
+	VMOVDQU      16(R8), Y1
+	VPSLLW       $0x01, Y1, Y1
+	VPAND        Y5, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VMOVDQU      Y0, 96(DI)
+	VPAND        112(R8), Y4, Y0
+	VPAND        16(R8), Y5, Y1
+	VPOR         Y1, Y0, Y0
+	VMOVDQU      Y0, 128(DI)
+	VMOVDQU      112(R8), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y4, Y0, Y0
+	VMOVDQU      16(R8), Y1
+	VPSRLW       $0x01, Y1, Y1
+	VPAND        Y5, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VMOVDQU      Y0, 160(DI)
+	VPAND        144(R8), Y4, Y0
+	VMOVDQU      16(R8), Y1
+	VPSRLW       $0x02, Y1, Y1
+	VPAND        Y5, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VMOVDQU      Y0, 192(DI)
+	VMOVDQU      144(R8), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y4, Y0, Y0
+	VMOVDQU      16(R8), Y1
+	VPSRLW       $0x03, Y1, Y1
+	VPAND        Y5, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VMOVDQU      Y0, 224(DI)
+	ADDQ         $0x000000b0, R8
+	ADDQ         $0x00000100, DI
+	ADDQ         $0x20, SI
+	ADDQ         $0x20, R11
+	SUBQ         $0x00000100, CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+// func avx2Q6_K_4x2(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·avx2Q6_K_4x2(SB), NOSPLIT, $704-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    32(AX), R9
+	LEAQ    (R9)(R9*2), R10
+	MOVQ    72(AX), R12
+	LEAQ    (R12)(R12*2), R13
+	MOVQ    48(AX), DI
+	VMOVDQU all15<>+0(SB), Y15
+	LEAQ    (SP), BX
+	ADDQ    $0x1f, BX
+	ANDQ    $-32, BX
+	VPXOR   Y0, Y0, Y0
+	VMOVDQU Y0, (BX)
+	VMOVDQU Y0, 32(BX)
+	VMOVDQU Y0, 64(BX)
+	VMOVDQU Y0, 96(BX)
+	VMOVDQU Y0, 128(BX)
+	VMOVDQU Y0, 160(BX)
+	VMOVDQU Y0, 192(BX)
+	VMOVDQU Y0, 224(BX)
+
+loop:
+	VPBROADCASTW   208(R8), X8
+	VPINSRW        $0x01, 208(R8)(R9*1), X8, X8
+	VPINSRW        $0x02, 208(R8)(R9*2), X8, X8
+	VPINSRW        $0x03, 208(R8)(R10*1), X8, X8
+	VCVTPH2PS      X8, X8
+	VMOVUPS        Y8, 256(BX)
+	VPMOVSXBW      192(R8), Y8
+	VMOVDQU        Y8, 288(BX)
+	VPMOVSXBW      192(R8)(R9*1), Y8
+	VMOVDQU        Y8, 320(BX)
+	VPMOVSXBW      192(R8)(R9*2), Y8
+	VMOVDQU        Y8, 352(BX)
+	VPMOVSXBW      192(R8)(R10*1), Y8
+	VMOVDQU        Y8, 384(BX)
+	VMOVDQU        all32<>+0(SB), Y13
+	VPMADDUBSW     (R11), Y13, Y13
+	VMOVDQU        all32<>+0(SB), Y14
+	VPMADDUBSW     (R11)(R12*1), Y14, Y14
+	VPAND          (R8), Y15, Y8
+	VMOVDQU        128(R8), Y9
+	VPSLLW         $0x04, Y9, Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 288(BX), Y9
+	VPSHUFB        pair0<>+0(SB), Y9, Y9
+	VBROADCASTSS   (DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y0
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y4
+	VPAND          (R8)(R9*1), Y15, Y8
+	VMOVDQU        128(R8)(R9*1), Y9
+	VPSLLW         $0x04, Y9, Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 320(BX), Y9
+	VPSHUFB        pair0<>+0(SB), Y9, Y9
+	VBROADCASTSS   (DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y1
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y5
+	VPAND          (R8)(R9*2), Y15, Y8
+	VMOVDQU        128(R8)(R9*2), Y9
+	VPSLLW         $0x04, Y9, Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 352(BX), Y9
+	VPSHUFB        pair0<>+0(SB), Y9, Y9
+	VBROADCASTSS   (DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y2
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y6
+	VPAND          (R8)(R10*1), Y15, Y8
+	VMOVDQU        128(R8)(R10*1), Y9
+	VPSLLW         $0x04, Y9, Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 384(BX), Y9
+	VPSHUFB        pair0<>+0(SB), Y9, Y9
+	VBROADCASTSS   (DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y3
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y7
+	VMOVDQU        all32<>+0(SB), Y13
+	VPMADDUBSW     32(R11), Y13, Y13
+	VMOVDQU        all32<>+0(SB), Y14
+	VPMADDUBSW     32(R11)(R12*1), Y14, Y14
+	VPAND          32(R8), Y15, Y8
+	VMOVDQU        128(R8), Y9
+	VPSLLW         $0x02, Y9, Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     32(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 288(BX), Y9
+	VPSHUFB        pair1<>+0(SB), Y9, Y9
+	VBROADCASTSS   4(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     32(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   4(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VPAND          32(R8)(R9*1), Y15, Y8
+	VMOVDQU        128(R8)(R9*1), Y9
+	VPSLLW         $0x02, Y9, Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     32(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 320(BX), Y9
+	VPSHUFB        pair1<>+0(SB), Y9, Y9
+	VBROADCASTSS   4(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y1
+	VPMADDUBSW     32(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   4(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y5
+	VPAND          32(R8)(R9*2), Y15, Y8
+	VMOVDQU        128(R8)(R9*2), Y9
+	VPSLLW         $0x02, Y9, Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     32(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 352(BX), Y9
+	VPSHUFB        pair1<>+0(SB), Y9, Y9
+	VBROADCASTSS   4(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y2
+	VPMADDUBSW     32(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   4(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y6
+	VPAND          32(R8)(R10*1), Y15, Y8
+	VMOVDQU        128(R8)(R10*1), Y9
+	VPSLLW         $0x02, Y9, Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     32(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 384(BX), Y9
+	VPSHUFB        pair1<>+0(SB), Y9, Y9
+	VBROADCASTSS   4(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y3
+	VPMADDUBSW     32(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   4(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y7
+	VMOVDQU        all32<>+0(SB), Y13
+	VPMADDUBSW     64(R11), Y13, Y13
+	VMOVDQU        all32<>+0(SB), Y14
+	VPMADDUBSW     64(R11)(R12*1), Y14, Y14
+	VMOVDQU        (R8), Y8
+	VPSRLW         $0x04, Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VMOVDQU        128(R8), Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     64(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 288(BX), Y9
+	VPSHUFB        pair2<>+0(SB), Y9, Y9
+	VBROADCASTSS   8(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     64(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   8(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        (R8)(R9*1), Y8
+	VPSRLW         $0x04, Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VMOVDQU        128(R8)(R9*1), Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     64(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 320(BX), Y9
+	VPSHUFB        pair2<>+0(SB), Y9, Y9
+	VBROADCASTSS   8(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y1
+	VPMADDUBSW     64(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   8(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y5
+	VMOVDQU        (R8)(R9*2), Y8
+	VPSRLW         $0x04, Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VMOVDQU        128(R8)(R9*2), Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     64(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 352(BX), Y9
+	VPSHUFB        pair2<>+0(SB), Y9, Y9
+	VBROADCASTSS   8(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y2
+	VPMADDUBSW     64(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   8(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y6
+	VMOVDQU        (R8)(R10*1), Y8
+	VPSRLW         $0x04, Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VMOVDQU        128(R8)(R10*1), Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     64(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 384(BX), Y9
+	VPSHUFB        pair2<>+0(SB), Y9, Y9
+	VBROADCASTSS   8(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y3
+	VPMADDUBSW     64(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   8(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y7
+	VMOVDQU        all32<>+0(SB), Y13
+	VPMADDUBSW     96(R11), Y13, Y13
+	VMOVDQU        all32<>+0(SB), Y14
+	VPMADDUBSW     96(R11)(R12*1), Y14, Y14
+	VMOVDQU        32(R8), Y8
+	VPSRLW         $0x04, Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VMOVDQU        128(R8), Y9
+	VPSRLW         $0x02, Y9, Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     96(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 288(BX), Y9
+	VPSHUFB        pair3<>+0(SB), Y9, Y9
+	VBROADCASTSS   12(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     96(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   12(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        32(R8)(R9*1), Y8
+	VPSRLW         $0x04, Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VMOVDQU        128(R8)(R9*1), Y9
+	VPSRLW         $0x02, Y9, Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     96(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 320(BX), Y9
+	VPSHUFB        pair3<>+0(SB), Y9, Y9
+	VBROADCASTSS   12(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y1
+	VPMADDUBSW     96(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   12(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y5
+	VMOVDQU        32(R8)(R9*2), Y8
+	VPSRLW         $0x04, Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VMOVDQU        128(R8)(R9*2), Y9
+	VPSRLW         $0x02, Y9, Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     96(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 352(BX), Y9
+	VPSHUFB        pair3<>+0(SB), Y9, Y9
+	VBROADCASTSS   12(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y2
+	VPMADDUBSW     96(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   12(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y6
+	VMOVDQU        32(R8)(R10*1), Y8
+	VPSRLW         $0x04, Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VMOVDQU        128(R8)(R10*1), Y9
+	VPSRLW         $0x02, Y9, Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     96(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 384(BX), Y9
+	VPSHUFB        pair3<>+0(SB), Y9, Y9
+	VBROADCASTSS   12(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y3
+	VPMADDUBSW     96(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   12(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y7
+	VMOVDQU        all32<>+0(SB), Y13
+	VPMADDUBSW     128(R11), Y13, Y13
+	VMOVDQU        all32<>+0(SB), Y14
+	VPMADDUBSW     128(R11)(R12*1), Y14, Y14
+	VPAND          64(R8), Y15, Y8
+	VMOVDQU        160(R8), Y9
+	VPSLLW         $0x04, Y9, Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     128(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 304(BX), Y9
+	VPSHUFB        pair0<>+0(SB), Y9, Y9
+	VBROADCASTSS   16(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     128(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   16(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VPAND          64(R8)(R9*1), Y15, Y8
+	VMOVDQU        160(R8)(R9*1), Y9
+	VPSLLW         $0x04, Y9, Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     128(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 336(BX), Y9
+	VPSHUFB        pair0<>+0(SB), Y9, Y9
+	VBROADCASTSS   16(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y1
+	VPMADDUBSW     128(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   16(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y5
+	VPAND          64(R8)(R9*2), Y15, Y8
+	VMOVDQU        160(R8)(R9*2), Y9
+	VPSLLW         $0x04, Y9, Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     128(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 368(BX), Y9
+	VPSHUFB        pair0<>+0(SB), Y9, Y9
+	VBROADCASTSS   16(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y2
+	VPMADDUBSW     128(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   16(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y6
+	VPAND          64(R8)(R10*1), Y15, Y8
+	VMOVDQU        160(R8)(R10*1), Y9
+	VPSLLW         $0x04, Y9, Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     128(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 400(BX), Y9
+	VPSHUFB        pair0<>+0(SB), Y9, Y9
+	VBROADCASTSS   16(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y3
+	VPMADDUBSW     128(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   16(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y7
+	VMOVDQU        all32<>+0(SB), Y13
+	VPMADDUBSW     160(R11), Y13, Y13
+	VMOVDQU        all32<>+0(SB), Y14
+	VPMADDUBSW     160(R11)(R12*1), Y14, Y14
+	VPAND          96(R8), Y15, Y8
+	VMOVDQU        160(R8), Y9
+	VPSLLW         $0x02, Y9, Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     160(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 304(BX), Y9
+	VPSHUFB        pair1<>+0(SB), Y9, Y9
+	VBROADCASTSS   20(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     160(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   20(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VPAND          96(R8)(R9*1), Y15, Y8
+	VMOVDQU        160(R8)(R9*1), Y9
+	VPSLLW         $0x02, Y9, Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     160(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 336(BX), Y9
+	VPSHUFB        pair1<>+0(SB), Y9, Y9
+	VBROADCASTSS   20(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y1
+	VPMADDUBSW     160(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   20(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y5
+	VPAND          96(R8)(R9*2), Y15, Y8
+	VMOVDQU        160(R8)(R9*2), Y9
+	VPSLLW         $0x02, Y9, Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     160(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 368(BX), Y9
+	VPSHUFB        pair1<>+0(SB), Y9, Y9
+	VBROADCASTSS   20(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y2
+	VPMADDUBSW     160(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   20(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y6
+	VPAND          96(R8)(R10*1), Y15, Y8
+	VMOVDQU        160(R8)(R10*1), Y9
+	VPSLLW         $0x02, Y9, Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     160(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 400(BX), Y9
+	VPSHUFB        pair1<>+0(SB), Y9, Y9
+	VBROADCASTSS   20(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y3
+	VPMADDUBSW     160(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   20(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y7
+	VMOVDQU        all32<>+0(SB), Y13
+	VPMADDUBSW     192(R11), Y13, Y13
+	VMOVDQU        all32<>+0(SB), Y14
+	VPMADDUBSW     192(R11)(R12*1), Y14, Y14
+	VMOVDQU        64(R8), Y8
+	VPSRLW         $0x04, Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VMOVDQU        160(R8), Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     192(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 304(BX), Y9
+	VPSHUFB        pair2<>+0(SB), Y9, Y9
+	VBROADCASTSS   24(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     192(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   24(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        64(R8)(R9*1), Y8
+	VPSRLW         $0x04, Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VMOVDQU        160(R8)(R9*1), Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     192(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 336(BX), Y9
+	VPSHUFB        pair2<>+0(SB), Y9, Y9
+	VBROADCASTSS   24(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y1
+	VPMADDUBSW     192(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   24(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y5
+	VMOVDQU        64(R8)(R9*2), Y8
+	VPSRLW         $0x04, Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VMOVDQU        160(R8)(R9*2), Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     192(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 368(BX), Y9
+	VPSHUFB        pair2<>+0(SB), Y9, Y9
+	VBROADCASTSS   24(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y2
+	VPMADDUBSW     192(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   24(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y6
+	VMOVDQU        64(R8)(R10*1), Y8
+	VPSRLW         $0x04, Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VMOVDQU        160(R8)(R10*1), Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     192(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 400(BX), Y9
+	VPSHUFB        pair2<>+0(SB), Y9, Y9
+	VBROADCASTSS   24(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y3
+	VPMADDUBSW     192(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   24(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y7
+	VMOVDQU        all32<>+0(SB), Y13
+	VPMADDUBSW     224(R11), Y13, Y13
+	VMOVDQU        all32<>+0(SB), Y14
+	VPMADDUBSW     224(R11)(R12*1), Y14, Y14
+	VMOVDQU        96(R8), Y8
+	VPSRLW         $0x04, Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VMOVDQU        160(R8), Y9
+	VPSRLW         $0x02, Y9, Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     224(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 304(BX), Y9
+	VPSHUFB        pair3<>+0(SB), Y9, Y9
+	VBROADCASTSS   28(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     224(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   28(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        96(R8)(R9*1), Y8
+	VPSRLW         $0x04, Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VMOVDQU        160(R8)(R9*1), Y9
+	VPSRLW         $0x02, Y9, Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     224(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 336(BX), Y9
+	VPSHUFB        pair3<>+0(SB), Y9, Y9
+	VBROADCASTSS   28(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y1
+	VPMADDUBSW     224(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   28(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y5
+	VMOVDQU        96(R8)(R9*2), Y8
+	VPSRLW         $0x04, Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VMOVDQU        160(R8)(R9*2), Y9
+	VPSRLW         $0x02, Y9, Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     224(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 368(BX), Y9
+	VPSHUFB        pair3<>+0(SB), Y9, Y9
+	VBROADCASTSS   28(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y2
+	VPMADDUBSW     224(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   28(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y6
+	VMOVDQU        96(R8)(R10*1), Y8
+	VPSRLW         $0x04, Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VMOVDQU        160(R8)(R10*1), Y9
+	VPSRLW         $0x02, Y9, Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     224(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 400(BX), Y9
+	VPSHUFB        pair3<>+0(SB), Y9, Y9
+	VBROADCASTSS   28(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y3
+	VPMADDUBSW     224(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   28(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y7
+	VBROADCASTSS   256(BX), Y9
+	VFMADD213PS    (BX), Y9, Y0
+	VFMADD213PS    128(BX), Y9, Y4
+	VMOVUPS        Y0, (BX)
+	VMOVUPS        Y4, 128(BX)
+	VBROADCASTSS   260(BX), Y9
+	VFMADD213PS    32(BX), Y9, Y1
+	VFMADD213PS    160(BX), Y9, Y5
+	VMOVUPS        Y1, 32(BX)
+	VMOVUPS        Y5, 160(BX)
+	VBROADCASTSS   264(BX), Y9
+	VFMADD213PS    64(BX), Y9, Y2
+	VFMADD213PS    192(BX), Y9, Y6
+	VMOVUPS        Y2, 64(BX)
+	VMOVUPS        Y6, 192(BX)
+	VBROADCASTSS   268(BX), Y9
+	VFMADD213PS    96(BX), Y9, Y3
+	VFMADD213PS    224(BX), Y9, Y7
+	VMOVUPS        Y3, 96(BX)
+	VMOVUPS        Y7, 224(BX)
+	ADDQ           $0x000000d2, R8
+	ADDQ           $0x00000100, R11
+	ADDQ           $0x20, DI
+	SUBQ           $0x00000100, CX
+	JNZ            loop
+	VMOVUPS        (BX), Y0
+	VMOVUPS        32(BX), Y1
+	VMOVUPS        64(BX), Y2
+	VMOVUPS        96(BX), Y3
+	VMOVUPS        128(BX), Y4
+	VMOVUPS        160(BX), Y5
+	VMOVUPS        192(BX), Y6
+	VMOVUPS        224(BX), Y7
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y1, Y0, Y0
+	VHADDPS        Y3, Y2, Y2
+	VHADDPS        Y2, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VINSERTPS      $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS      $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS      $0x30, (BX)(SI*1), X1, X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS       X0, (BX)
+	VEXTRACTPS   $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS   $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS   $0x03, X0, (BX)(SI*1)
+	ADDQ         CX, BX
+	VMOVAPS      Y4, Y0
+	VMOVAPS      Y5, Y1
+	VMOVAPS      Y6, Y2
+	VMOVAPS      Y7, Y3
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store1
+	VMOVSS       (BX), X1
+	VINSERTPS    $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS    $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS    $0x30, (BX)(SI*1), X1, X1
+	VADDPS       X1, X0, X0
+
+store1:
+	VMOVSS     X0, (BX)
+	VEXTRACTPS $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS $0x03, X0, (BX)(SI*1)
+	VZEROUPPER
+	RET
+
+// func avx2Q6_K_1x2(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·avx2Q6_K_1x2(SB), NOSPLIT, $320-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    72(AX), R12
+	LEAQ    (R12)(R12*2), R13
+	MOVQ    48(AX), DI
+	VMOVDQU all15<>+0(SB), Y15
+	LEAQ    (SP), BX
+	ADDQ    $0x1f, BX
+	ANDQ    $-32, BX
+	VPXOR   Y0, Y0, Y0
+	VMOVDQU Y0, (BX)
+	VMOVDQU Y0, 32(BX)
+
+loop:
+	VPBROADCASTW   208(R8), X8
+	VCVTPH2PS      X8, X8
+	VMOVUPS        Y8, 64(BX)
+	VPMOVSXBW      192(R8), Y8
+	VMOVDQU        Y8, 96(BX)
+	VMOVDQU        all32<>+0(SB), Y13
+	VPMADDUBSW     (R11), Y13, Y13
+	VMOVDQU        all32<>+0(SB), Y14
+	VPMADDUBSW     (R11)(R12*1), Y14, Y14
+	VPAND          (R8), Y15, Y8
+	VMOVDQU        128(R8), Y9
+	VPSLLW         $0x04, Y9, Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     (R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 96(BX), Y9
+	VPSHUFB        pair0<>+0(SB), Y9, Y9
+	VBROADCASTSS   (DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y0
+	VPMADDUBSW     (R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y4
+	VMOVDQU        all32<>+0(SB), Y13
+	VPMADDUBSW     32(R11), Y13, Y13
+	VMOVDQU        all32<>+0(SB), Y14
+	VPMADDUBSW     32(R11)(R12*1), Y14, Y14
+	VPAND          32(R8), Y15, Y8
+	VMOVDQU        128(R8), Y9
+	VPSLLW         $0x02, Y9, Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     32(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 96(BX), Y9
+	VPSHUFB        pair1<>+0(SB), Y9, Y9
+	VBROADCASTSS   4(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     32(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   4(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        all32<>+0(SB), Y13
+	VPMADDUBSW     64(R11), Y13, Y13
+	VMOVDQU        all32<>+0(SB), Y14
+	VPMADDUBSW     64(R11)(R12*1), Y14, Y14
+	VMOVDQU        (R8), Y8
+	VPSRLW         $0x04, Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VMOVDQU        128(R8), Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     64(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 96(BX), Y9
+	VPSHUFB        pair2<>+0(SB), Y9, Y9
+	VBROADCASTSS   8(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     64(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   8(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        all32<>+0(SB), Y13
+	VPMADDUBSW     96(R11), Y13, Y13
+	VMOVDQU        all32<>+0(SB), Y14
+	VPMADDUBSW     96(R11)(R12*1), Y14, Y14
+	VMOVDQU        32(R8), Y8
+	VPSRLW         $0x04, Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VMOVDQU        128(R8), Y9
+	VPSRLW         $0x02, Y9, Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     96(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 96(BX), Y9
+	VPSHUFB        pair3<>+0(SB), Y9, Y9
+	VBROADCASTSS   12(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     96(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   12(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        all32<>+0(SB), Y13
+	VPMADDUBSW     128(R11), Y13, Y13
+	VMOVDQU        all32<>+0(SB), Y14
+	VPMADDUBSW     128(R11)(R12*1), Y14, Y14
+	VPAND          64(R8), Y15, Y8
+	VMOVDQU        160(R8), Y9
+	VPSLLW         $0x04, Y9, Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     128(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 112(BX), Y9
+	VPSHUFB        pair0<>+0(SB), Y9, Y9
+	VBROADCASTSS   16(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     128(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   16(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        all32<>+0(SB), Y13
+	VPMADDUBSW     160(R11), Y13, Y13
+	VMOVDQU        all32<>+0(SB), Y14
+	VPMADDUBSW     160(R11)(R12*1), Y14, Y14
+	VPAND          96(R8), Y15, Y8
+	VMOVDQU        160(R8), Y9
+	VPSLLW         $0x02, Y9, Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     160(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 112(BX), Y9
+	VPSHUFB        pair1<>+0(SB), Y9, Y9
+	VBROADCASTSS   20(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     160(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   20(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        all32<>+0(SB), Y13
+	VPMADDUBSW     192(R11), Y13, Y13
+	VMOVDQU        all32<>+0(SB), Y14
+	VPMADDUBSW     192(R11)(R12*1), Y14, Y14
+	VMOVDQU        64(R8), Y8
+	VPSRLW         $0x04, Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VMOVDQU        160(R8), Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     192(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 112(BX), Y9
+	VPSHUFB        pair2<>+0(SB), Y9, Y9
+	VBROADCASTSS   24(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     192(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   24(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        all32<>+0(SB), Y13
+	VPMADDUBSW     224(R11), Y13, Y13
+	VMOVDQU        all32<>+0(SB), Y14
+	VPMADDUBSW     224(R11)(R12*1), Y14, Y14
+	VMOVDQU        96(R8), Y8
+	VPSRLW         $0x04, Y8, Y8
+	VPAND          Y15, Y8, Y8
+	VMOVDQU        160(R8), Y9
+	VPSRLW         $0x02, Y9, Y9
+	VPAND          all48<>+0(SB), Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPMADDUBSW     224(R11), Y8, Y10
+	VPSUBW         Y13, Y10, Y10
+	VBROADCASTI128 112(BX), Y9
+	VPSHUFB        pair3<>+0(SB), Y9, Y9
+	VBROADCASTSS   28(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPMADDUBSW     224(R11)(R12*1), Y8, Y10
+	VPSUBW         Y14, Y10, Y10
+	VBROADCASTSS   28(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VBROADCASTSS   64(BX), Y9
+	VFMADD213PS    (BX), Y9, Y0
+	VFMADD213PS    32(BX), Y9, Y4
+	VMOVUPS        Y0, (BX)
+	VMOVUPS        Y4, 32(BX)
+	ADDQ           $0x000000d2, R8
+	ADDQ           $0x00000100, R11
+	ADDQ           $0x20, DI
+	SUBQ           $0x00000100, CX
+	JNZ            loop
+	VMOVUPS        (BX), Y0
+	VMOVUPS        32(BX), Y4
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y0, Y0, Y0
+	VHADDPS        Y0, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS       X0, (BX)
+	ADDQ         CX, BX
+	VMOVAPS      Y4, Y0
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store1
+	VMOVSS       (BX), X1
+	VADDPS       X1, X0, X0
+
+store1:
+	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+// func avx2Q6_K_4x1(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·avx2Q6_K_4x1(SB), NOSPLIT, $512-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    32(AX), R9
+	LEAQ    (R9)(R9*2), R10
+	MOVQ    48(AX), DI
+	VMOVDQU all15<>+0(SB), Y12
+	VMOVDQU all48<>+0(SB), Y13
+	VMOVDQU words1<>+0(SB), Y14
+	LEAQ    (SP), BX
+	ADDQ    $0x1f, BX
+	ANDQ    $-32, BX
+	VPXOR   Y0, Y0, Y0
+	VMOVDQU Y0, (BX)
+	VMOVDQU Y0, 32(BX)
+	VMOVDQU Y0, 64(BX)
+	VMOVDQU Y0, 96(BX)
+
+loop:
+	VPBROADCASTW   208(R8), X8
+	VPINSRW        $0x01, 208(R8)(R9*1), X8, X8
+	VPINSRW        $0x02, 208(R8)(R9*2), X8, X8
+	VPINSRW        $0x03, 208(R8)(R10*1), X8, X8
+	VCVTPH2PS      X8, X8
+	VMOVUPS        Y8, 128(BX)
+	PREFETCHT0     2048(R8)
+	PREFETCHT0     2048(R8)(R9*1)
+	PREFETCHT0     2112(R8)
+	PREFETCHT0     2112(R8)(R9*1)
+	PREFETCHT0     2176(R8)
+	PREFETCHT0     2176(R8)(R9*1)
+	PREFETCHT0     2240(R8)
+	PREFETCHT0     2240(R8)(R9*1)
+	VPMOVSXBW      192(R8), Y4
+	VPMOVSXBW      192(R8)(R9*1), Y5
+	VMOVDQU        Y4, 160(BX)
+	VMOVDQU        Y5, 192(BX)
+	PREFETCHT0     2048(R8)(R9*2)
+	PREFETCHT0     2048(R8)(R10*1)
+	PREFETCHT0     2112(R8)(R9*2)
+	PREFETCHT0     2112(R8)(R10*1)
+	PREFETCHT0     2176(R8)(R9*2)
+	PREFETCHT0     2176(R8)(R10*1)
+	PREFETCHT0     2240(R8)(R9*2)
+	PREFETCHT0     2240(R8)(R10*1)
+	VPMOVSXBW      192(R8)(R9*2), Y4
+	VPMOVSXBW      192(R8)(R10*1), Y5
+	VMOVDQU        Y4, 224(BX)
+	VMOVDQU        Y5, 256(BX)
+	VMOVDQU        (R11), Y9
+	VMOVDQU        all32<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VMOVDQU        pair0<>+0(SB), Y11
+	VBROADCASTSS   (DI), Y8
+	VPAND          (R8), Y12, Y4
+	VPAND          (R8)(R9*1), Y12, Y5
+	VMOVDQU        128(R8), Y6
+	VMOVDQU        128(R8)(R9*1), Y7
+	VPSLLW         $0x04, Y6, Y6
+	VPSLLW         $0x04, Y7, Y7
+	VPAND          Y13, Y6, Y6
+	VPAND          Y13, Y7, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VBROADCASTI128 160(BX), Y6
+	VBROADCASTI128 192(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y8, Y4, Y0
+	VMULPS         Y8, Y5, Y1
+	VPAND          (R8)(R9*2), Y12, Y4
+	VPAND          (R8)(R10*1), Y12, Y5
+	VMOVDQU        128(R8)(R9*2), Y6
+	VMOVDQU        128(R8)(R10*1), Y7
+	VPSLLW         $0x04, Y6, Y6
+	VPSLLW         $0x04, Y7, Y7
+	VPAND          Y13, Y6, Y6
+	VPAND          Y13, Y7, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VBROADCASTI128 224(BX), Y6
+	VBROADCASTI128 256(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y8, Y4, Y2
+	VMULPS         Y8, Y5, Y3
+	VMOVDQU        32(R11), Y9
+	VMOVDQU        all32<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VMOVDQU        pair1<>+0(SB), Y11
+	VBROADCASTSS   4(DI), Y8
+	VPAND          32(R8), Y12, Y4
+	VPAND          32(R8)(R9*1), Y12, Y5
+	VMOVDQU        128(R8), Y6
+	VMOVDQU        128(R8)(R9*1), Y7
+	VPSLLW         $0x02, Y6, Y6
+	VPSLLW         $0x02, Y7, Y7
+	VPAND          Y13, Y6, Y6
+	VPAND          Y13, Y7, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VBROADCASTI128 160(BX), Y6
+	VBROADCASTI128 192(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y0
+	VFMADD231PS    Y8, Y5, Y1
+	VPAND          32(R8)(R9*2), Y12, Y4
+	VPAND          32(R8)(R10*1), Y12, Y5
+	VMOVDQU        128(R8)(R9*2), Y6
+	VMOVDQU        128(R8)(R10*1), Y7
+	VPSLLW         $0x02, Y6, Y6
+	VPSLLW         $0x02, Y7, Y7
+	VPAND          Y13, Y6, Y6
+	VPAND          Y13, Y7, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VBROADCASTI128 224(BX), Y6
+	VBROADCASTI128 256(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y2
+	VFMADD231PS    Y8, Y5, Y3
+	VMOVDQU        64(R11), Y9
+	VMOVDQU        all32<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VMOVDQU        pair2<>+0(SB), Y11
+	VBROADCASTSS   8(DI), Y8
+	VMOVDQU        (R8), Y4
+	VMOVDQU        (R8)(R9*1), Y5
+	VPSRLW         $0x04, Y4, Y4
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          Y12, Y4, Y4
+	VPAND          Y12, Y5, Y5
+	VPAND          128(R8), Y13, Y6
+	VPAND          128(R8)(R9*1), Y13, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VBROADCASTI128 160(BX), Y6
+	VBROADCASTI128 192(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y0
+	VFMADD231PS    Y8, Y5, Y1
+	VMOVDQU        (R8)(R9*2), Y4
+	VMOVDQU        (R8)(R10*1), Y5
+	VPSRLW         $0x04, Y4, Y4
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          Y12, Y4, Y4
+	VPAND          Y12, Y5, Y5
+	VPAND          128(R8)(R9*2), Y13, Y6
+	VPAND          128(R8)(R10*1), Y13, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VBROADCASTI128 224(BX), Y6
+	VBROADCASTI128 256(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y2
+	VFMADD231PS    Y8, Y5, Y3
+	VMOVDQU        96(R11), Y9
+	VMOVDQU        all32<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VMOVDQU        pair3<>+0(SB), Y11
+	VBROADCASTSS   12(DI), Y8
+	VMOVDQU        32(R8), Y4
+	VMOVDQU        32(R8)(R9*1), Y5
+	VPSRLW         $0x04, Y4, Y4
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          Y12, Y4, Y4
+	VPAND          Y12, Y5, Y5
+	VMOVDQU        128(R8), Y6
+	VMOVDQU        128(R8)(R9*1), Y7
+	VPSRLW         $0x02, Y6, Y6
+	VPSRLW         $0x02, Y7, Y7
+	VPAND          Y13, Y6, Y6
+	VPAND          Y13, Y7, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VBROADCASTI128 160(BX), Y6
+	VBROADCASTI128 192(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y0
+	VFMADD231PS    Y8, Y5, Y1
+	VMOVDQU        32(R8)(R9*2), Y4
+	VMOVDQU        32(R8)(R10*1), Y5
+	VPSRLW         $0x04, Y4, Y4
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          Y12, Y4, Y4
+	VPAND          Y12, Y5, Y5
+	VMOVDQU        128(R8)(R9*2), Y6
+	VMOVDQU        128(R8)(R10*1), Y7
+	VPSRLW         $0x02, Y6, Y6
+	VPSRLW         $0x02, Y7, Y7
+	VPAND          Y13, Y6, Y6
+	VPAND          Y13, Y7, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VBROADCASTI128 224(BX), Y6
+	VBROADCASTI128 256(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y2
+	VFMADD231PS    Y8, Y5, Y3
+	VMOVDQU        128(R11), Y9
+	VMOVDQU        all32<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VMOVDQU        pair0<>+0(SB), Y11
+	VBROADCASTSS   16(DI), Y8
+	VPAND          64(R8), Y12, Y4
+	VPAND          64(R8)(R9*1), Y12, Y5
+	VMOVDQU        160(R8), Y6
+	VMOVDQU        160(R8)(R9*1), Y7
+	VPSLLW         $0x04, Y6, Y6
+	VPSLLW         $0x04, Y7, Y7
+	VPAND          Y13, Y6, Y6
+	VPAND          Y13, Y7, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VBROADCASTI128 176(BX), Y6
+	VBROADCASTI128 208(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y0
+	VFMADD231PS    Y8, Y5, Y1
+	VPAND          64(R8)(R9*2), Y12, Y4
+	VPAND          64(R8)(R10*1), Y12, Y5
+	VMOVDQU        160(R8)(R9*2), Y6
+	VMOVDQU        160(R8)(R10*1), Y7
+	VPSLLW         $0x04, Y6, Y6
+	VPSLLW         $0x04, Y7, Y7
+	VPAND          Y13, Y6, Y6
+	VPAND          Y13, Y7, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VBROADCASTI128 240(BX), Y6
+	VBROADCASTI128 272(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y2
+	VFMADD231PS    Y8, Y5, Y3
+	VMOVDQU        160(R11), Y9
+	VMOVDQU        all32<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VMOVDQU        pair1<>+0(SB), Y11
+	VBROADCASTSS   20(DI), Y8
+	VPAND          96(R8), Y12, Y4
+	VPAND          96(R8)(R9*1), Y12, Y5
+	VMOVDQU        160(R8), Y6
+	VMOVDQU        160(R8)(R9*1), Y7
+	VPSLLW         $0x02, Y6, Y6
+	VPSLLW         $0x02, Y7, Y7
+	VPAND          Y13, Y6, Y6
+	VPAND          Y13, Y7, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VBROADCASTI128 176(BX), Y6
+	VBROADCASTI128 208(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y0
+	VFMADD231PS    Y8, Y5, Y1
+	VPAND          96(R8)(R9*2), Y12, Y4
+	VPAND          96(R8)(R10*1), Y12, Y5
+	VMOVDQU        160(R8)(R9*2), Y6
+	VMOVDQU        160(R8)(R10*1), Y7
+	VPSLLW         $0x02, Y6, Y6
+	VPSLLW         $0x02, Y7, Y7
+	VPAND          Y13, Y6, Y6
+	VPAND          Y13, Y7, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VBROADCASTI128 240(BX), Y6
+	VBROADCASTI128 272(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y2
+	VFMADD231PS    Y8, Y5, Y3
+	VMOVDQU        192(R11), Y9
+	VMOVDQU        all32<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VMOVDQU        pair2<>+0(SB), Y11
+	VBROADCASTSS   24(DI), Y8
+	VMOVDQU        64(R8), Y4
+	VMOVDQU        64(R8)(R9*1), Y5
+	VPSRLW         $0x04, Y4, Y4
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          Y12, Y4, Y4
+	VPAND          Y12, Y5, Y5
+	VPAND          160(R8), Y13, Y6
+	VPAND          160(R8)(R9*1), Y13, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VBROADCASTI128 176(BX), Y6
+	VBROADCASTI128 208(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y0
+	VFMADD231PS    Y8, Y5, Y1
+	VMOVDQU        64(R8)(R9*2), Y4
+	VMOVDQU        64(R8)(R10*1), Y5
+	VPSRLW         $0x04, Y4, Y4
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          Y12, Y4, Y4
+	VPAND          Y12, Y5, Y5
+	VPAND          160(R8)(R9*2), Y13, Y6
+	VPAND          160(R8)(R10*1), Y13, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VBROADCASTI128 240(BX), Y6
+	VBROADCASTI128 272(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y2
+	VFMADD231PS    Y8, Y5, Y3
+	VMOVDQU        224(R11), Y9
+	VMOVDQU        all32<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VMOVDQU        pair3<>+0(SB), Y11
+	VBROADCASTSS   28(DI), Y8
+	VMOVDQU        96(R8), Y4
+	VMOVDQU        96(R8)(R9*1), Y5
+	VPSRLW         $0x04, Y4, Y4
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          Y12, Y4, Y4
+	VPAND          Y12, Y5, Y5
+	VMOVDQU        160(R8), Y6
+	VMOVDQU        160(R8)(R9*1), Y7
+	VPSRLW         $0x02, Y6, Y6
+	VPSRLW         $0x02, Y7, Y7
+	VPAND          Y13, Y6, Y6
+	VPAND          Y13, Y7, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VBROADCASTI128 176(BX), Y6
+	VBROADCASTI128 208(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y0
+	VFMADD231PS    Y8, Y5, Y1
+	VMOVDQU        96(R8)(R9*2), Y4
+	VMOVDQU        96(R8)(R10*1), Y5
+	VPSRLW         $0x04, Y4, Y4
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          Y12, Y4, Y4
+	VPAND          Y12, Y5, Y5
+	VMOVDQU        160(R8)(R9*2), Y6
+	VMOVDQU        160(R8)(R10*1), Y7
+	VPSRLW         $0x02, Y6, Y6
+	VPSRLW         $0x02, Y7, Y7
+	VPAND          Y13, Y6, Y6
+	VPAND          Y13, Y7, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPMADDUBSW     Y9, Y4, Y4
+	VPMADDUBSW     Y9, Y5, Y5
+	VPSUBW         Y10, Y4, Y4
+	VPSUBW         Y10, Y5, Y5
+	VBROADCASTI128 240(BX), Y6
+	VBROADCASTI128 272(BX), Y7
+	VPSHUFB        Y11, Y6, Y6
+	VPSHUFB        Y11, Y7, Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y2
+	VFMADD231PS    Y8, Y5, Y3
+	VBROADCASTSS   128(BX), Y6
+	VBROADCASTSS   132(BX), Y7
+	VFMADD213PS    (BX), Y6, Y0
+	VFMADD213PS    32(BX), Y7, Y1
+	VMOVUPS        Y0, (BX)
+	VMOVUPS        Y1, 32(BX)
+	VBROADCASTSS   136(BX), Y6
+	VBROADCASTSS   140(BX), Y7
+	VFMADD213PS    64(BX), Y6, Y2
+	VFMADD213PS    96(BX), Y7, Y3
+	VMOVUPS        Y2, 64(BX)
+	VMOVUPS        Y3, 96(BX)
+	ADDQ           $0x000000d2, R8
+	ADDQ           $0x00000100, R11
+	ADDQ           $0x20, DI
+	SUBQ           $0x00000100, CX
+	JNZ            loop
+	VMOVUPS        (BX), Y0
+	VMOVUPS        32(BX), Y1
+	VMOVUPS        64(BX), Y2
+	VMOVUPS        96(BX), Y3
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y1, Y0, Y0
+	VHADDPS        Y3, Y2, Y2
+	VHADDPS        Y2, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VINSERTPS      $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS      $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS      $0x30, (BX)(SI*1), X1, X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS     X0, (BX)
+	VEXTRACTPS $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS $0x03, X0, (BX)(SI*1)
+	VZEROUPPER
+	RET
+
+// func avx2Q6_K_1x1(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·avx2Q6_K_1x1(SB), NOSPLIT, $224-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    48(AX), DI
+	VMOVDQU all15<>+0(SB), Y12
+	VMOVDQU all48<>+0(SB), Y13
+	VMOVDQU words1<>+0(SB), Y14
+	LEAQ    (SP), BX
+	ADDQ    $0x1f, BX
+	ANDQ    $-32, BX
+	VPXOR   Y0, Y0, Y0
+	VMOVDQU Y0, (BX)
+
+loop:
+	VPBROADCASTW   208(R8), X8
+	VCVTPH2PS      X8, X8
+	VMOVUPS        Y8, 32(BX)
+	PREFETCHT0     2048(R8)
+	PREFETCHT0     2112(R8)
+	PREFETCHT0     2176(R8)
+	PREFETCHT0     2240(R8)
+	VPMOVSXBW      192(R8), Y4
+	VMOVDQU        Y4, 64(BX)
+	VMOVDQU        (R11), Y9
+	VMOVDQU        all32<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VMOVDQU        pair0<>+0(SB), Y11
+	VBROADCASTSS   (DI), Y8
+	VPAND          (R8), Y12, Y4
+	VMOVDQU        128(R8), Y6
+	VPSLLW         $0x04, Y6, Y6
+	VPAND          Y13, Y6, Y6
+	VPOR           Y6, Y4, Y4
+	VPMADDUBSW     Y9, Y4, Y4
+	VPSUBW         Y10, Y4, Y4
+	VBROADCASTI128 64(BX), Y6
+	VPSHUFB        Y11, Y6, Y6
+	VPMADDWD       Y6, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         Y8, Y4, Y0
+	VMOVDQU        32(R11), Y9
+	VMOVDQU        all32<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VMOVDQU        pair1<>+0(SB), Y11
+	VBROADCASTSS   4(DI), Y8
+	VPAND          32(R8), Y12, Y4
+	VMOVDQU        128(R8), Y6
+	VPSLLW         $0x02, Y6, Y6
+	VPAND          Y13, Y6, Y6
+	VPOR           Y6, Y4, Y4
+	VPMADDUBSW     Y9, Y4, Y4
+	VPSUBW         Y10, Y4, Y4
+	VBROADCASTI128 64(BX), Y6
+	VPSHUFB        Y11, Y6, Y6
+	VPMADDWD       Y6, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VFMADD231PS    Y8, Y4, Y0
+	VMOVDQU        64(R11), Y9
+	VMOVDQU        all32<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VMOVDQU        pair2<>+0(SB), Y11
+	VBROADCASTSS   8(DI), Y8
+	VMOVDQU        (R8), Y4
+	VPSRLW         $0x04, Y4, Y4
+	VPAND          Y12, Y4, Y4
+	VPAND          128(R8), Y13, Y6
+	VPOR           Y6, Y4, Y4
+	VPMADDUBSW     Y9, Y4, Y4
+	VPSUBW         Y10, Y4, Y4
+	VBROADCASTI128 64(BX), Y6
+	VPSHUFB        Y11, Y6, Y6
+	VPMADDWD       Y6, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VFMADD231PS    Y8, Y4, Y0
+	VMOVDQU        96(R11), Y9
+	VMOVDQU        all32<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VMOVDQU        pair3<>+0(SB), Y11
+	VBROADCASTSS   12(DI), Y8
+	VMOVDQU        32(R8), Y4
+	VPSRLW         $0x04, Y4, Y4
+	VPAND          Y12, Y4, Y4
+	VMOVDQU        128(R8), Y6
+	VPSRLW         $0x02, Y6, Y6
+	VPAND          Y13, Y6, Y6
+	VPOR           Y6, Y4, Y4
+	VPMADDUBSW     Y9, Y4, Y4
+	VPSUBW         Y10, Y4, Y4
+	VBROADCASTI128 64(BX), Y6
+	VPSHUFB        Y11, Y6, Y6
+	VPMADDWD       Y6, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VFMADD231PS    Y8, Y4, Y0
+	VMOVDQU        128(R11), Y9
+	VMOVDQU        all32<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VMOVDQU        pair0<>+0(SB), Y11
+	VBROADCASTSS   16(DI), Y8
+	VPAND          64(R8), Y12, Y4
+	VMOVDQU        160(R8), Y6
+	VPSLLW         $0x04, Y6, Y6
+	VPAND          Y13, Y6, Y6
+	VPOR           Y6, Y4, Y4
+	VPMADDUBSW     Y9, Y4, Y4
+	VPSUBW         Y10, Y4, Y4
+	VBROADCASTI128 80(BX), Y6
+	VPSHUFB        Y11, Y6, Y6
+	VPMADDWD       Y6, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VFMADD231PS    Y8, Y4, Y0
+	VMOVDQU        160(R11), Y9
+	VMOVDQU        all32<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VMOVDQU        pair1<>+0(SB), Y11
+	VBROADCASTSS   20(DI), Y8
+	VPAND          96(R8), Y12, Y4
+	VMOVDQU        160(R8), Y6
+	VPSLLW         $0x02, Y6, Y6
+	VPAND          Y13, Y6, Y6
+	VPOR           Y6, Y4, Y4
+	VPMADDUBSW     Y9, Y4, Y4
+	VPSUBW         Y10, Y4, Y4
+	VBROADCASTI128 80(BX), Y6
+	VPSHUFB        Y11, Y6, Y6
+	VPMADDWD       Y6, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VFMADD231PS    Y8, Y4, Y0
+	VMOVDQU        192(R11), Y9
+	VMOVDQU        all32<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VMOVDQU        pair2<>+0(SB), Y11
+	VBROADCASTSS   24(DI), Y8
+	VMOVDQU        64(R8), Y4
+	VPSRLW         $0x04, Y4, Y4
+	VPAND          Y12, Y4, Y4
+	VPAND          160(R8), Y13, Y6
+	VPOR           Y6, Y4, Y4
+	VPMADDUBSW     Y9, Y4, Y4
+	VPSUBW         Y10, Y4, Y4
+	VBROADCASTI128 80(BX), Y6
+	VPSHUFB        Y11, Y6, Y6
+	VPMADDWD       Y6, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VFMADD231PS    Y8, Y4, Y0
+	VMOVDQU        224(R11), Y9
+	VMOVDQU        all32<>+0(SB), Y10
+	VPMADDUBSW     Y9, Y10, Y10
+	VMOVDQU        pair3<>+0(SB), Y11
+	VBROADCASTSS   28(DI), Y8
+	VMOVDQU        96(R8), Y4
+	VPSRLW         $0x04, Y4, Y4
+	VPAND          Y12, Y4, Y4
+	VMOVDQU        160(R8), Y6
+	VPSRLW         $0x02, Y6, Y6
+	VPAND          Y13, Y6, Y6
+	VPOR           Y6, Y4, Y4
+	VPMADDUBSW     Y9, Y4, Y4
+	VPSUBW         Y10, Y4, Y4
+	VBROADCASTI128 80(BX), Y6
+	VPSHUFB        Y11, Y6, Y6
+	VPMADDWD       Y6, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VFMADD231PS    Y8, Y4, Y0
+	VBROADCASTSS   32(BX), Y6
+	VFMADD213PS    (BX), Y6, Y0
+	VMOVUPS        Y0, (BX)
+	ADDQ           $0x000000d2, R8
+	ADDQ           $0x00000100, R11
+	ADDQ           $0x20, DI
+	SUBQ           $0x00000100, CX
+	JNZ            loop
+	VMOVUPS        (BX), Y0
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y0, Y0, Y0
+	VHADDPS        Y0, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+// func avx2UnpackQ6_K(q *int8, scales *float32, mins *float32, w *byte, n int)
+// Requires: AVX, AVX2, F16C
+TEXT ·avx2UnpackQ6_K(SB), NOSPLIT, $96-40
+	MOVQ    q+0(FP), DI
+	MOVQ    scales+8(FP), SI
+	MOVQ    w+24(FP), R8
+	MOVQ    n+32(FP), CX
+	VMOVDQU all15<>+0(SB), Y4
+	VMOVDQU all48<>+0(SB), Y5
+	LEAQ    (SP), BX
+	ADDQ    $0x1f, BX
+	ANDQ    $-32, BX
+
+loop:
+	VPMOVSXBW    192(R8), Y0
+	VMOVDQU      Y0, (BX)
+	VPBROADCASTW 208(R8), X1
+	VCVTPH2PS    X1, Y1
+	VPMOVSXWD    (BX), Y0
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, (SI)
+	VPMOVSXWD    16(BX), Y0
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 32(SI)
+	VPAND        (R8), Y4, Y0
+	VMOVDQU      128(R8), Y1
+	VPSLLW       $0x04, Y1, Y1
+	VPAND        Y5, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSUBB       all32<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, (DI)
+	VPAND        32(R8), Y4, Y0
+	VMOVDQU      128(R8), Y1
+	VPSLLW       $0x02, Y1, Y1
+	VPAND        Y5, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSUBB       all32<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 32(DI)
+	VMOVDQU      (R8), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y4, Y0, Y0
+	VPAND        128(R8), Y5, Y1
+	VPOR         Y1, Y0, Y0
+	VPSUBB       all32<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 64(DI)
+	VMOVDQU      32(R8), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y4, Y0, Y0
+	VMOVDQU      128(R8), Y1
+	VPSRLW       $0x02, Y1, Y1
+	VPAND        Y5, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSUBB       all32<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 96(DI)
+	VPAND        64(R8), Y4, Y0
+	VMOVDQU      160(R8), Y1
+	VPSLLW       $0x04, Y1, Y1
+	VPAND        Y5, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSUBB       all32<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 128(DI)
+	VPAND        96(R8), Y4, Y0
+	VMOVDQU      160(R8), Y1
+	VPSLLW       $0x02, Y1, Y1
+	VPAND        Y5, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSUBB       all32<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 160(DI)
+	VMOVDQU      64(R8), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y4, Y0, Y0
+	VPAND        160(R8), Y5, Y1
+	VPOR         Y1, Y0, Y0
+	VPSUBB       all32<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 192(DI)
+	VMOVDQU      96(R8), Y0
+	VPSRLW       $0x04, Y0, Y0
+	VPAND        Y4, Y0, Y0
+	VMOVDQU      160(R8), Y1
+	VPSRLW       $0x02, Y1, Y1
+	VPAND        Y5, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSUBB       all32<>+0(SB), Y0, Y0
+	VMOVDQU      Y0, 224(DI)
+	ADDQ         $0x000000d2, R8
+	ADDQ         $0x00000100, DI
+	ADDQ         $0x40, SI
+	SUBQ         $0x00000100, CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+// func avx2IQ4_XS_4x2(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·avx2IQ4_XS_4x2(SB), NOSPLIT, $704-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    32(AX), R9
+	LEAQ    (R9)(R9*2), R10
+	MOVQ    72(AX), R12
+	LEAQ    (R12)(R12*2), R13
+	MOVQ    48(AX), DI
+	LEAQ    (SP), BX
+	ADDQ    $0x1f, BX
+	ANDQ    $-32, BX
+	VPXOR   Y0, Y0, Y0
+	VMOVDQU Y0, (BX)
+	VMOVDQU Y0, 32(BX)
+	VMOVDQU Y0, 64(BX)
+	VMOVDQU Y0, 96(BX)
+	VMOVDQU Y0, 128(BX)
+	VMOVDQU Y0, 160(BX)
+	VMOVDQU Y0, 192(BX)
+	VMOVDQU Y0, 224(BX)
+
+loop:
+	VPBROADCASTW   (R8), X8
+	VPINSRW        $0x01, (R8)(R9*1), X8, X8
+	VPINSRW        $0x02, (R8)(R9*2), X8, X8
+	VPINSRW        $0x03, (R8)(R10*1), X8, X8
+	VCVTPH2PS      X8, X8
+	VMOVUPS        Y8, 256(BX)
+	VPBROADCASTD   4(R8), Y8
+	VPSRLVD        shiftFours<>+0(SB), Y8, Y8
+	VPAND          fifteens<>+0(SB), Y8, Y8
+	VPBROADCASTD   2(R8), Y9
+	VPSRLVD        shiftTwos<>+0(SB), Y9, Y9
+	VPAND          threes<>+0(SB), Y9, Y9
+	VPSLLD         $0x04, Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPSUBD         thirtytwos<>+0(SB), Y8, Y8
+	VEXTRACTI128   $0x01, Y8, X9
+	VPACKSSDW      X9, X8, X8
+	VMOVDQU        X8, 288(BX)
+	VPBROADCASTD   4(R8)(R9*1), Y8
+	VPSRLVD        shiftFours<>+0(SB), Y8, Y8
+	VPAND          fifteens<>+0(SB), Y8, Y8
+	VPBROADCASTD   2(R8)(R9*1), Y9
+	VPSRLVD        shiftTwos<>+0(SB), Y9, Y9
+	VPAND          threes<>+0(SB), Y9, Y9
+	VPSLLD         $0x04, Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPSUBD         thirtytwos<>+0(SB), Y8, Y8
+	VEXTRACTI128   $0x01, Y8, X9
+	VPACKSSDW      X9, X8, X8
+	VMOVDQU        X8, 304(BX)
+	VPBROADCASTD   4(R8)(R9*2), Y8
+	VPSRLVD        shiftFours<>+0(SB), Y8, Y8
+	VPAND          fifteens<>+0(SB), Y8, Y8
+	VPBROADCASTD   2(R8)(R9*2), Y9
+	VPSRLVD        shiftTwos<>+0(SB), Y9, Y9
+	VPAND          threes<>+0(SB), Y9, Y9
+	VPSLLD         $0x04, Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPSUBD         thirtytwos<>+0(SB), Y8, Y8
+	VEXTRACTI128   $0x01, Y8, X9
+	VPACKSSDW      X9, X8, X8
+	VMOVDQU        X8, 320(BX)
+	VPBROADCASTD   4(R8)(R10*1), Y8
+	VPSRLVD        shiftFours<>+0(SB), Y8, Y8
+	VPAND          fifteens<>+0(SB), Y8, Y8
+	VPBROADCASTD   2(R8)(R10*1), Y9
+	VPSRLVD        shiftTwos<>+0(SB), Y9, Y9
+	VPAND          threes<>+0(SB), Y9, Y9
+	VPSLLD         $0x04, Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPSUBD         thirtytwos<>+0(SB), Y8, Y8
+	VEXTRACTI128   $0x01, Y8, X9
+	VPACKSSDW      X9, X8, X8
+	VMOVDQU        X8, 336(BX)
+	VMOVDQU        (R11), Y13
+	VMOVDQU        (R11)(R12*1), Y14
+	VBROADCASTI128 8(R8), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   288(BX), Y9
+	VBROADCASTSS   (DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y0
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y4
+	VBROADCASTI128 8(R8)(R9*1), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   304(BX), Y9
+	VBROADCASTSS   (DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y1
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y5
+	VBROADCASTI128 8(R8)(R9*2), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   320(BX), Y9
+	VBROADCASTSS   (DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y2
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y6
+	VBROADCASTI128 8(R8)(R10*1), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   336(BX), Y9
+	VBROADCASTSS   (DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y3
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y7
+	VMOVDQU        32(R11), Y13
+	VMOVDQU        32(R11)(R12*1), Y14
+	VBROADCASTI128 24(R8), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   290(BX), Y9
+	VBROADCASTSS   4(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   4(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VBROADCASTI128 24(R8)(R9*1), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   306(BX), Y9
+	VBROADCASTSS   4(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y1
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   4(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y5
+	VBROADCASTI128 24(R8)(R9*2), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   322(BX), Y9
+	VBROADCASTSS   4(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y2
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   4(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y6
+	VBROADCASTI128 24(R8)(R10*1), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   338(BX), Y9
+	VBROADCASTSS   4(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y3
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   4(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y7
+	VMOVDQU        64(R11), Y13
+	VMOVDQU        64(R11)(R12*1), Y14
+	VBROADCASTI128 40(R8), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   292(BX), Y9
+	VBROADCASTSS   8(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   8(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VBROADCASTI128 40(R8)(R9*1), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   308(BX), Y9
+	VBROADCASTSS   8(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y1
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   8(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y5
+	VBROADCASTI128 40(R8)(R9*2), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   324(BX), Y9
+	VBROADCASTSS   8(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y2
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   8(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y6
+	VBROADCASTI128 40(R8)(R10*1), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   340(BX), Y9
+	VBROADCASTSS   8(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y3
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   8(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y7
+	VMOVDQU        96(R11), Y13
+	VMOVDQU        96(R11)(R12*1), Y14
+	VBROADCASTI128 56(R8), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   294(BX), Y9
+	VBROADCASTSS   12(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   12(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VBROADCASTI128 56(R8)(R9*1), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   310(BX), Y9
+	VBROADCASTSS   12(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y1
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   12(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y5
+	VBROADCASTI128 56(R8)(R9*2), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   326(BX), Y9
+	VBROADCASTSS   12(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y2
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   12(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y6
+	VBROADCASTI128 56(R8)(R10*1), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   342(BX), Y9
+	VBROADCASTSS   12(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y3
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   12(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y7
+	VMOVDQU        128(R11), Y13
+	VMOVDQU        128(R11)(R12*1), Y14
+	VBROADCASTI128 72(R8), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   296(BX), Y9
+	VBROADCASTSS   16(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   16(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VBROADCASTI128 72(R8)(R9*1), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   312(BX), Y9
+	VBROADCASTSS   16(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y1
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   16(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y5
+	VBROADCASTI128 72(R8)(R9*2), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   328(BX), Y9
+	VBROADCASTSS   16(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y2
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   16(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y6
+	VBROADCASTI128 72(R8)(R10*1), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   344(BX), Y9
+	VBROADCASTSS   16(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y3
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   16(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y7
+	VMOVDQU        160(R11), Y13
+	VMOVDQU        160(R11)(R12*1), Y14
+	VBROADCASTI128 88(R8), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   298(BX), Y9
+	VBROADCASTSS   20(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   20(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VBROADCASTI128 88(R8)(R9*1), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   314(BX), Y9
+	VBROADCASTSS   20(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y1
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   20(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y5
+	VBROADCASTI128 88(R8)(R9*2), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   330(BX), Y9
+	VBROADCASTSS   20(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y2
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   20(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y6
+	VBROADCASTI128 88(R8)(R10*1), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   346(BX), Y9
+	VBROADCASTSS   20(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y3
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   20(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y7
+	VMOVDQU        192(R11), Y13
+	VMOVDQU        192(R11)(R12*1), Y14
+	VBROADCASTI128 104(R8), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   300(BX), Y9
+	VBROADCASTSS   24(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   24(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VBROADCASTI128 104(R8)(R9*1), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   316(BX), Y9
+	VBROADCASTSS   24(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y1
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   24(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y5
+	VBROADCASTI128 104(R8)(R9*2), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   332(BX), Y9
+	VBROADCASTSS   24(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y2
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   24(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y6
+	VBROADCASTI128 104(R8)(R10*1), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   348(BX), Y9
+	VBROADCASTSS   24(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y3
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   24(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y7
+	VMOVDQU        224(R11), Y13
+	VMOVDQU        224(R11)(R12*1), Y14
+	VBROADCASTI128 120(R8), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   302(BX), Y9
+	VBROADCASTSS   28(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   28(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VBROADCASTI128 120(R8)(R9*1), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   318(BX), Y9
+	VBROADCASTSS   28(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y1
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   28(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y5
+	VBROADCASTI128 120(R8)(R9*2), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   334(BX), Y9
+	VBROADCASTSS   28(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y2
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   28(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y6
+	VBROADCASTI128 120(R8)(R10*1), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   350(BX), Y9
+	VBROADCASTSS   28(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y3
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   28(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y7
+	VBROADCASTSS   256(BX), Y9
+	VFMADD213PS    (BX), Y9, Y0
+	VFMADD213PS    128(BX), Y9, Y4
+	VMOVUPS        Y0, (BX)
+	VMOVUPS        Y4, 128(BX)
+	VBROADCASTSS   260(BX), Y9
+	VFMADD213PS    32(BX), Y9, Y1
+	VFMADD213PS    160(BX), Y9, Y5
+	VMOVUPS        Y1, 32(BX)
+	VMOVUPS        Y5, 160(BX)
+	VBROADCASTSS   264(BX), Y9
+	VFMADD213PS    64(BX), Y9, Y2
+	VFMADD213PS    192(BX), Y9, Y6
+	VMOVUPS        Y2, 64(BX)
+	VMOVUPS        Y6, 192(BX)
+	VBROADCASTSS   268(BX), Y9
+	VFMADD213PS    96(BX), Y9, Y3
+	VFMADD213PS    224(BX), Y9, Y7
+	VMOVUPS        Y3, 96(BX)
+	VMOVUPS        Y7, 224(BX)
+	ADDQ           $0x00000088, R8
+	ADDQ           $0x00000100, R11
+	ADDQ           $0x20, DI
+	SUBQ           $0x00000100, CX
+	JNZ            loop
+	VMOVUPS        (BX), Y0
+	VMOVUPS        32(BX), Y1
+	VMOVUPS        64(BX), Y2
+	VMOVUPS        96(BX), Y3
+	VMOVUPS        128(BX), Y4
+	VMOVUPS        160(BX), Y5
+	VMOVUPS        192(BX), Y6
+	VMOVUPS        224(BX), Y7
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y1, Y0, Y0
+	VHADDPS        Y3, Y2, Y2
+	VHADDPS        Y2, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VINSERTPS      $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS      $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS      $0x30, (BX)(SI*1), X1, X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS       X0, (BX)
+	VEXTRACTPS   $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS   $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS   $0x03, X0, (BX)(SI*1)
+	ADDQ         CX, BX
+	VMOVAPS      Y4, Y0
+	VMOVAPS      Y5, Y1
+	VMOVAPS      Y6, Y2
+	VMOVAPS      Y7, Y3
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store1
+	VMOVSS       (BX), X1
+	VINSERTPS    $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS    $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS    $0x30, (BX)(SI*1), X1, X1
+	VADDPS       X1, X0, X0
+
+store1:
+	VMOVSS     X0, (BX)
+	VEXTRACTPS $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS $0x03, X0, (BX)(SI*1)
+	VZEROUPPER
+	RET
+
+DATA shiftFours<>+0(SB)/1, $0x00
+DATA shiftFours<>+1(SB)/1, $0x00
+DATA shiftFours<>+2(SB)/1, $0x00
+DATA shiftFours<>+3(SB)/1, $0x00
+DATA shiftFours<>+4(SB)/1, $0x04
+DATA shiftFours<>+5(SB)/1, $0x00
+DATA shiftFours<>+6(SB)/1, $0x00
+DATA shiftFours<>+7(SB)/1, $0x00
+DATA shiftFours<>+8(SB)/1, $0x08
+DATA shiftFours<>+9(SB)/1, $0x00
+DATA shiftFours<>+10(SB)/1, $0x00
+DATA shiftFours<>+11(SB)/1, $0x00
+DATA shiftFours<>+12(SB)/1, $0x0c
+DATA shiftFours<>+13(SB)/1, $0x00
+DATA shiftFours<>+14(SB)/1, $0x00
+DATA shiftFours<>+15(SB)/1, $0x00
+DATA shiftFours<>+16(SB)/1, $0x10
+DATA shiftFours<>+17(SB)/1, $0x00
+DATA shiftFours<>+18(SB)/1, $0x00
+DATA shiftFours<>+19(SB)/1, $0x00
+DATA shiftFours<>+20(SB)/1, $0x14
+DATA shiftFours<>+21(SB)/1, $0x00
+DATA shiftFours<>+22(SB)/1, $0x00
+DATA shiftFours<>+23(SB)/1, $0x00
+DATA shiftFours<>+24(SB)/1, $0x18
+DATA shiftFours<>+25(SB)/1, $0x00
+DATA shiftFours<>+26(SB)/1, $0x00
+DATA shiftFours<>+27(SB)/1, $0x00
+DATA shiftFours<>+28(SB)/1, $0x1c
+DATA shiftFours<>+29(SB)/1, $0x00
+DATA shiftFours<>+30(SB)/1, $0x00
+DATA shiftFours<>+31(SB)/1, $0x00
+GLOBL shiftFours<>(SB), RODATA|NOPTR, $32
+
+DATA fifteens<>+0(SB)/1, $0x0f
+DATA fifteens<>+1(SB)/1, $0x00
+DATA fifteens<>+2(SB)/1, $0x00
+DATA fifteens<>+3(SB)/1, $0x00
+DATA fifteens<>+4(SB)/1, $0x0f
+DATA fifteens<>+5(SB)/1, $0x00
+DATA fifteens<>+6(SB)/1, $0x00
+DATA fifteens<>+7(SB)/1, $0x00
+DATA fifteens<>+8(SB)/1, $0x0f
+DATA fifteens<>+9(SB)/1, $0x00
+DATA fifteens<>+10(SB)/1, $0x00
+DATA fifteens<>+11(SB)/1, $0x00
+DATA fifteens<>+12(SB)/1, $0x0f
+DATA fifteens<>+13(SB)/1, $0x00
+DATA fifteens<>+14(SB)/1, $0x00
+DATA fifteens<>+15(SB)/1, $0x00
+DATA fifteens<>+16(SB)/1, $0x0f
+DATA fifteens<>+17(SB)/1, $0x00
+DATA fifteens<>+18(SB)/1, $0x00
+DATA fifteens<>+19(SB)/1, $0x00
+DATA fifteens<>+20(SB)/1, $0x0f
+DATA fifteens<>+21(SB)/1, $0x00
+DATA fifteens<>+22(SB)/1, $0x00
+DATA fifteens<>+23(SB)/1, $0x00
+DATA fifteens<>+24(SB)/1, $0x0f
+DATA fifteens<>+25(SB)/1, $0x00
+DATA fifteens<>+26(SB)/1, $0x00
+DATA fifteens<>+27(SB)/1, $0x00
+DATA fifteens<>+28(SB)/1, $0x0f
+DATA fifteens<>+29(SB)/1, $0x00
+DATA fifteens<>+30(SB)/1, $0x00
+DATA fifteens<>+31(SB)/1, $0x00
+GLOBL fifteens<>(SB), RODATA|NOPTR, $32
+
+DATA shiftTwos<>+0(SB)/1, $0x00
+DATA shiftTwos<>+1(SB)/1, $0x00
+DATA shiftTwos<>+2(SB)/1, $0x00
+DATA shiftTwos<>+3(SB)/1, $0x00
+DATA shiftTwos<>+4(SB)/1, $0x02
+DATA shiftTwos<>+5(SB)/1, $0x00
+DATA shiftTwos<>+6(SB)/1, $0x00
+DATA shiftTwos<>+7(SB)/1, $0x00
+DATA shiftTwos<>+8(SB)/1, $0x04
+DATA shiftTwos<>+9(SB)/1, $0x00
+DATA shiftTwos<>+10(SB)/1, $0x00
+DATA shiftTwos<>+11(SB)/1, $0x00
+DATA shiftTwos<>+12(SB)/1, $0x06
+DATA shiftTwos<>+13(SB)/1, $0x00
+DATA shiftTwos<>+14(SB)/1, $0x00
+DATA shiftTwos<>+15(SB)/1, $0x00
+DATA shiftTwos<>+16(SB)/1, $0x08
+DATA shiftTwos<>+17(SB)/1, $0x00
+DATA shiftTwos<>+18(SB)/1, $0x00
+DATA shiftTwos<>+19(SB)/1, $0x00
+DATA shiftTwos<>+20(SB)/1, $0x0a
+DATA shiftTwos<>+21(SB)/1, $0x00
+DATA shiftTwos<>+22(SB)/1, $0x00
+DATA shiftTwos<>+23(SB)/1, $0x00
+DATA shiftTwos<>+24(SB)/1, $0x0c
+DATA shiftTwos<>+25(SB)/1, $0x00
+DATA shiftTwos<>+26(SB)/1, $0x00
+DATA shiftTwos<>+27(SB)/1, $0x00
+DATA shiftTwos<>+28(SB)/1, $0x0e
+DATA shiftTwos<>+29(SB)/1, $0x00
+DATA shiftTwos<>+30(SB)/1, $0x00
+DATA shiftTwos<>+31(SB)/1, $0x00
+GLOBL shiftTwos<>(SB), RODATA|NOPTR, $32
+
+DATA threes<>+0(SB)/1, $0x03
+DATA threes<>+1(SB)/1, $0x00
+DATA threes<>+2(SB)/1, $0x00
+DATA threes<>+3(SB)/1, $0x00
+DATA threes<>+4(SB)/1, $0x03
+DATA threes<>+5(SB)/1, $0x00
+DATA threes<>+6(SB)/1, $0x00
+DATA threes<>+7(SB)/1, $0x00
+DATA threes<>+8(SB)/1, $0x03
+DATA threes<>+9(SB)/1, $0x00
+DATA threes<>+10(SB)/1, $0x00
+DATA threes<>+11(SB)/1, $0x00
+DATA threes<>+12(SB)/1, $0x03
+DATA threes<>+13(SB)/1, $0x00
+DATA threes<>+14(SB)/1, $0x00
+DATA threes<>+15(SB)/1, $0x00
+DATA threes<>+16(SB)/1, $0x03
+DATA threes<>+17(SB)/1, $0x00
+DATA threes<>+18(SB)/1, $0x00
+DATA threes<>+19(SB)/1, $0x00
+DATA threes<>+20(SB)/1, $0x03
+DATA threes<>+21(SB)/1, $0x00
+DATA threes<>+22(SB)/1, $0x00
+DATA threes<>+23(SB)/1, $0x00
+DATA threes<>+24(SB)/1, $0x03
+DATA threes<>+25(SB)/1, $0x00
+DATA threes<>+26(SB)/1, $0x00
+DATA threes<>+27(SB)/1, $0x00
+DATA threes<>+28(SB)/1, $0x03
+DATA threes<>+29(SB)/1, $0x00
+DATA threes<>+30(SB)/1, $0x00
+DATA threes<>+31(SB)/1, $0x00
+GLOBL threes<>(SB), RODATA|NOPTR, $32
+
+DATA thirtytwos<>+0(SB)/1, $0x20
+DATA thirtytwos<>+1(SB)/1, $0x00
+DATA thirtytwos<>+2(SB)/1, $0x00
+DATA thirtytwos<>+3(SB)/1, $0x00
+DATA thirtytwos<>+4(SB)/1, $0x20
+DATA thirtytwos<>+5(SB)/1, $0x00
+DATA thirtytwos<>+6(SB)/1, $0x00
+DATA thirtytwos<>+7(SB)/1, $0x00
+DATA thirtytwos<>+8(SB)/1, $0x20
+DATA thirtytwos<>+9(SB)/1, $0x00
+DATA thirtytwos<>+10(SB)/1, $0x00
+DATA thirtytwos<>+11(SB)/1, $0x00
+DATA thirtytwos<>+12(SB)/1, $0x20
+DATA thirtytwos<>+13(SB)/1, $0x00
+DATA thirtytwos<>+14(SB)/1, $0x00
+DATA thirtytwos<>+15(SB)/1, $0x00
+DATA thirtytwos<>+16(SB)/1, $0x20
+DATA thirtytwos<>+17(SB)/1, $0x00
+DATA thirtytwos<>+18(SB)/1, $0x00
+DATA thirtytwos<>+19(SB)/1, $0x00
+DATA thirtytwos<>+20(SB)/1, $0x20
+DATA thirtytwos<>+21(SB)/1, $0x00
+DATA thirtytwos<>+22(SB)/1, $0x00
+DATA thirtytwos<>+23(SB)/1, $0x00
+DATA thirtytwos<>+24(SB)/1, $0x20
+DATA thirtytwos<>+25(SB)/1, $0x00
+DATA thirtytwos<>+26(SB)/1, $0x00
+DATA thirtytwos<>+27(SB)/1, $0x00
+DATA thirtytwos<>+28(SB)/1, $0x20
+DATA thirtytwos<>+29(SB)/1, $0x00
+DATA thirtytwos<>+30(SB)/1, $0x00
+DATA thirtytwos<>+31(SB)/1, $0x00
+GLOBL thirtytwos<>(SB), RODATA|NOPTR, $32
+
+// func avx2IQ4_XS_1x2(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·avx2IQ4_XS_1x2(SB), NOSPLIT, $320-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    72(AX), R12
+	LEAQ    (R12)(R12*2), R13
+	MOVQ    48(AX), DI
+	LEAQ    (SP), BX
+	ADDQ    $0x1f, BX
+	ANDQ    $-32, BX
+	VPXOR   Y0, Y0, Y0
+	VMOVDQU Y0, (BX)
+	VMOVDQU Y0, 32(BX)
+
+loop:
+	VPBROADCASTW   (R8), X8
+	VCVTPH2PS      X8, X8
+	VMOVUPS        Y8, 64(BX)
+	VPBROADCASTD   4(R8), Y8
+	VPSRLVD        shiftFours<>+0(SB), Y8, Y8
+	VPAND          fifteens<>+0(SB), Y8, Y8
+	VPBROADCASTD   2(R8), Y9
+	VPSRLVD        shiftTwos<>+0(SB), Y9, Y9
+	VPAND          threes<>+0(SB), Y9, Y9
+	VPSLLD         $0x04, Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPSUBD         thirtytwos<>+0(SB), Y8, Y8
+	VEXTRACTI128   $0x01, Y8, X9
+	VPACKSSDW      X9, X8, X8
+	VMOVDQU        X8, 96(BX)
+	VMOVDQU        (R11), Y13
+	VMOVDQU        (R11)(R12*1), Y14
+	VBROADCASTI128 8(R8), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   96(BX), Y9
+	VBROADCASTSS   (DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y0
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   (DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y4
+	VMOVDQU        32(R11), Y13
+	VMOVDQU        32(R11)(R12*1), Y14
+	VBROADCASTI128 24(R8), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   98(BX), Y9
+	VBROADCASTSS   4(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   4(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        64(R11), Y13
+	VMOVDQU        64(R11)(R12*1), Y14
+	VBROADCASTI128 40(R8), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   100(BX), Y9
+	VBROADCASTSS   8(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   8(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        96(R11), Y13
+	VMOVDQU        96(R11)(R12*1), Y14
+	VBROADCASTI128 56(R8), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   102(BX), Y9
+	VBROADCASTSS   12(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   12(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        128(R11), Y13
+	VMOVDQU        128(R11)(R12*1), Y14
+	VBROADCASTI128 72(R8), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   104(BX), Y9
+	VBROADCASTSS   16(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   16(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        160(R11), Y13
+	VMOVDQU        160(R11)(R12*1), Y14
+	VBROADCASTI128 88(R8), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   106(BX), Y9
+	VBROADCASTSS   20(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   20(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        192(R11), Y13
+	VMOVDQU        192(R11)(R12*1), Y14
+	VBROADCASTI128 104(R8), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   108(BX), Y9
+	VBROADCASTSS   24(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   24(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VMOVDQU        224(R11), Y13
+	VMOVDQU        224(R11)(R12*1), Y14
+	VBROADCASTI128 120(R8), Y8
+	VPSRLVD        shiftNibbles<>+0(SB), Y8, Y8
+	VPAND          all15<>+0(SB), Y8, Y8
+	VMOVDQU        iq4Book<>+0(SB), Y9
+	VPSHUFB        Y8, Y9, Y8
+	VPABSB         Y8, Y15
+	VPSIGNB        Y8, Y13, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VPBROADCASTW   110(BX), Y9
+	VBROADCASTSS   28(DI), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y0
+	VPSIGNB        Y8, Y14, Y10
+	VPMADDUBSW     Y10, Y15, Y10
+	VBROADCASTSS   28(DI)(R12*1), Y12
+	VPMADDWD       Y9, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VFMADD231PS    Y12, Y10, Y4
+	VBROADCASTSS   64(BX), Y9
+	VFMADD213PS    (BX), Y9, Y0
+	VFMADD213PS    32(BX), Y9, Y4
+	VMOVUPS        Y0, (BX)
+	VMOVUPS        Y4, 32(BX)
+	ADDQ           $0x00000088, R8
+	ADDQ           $0x00000100, R11
+	ADDQ           $0x20, DI
+	SUBQ           $0x00000100, CX
+	JNZ            loop
+	VMOVUPS        (BX), Y0
+	VMOVUPS        32(BX), Y4
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y0, Y0, Y0
+	VHADDPS        Y0, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS       X0, (BX)
+	ADDQ         CX, BX
+	VMOVAPS      Y4, Y0
+	VHADDPS      Y0, Y0, Y0
+	VHADDPS      Y0, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	TESTQ        DI, DI
+	JZ           store1
+	VMOVSS       (BX), X1
+	VADDPS       X1, X0, X0
+
+store1:
+	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+// func avx2IQ4_XS_4x1(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·avx2IQ4_XS_4x1(SB), NOSPLIT, $512-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    32(AX), R9
+	LEAQ    (R9)(R9*2), R10
+	MOVQ    48(AX), DI
+	VMOVDQU iq4Book<>+0(SB), Y11
+	VMOVDQU all15<>+0(SB), Y12
+	VMOVDQU shiftNibbles<>+0(SB), Y13
+	VMOVDQU words1<>+0(SB), Y14
+	LEAQ    (SP), BX
+	ADDQ    $0x1f, BX
+	ANDQ    $-32, BX
+	VPXOR   Y0, Y0, Y0
+	VMOVDQU Y0, (BX)
+	VMOVDQU Y0, 32(BX)
+	VMOVDQU Y0, 64(BX)
+	VMOVDQU Y0, 96(BX)
+
+loop:
+	VPBROADCASTW   (R8), X8
+	VPINSRW        $0x01, (R8)(R9*1), X8, X8
+	VPINSRW        $0x02, (R8)(R9*2), X8, X8
+	VPINSRW        $0x03, (R8)(R10*1), X8, X8
+	VCVTPH2PS      X8, X8
+	VMOVUPS        Y8, 128(BX)
+	PREFETCHT0     2048(R8)
+	PREFETCHT0     2048(R8)(R9*1)
+	PREFETCHT0     2112(R8)
+	PREFETCHT0     2112(R8)(R9*1)
+	PREFETCHT0     2176(R8)
+	PREFETCHT0     2176(R8)(R9*1)
+	VPBROADCASTD   4(R8), Y4
+	VPBROADCASTD   4(R8)(R9*1), Y5
+	VPSRLVD        shiftFours<>+0(SB), Y4, Y4
+	VPSRLVD        shiftFours<>+0(SB), Y5, Y5
+	VPAND          fifteens<>+0(SB), Y4, Y4
+	VPAND          fifteens<>+0(SB), Y5, Y5
+	VPBROADCASTD   2(R8), Y6
+	VPBROADCASTD   2(R8)(R9*1), Y7
+	VPSRLVD        shiftTwos<>+0(SB), Y6, Y6
+	VPSRLVD        shiftTwos<>+0(SB), Y7, Y7
+	VPAND          threes<>+0(SB), Y6, Y6
+	VPAND          threes<>+0(SB), Y7, Y7
+	VPSLLD         $0x04, Y6, Y6
+	VPSLLD         $0x04, Y7, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPSUBD         thirtytwos<>+0(SB), Y4, Y4
+	VPSUBD         thirtytwos<>+0(SB), Y5, Y5
+	VEXTRACTI128   $0x01, Y4, X6
+	VEXTRACTI128   $0x01, Y5, X7
+	VPACKSSDW      X6, X4, X4
+	VPACKSSDW      X7, X5, X5
+	VMOVDQU        X4, 160(BX)
+	VMOVDQU        X5, 176(BX)
+	PREFETCHT0     2048(R8)(R9*2)
+	PREFETCHT0     2048(R8)(R10*1)
+	PREFETCHT0     2112(R8)(R9*2)
+	PREFETCHT0     2112(R8)(R10*1)
+	PREFETCHT0     2176(R8)(R9*2)
+	PREFETCHT0     2176(R8)(R10*1)
+	VPBROADCASTD   4(R8)(R9*2), Y4
+	VPBROADCASTD   4(R8)(R10*1), Y5
+	VPSRLVD        shiftFours<>+0(SB), Y4, Y4
+	VPSRLVD        shiftFours<>+0(SB), Y5, Y5
+	VPAND          fifteens<>+0(SB), Y4, Y4
+	VPAND          fifteens<>+0(SB), Y5, Y5
+	VPBROADCASTD   2(R8)(R9*2), Y6
+	VPBROADCASTD   2(R8)(R10*1), Y7
+	VPSRLVD        shiftTwos<>+0(SB), Y6, Y6
+	VPSRLVD        shiftTwos<>+0(SB), Y7, Y7
+	VPAND          threes<>+0(SB), Y6, Y6
+	VPAND          threes<>+0(SB), Y7, Y7
+	VPSLLD         $0x04, Y6, Y6
+	VPSLLD         $0x04, Y7, Y7
+	VPOR           Y6, Y4, Y4
+	VPOR           Y7, Y5, Y5
+	VPSUBD         thirtytwos<>+0(SB), Y4, Y4
+	VPSUBD         thirtytwos<>+0(SB), Y5, Y5
+	VEXTRACTI128   $0x01, Y4, X6
+	VEXTRACTI128   $0x01, Y5, X7
+	VPACKSSDW      X6, X4, X4
+	VPACKSSDW      X7, X5, X5
+	VMOVDQU        X4, 192(BX)
+	VMOVDQU        X5, 208(BX)
+	VMOVDQU        (R11), Y9
+	VBROADCASTSS   (DI), Y8
+	VBROADCASTI128 8(R8), Y4
+	VBROADCASTI128 8(R8)(R9*1), Y5
+	VPSRLVD        Y13, Y4, Y4
+	VPSRLVD        Y13, Y5, Y5
+	VPAND          Y12, Y4, Y4
+	VPAND          Y12, Y5, Y5
+	VPSHUFB        Y4, Y11, Y4
+	VPSHUFB        Y5, Y11, Y5
+	VPABSB         Y4, Y6
+	VPABSB         Y5, Y7
+	VPSIGNB        Y4, Y9, Y4
+	VPSIGNB        Y5, Y9, Y5
+	VPMADDUBSW     Y4, Y6, Y4
+	VPMADDUBSW     Y5, Y7, Y5
+	VPBROADCASTW   160(BX), Y6
+	VPBROADCASTW   176(BX), Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y8, Y4, Y0
+	VMULPS         Y8, Y5, Y1
+	VBROADCASTI128 8(R8)(R9*2), Y4
+	VBROADCASTI128 8(R8)(R10*1), Y5
+	VPSRLVD        Y13, Y4, Y4
+	VPSRLVD        Y13, Y5, Y5
+	VPAND          Y12, Y4, Y4
+	VPAND          Y12, Y5, Y5
+	VPSHUFB        Y4, Y11, Y4
+	VPSHUFB        Y5, Y11, Y5
+	VPABSB         Y4, Y6
+	VPABSB         Y5, Y7
+	VPSIGNB        Y4, Y9, Y4
+	VPSIGNB        Y5, Y9, Y5
+	VPMADDUBSW     Y4, Y6, Y4
+	VPMADDUBSW     Y5, Y7, Y5
+	VPBROADCASTW   192(BX), Y6
+	VPBROADCASTW   208(BX), Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y8, Y4, Y2
+	VMULPS         Y8, Y5, Y3
+	VMOVDQU        32(R11), Y9
+	VBROADCASTSS   4(DI), Y8
+	VBROADCASTI128 24(R8), Y4
+	VBROADCASTI128 24(R8)(R9*1), Y5
+	VPSRLVD        Y13, Y4, Y4
+	VPSRLVD        Y13, Y5, Y5
+	VPAND          Y12, Y4, Y4
+	VPAND          Y12, Y5, Y5
+	VPSHUFB        Y4, Y11, Y4
+	VPSHUFB        Y5, Y11, Y5
+	VPABSB         Y4, Y6
+	VPABSB         Y5, Y7
+	VPSIGNB        Y4, Y9, Y4
+	VPSIGNB        Y5, Y9, Y5
+	VPMADDUBSW     Y4, Y6, Y4
+	VPMADDUBSW     Y5, Y7, Y5
+	VPBROADCASTW   162(BX), Y6
+	VPBROADCASTW   178(BX), Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y0
+	VFMADD231PS    Y8, Y5, Y1
+	VBROADCASTI128 24(R8)(R9*2), Y4
+	VBROADCASTI128 24(R8)(R10*1), Y5
+	VPSRLVD        Y13, Y4, Y4
+	VPSRLVD        Y13, Y5, Y5
+	VPAND          Y12, Y4, Y4
+	VPAND          Y12, Y5, Y5
+	VPSHUFB        Y4, Y11, Y4
+	VPSHUFB        Y5, Y11, Y5
+	VPABSB         Y4, Y6
+	VPABSB         Y5, Y7
+	VPSIGNB        Y4, Y9, Y4
+	VPSIGNB        Y5, Y9, Y5
+	VPMADDUBSW     Y4, Y6, Y4
+	VPMADDUBSW     Y5, Y7, Y5
+	VPBROADCASTW   194(BX), Y6
+	VPBROADCASTW   210(BX), Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y2
+	VFMADD231PS    Y8, Y5, Y3
+	VMOVDQU        64(R11), Y9
+	VBROADCASTSS   8(DI), Y8
+	VBROADCASTI128 40(R8), Y4
+	VBROADCASTI128 40(R8)(R9*1), Y5
+	VPSRLVD        Y13, Y4, Y4
+	VPSRLVD        Y13, Y5, Y5
+	VPAND          Y12, Y4, Y4
+	VPAND          Y12, Y5, Y5
+	VPSHUFB        Y4, Y11, Y4
+	VPSHUFB        Y5, Y11, Y5
+	VPABSB         Y4, Y6
+	VPABSB         Y5, Y7
+	VPSIGNB        Y4, Y9, Y4
+	VPSIGNB        Y5, Y9, Y5
+	VPMADDUBSW     Y4, Y6, Y4
+	VPMADDUBSW     Y5, Y7, Y5
+	VPBROADCASTW   164(BX), Y6
+	VPBROADCASTW   180(BX), Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y0
+	VFMADD231PS    Y8, Y5, Y1
+	VBROADCASTI128 40(R8)(R9*2), Y4
+	VBROADCASTI128 40(R8)(R10*1), Y5
+	VPSRLVD        Y13, Y4, Y4
+	VPSRLVD        Y13, Y5, Y5
+	VPAND          Y12, Y4, Y4
+	VPAND          Y12, Y5, Y5
+	VPSHUFB        Y4, Y11, Y4
+	VPSHUFB        Y5, Y11, Y5
+	VPABSB         Y4, Y6
+	VPABSB         Y5, Y7
+	VPSIGNB        Y4, Y9, Y4
+	VPSIGNB        Y5, Y9, Y5
+	VPMADDUBSW     Y4, Y6, Y4
+	VPMADDUBSW     Y5, Y7, Y5
+	VPBROADCASTW   196(BX), Y6
+	VPBROADCASTW   212(BX), Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y2
+	VFMADD231PS    Y8, Y5, Y3
+	VMOVDQU        96(R11), Y9
+	VBROADCASTSS   12(DI), Y8
+	VBROADCASTI128 56(R8), Y4
+	VBROADCASTI128 56(R8)(R9*1), Y5
+	VPSRLVD        Y13, Y4, Y4
+	VPSRLVD        Y13, Y5, Y5
+	VPAND          Y12, Y4, Y4
+	VPAND          Y12, Y5, Y5
+	VPSHUFB        Y4, Y11, Y4
+	VPSHUFB        Y5, Y11, Y5
+	VPABSB         Y4, Y6
+	VPABSB         Y5, Y7
+	VPSIGNB        Y4, Y9, Y4
+	VPSIGNB        Y5, Y9, Y5
+	VPMADDUBSW     Y4, Y6, Y4
+	VPMADDUBSW     Y5, Y7, Y5
+	VPBROADCASTW   166(BX), Y6
+	VPBROADCASTW   182(BX), Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y0
+	VFMADD231PS    Y8, Y5, Y1
+	VBROADCASTI128 56(R8)(R9*2), Y4
+	VBROADCASTI128 56(R8)(R10*1), Y5
+	VPSRLVD        Y13, Y4, Y4
+	VPSRLVD        Y13, Y5, Y5
+	VPAND          Y12, Y4, Y4
+	VPAND          Y12, Y5, Y5
+	VPSHUFB        Y4, Y11, Y4
+	VPSHUFB        Y5, Y11, Y5
+	VPABSB         Y4, Y6
+	VPABSB         Y5, Y7
+	VPSIGNB        Y4, Y9, Y4
+	VPSIGNB        Y5, Y9, Y5
+	VPMADDUBSW     Y4, Y6, Y4
+	VPMADDUBSW     Y5, Y7, Y5
+	VPBROADCASTW   198(BX), Y6
+	VPBROADCASTW   214(BX), Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y2
+	VFMADD231PS    Y8, Y5, Y3
+	VMOVDQU        128(R11), Y9
+	VBROADCASTSS   16(DI), Y8
+	VBROADCASTI128 72(R8), Y4
+	VBROADCASTI128 72(R8)(R9*1), Y5
+	VPSRLVD        Y13, Y4, Y4
+	VPSRLVD        Y13, Y5, Y5
+	VPAND          Y12, Y4, Y4
+	VPAND          Y12, Y5, Y5
+	VPSHUFB        Y4, Y11, Y4
+	VPSHUFB        Y5, Y11, Y5
+	VPABSB         Y4, Y6
+	VPABSB         Y5, Y7
+	VPSIGNB        Y4, Y9, Y4
+	VPSIGNB        Y5, Y9, Y5
+	VPMADDUBSW     Y4, Y6, Y4
+	VPMADDUBSW     Y5, Y7, Y5
+	VPBROADCASTW   168(BX), Y6
+	VPBROADCASTW   184(BX), Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y0
+	VFMADD231PS    Y8, Y5, Y1
+	VBROADCASTI128 72(R8)(R9*2), Y4
+	VBROADCASTI128 72(R8)(R10*1), Y5
+	VPSRLVD        Y13, Y4, Y4
+	VPSRLVD        Y13, Y5, Y5
+	VPAND          Y12, Y4, Y4
+	VPAND          Y12, Y5, Y5
+	VPSHUFB        Y4, Y11, Y4
+	VPSHUFB        Y5, Y11, Y5
+	VPABSB         Y4, Y6
+	VPABSB         Y5, Y7
+	VPSIGNB        Y4, Y9, Y4
+	VPSIGNB        Y5, Y9, Y5
+	VPMADDUBSW     Y4, Y6, Y4
+	VPMADDUBSW     Y5, Y7, Y5
+	VPBROADCASTW   200(BX), Y6
+	VPBROADCASTW   216(BX), Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y2
+	VFMADD231PS    Y8, Y5, Y3
+	VMOVDQU        160(R11), Y9
+	VBROADCASTSS   20(DI), Y8
+	VBROADCASTI128 88(R8), Y4
+	VBROADCASTI128 88(R8)(R9*1), Y5
+	VPSRLVD        Y13, Y4, Y4
+	VPSRLVD        Y13, Y5, Y5
+	VPAND          Y12, Y4, Y4
+	VPAND          Y12, Y5, Y5
+	VPSHUFB        Y4, Y11, Y4
+	VPSHUFB        Y5, Y11, Y5
+	VPABSB         Y4, Y6
+	VPABSB         Y5, Y7
+	VPSIGNB        Y4, Y9, Y4
+	VPSIGNB        Y5, Y9, Y5
+	VPMADDUBSW     Y4, Y6, Y4
+	VPMADDUBSW     Y5, Y7, Y5
+	VPBROADCASTW   170(BX), Y6
+	VPBROADCASTW   186(BX), Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y0
+	VFMADD231PS    Y8, Y5, Y1
+	VBROADCASTI128 88(R8)(R9*2), Y4
+	VBROADCASTI128 88(R8)(R10*1), Y5
+	VPSRLVD        Y13, Y4, Y4
+	VPSRLVD        Y13, Y5, Y5
+	VPAND          Y12, Y4, Y4
+	VPAND          Y12, Y5, Y5
+	VPSHUFB        Y4, Y11, Y4
+	VPSHUFB        Y5, Y11, Y5
+	VPABSB         Y4, Y6
+	VPABSB         Y5, Y7
+	VPSIGNB        Y4, Y9, Y4
+	VPSIGNB        Y5, Y9, Y5
+	VPMADDUBSW     Y4, Y6, Y4
+	VPMADDUBSW     Y5, Y7, Y5
+	VPBROADCASTW   202(BX), Y6
+	VPBROADCASTW   218(BX), Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y2
+	VFMADD231PS    Y8, Y5, Y3
+	VMOVDQU        192(R11), Y9
+	VBROADCASTSS   24(DI), Y8
+	VBROADCASTI128 104(R8), Y4
+	VBROADCASTI128 104(R8)(R9*1), Y5
+	VPSRLVD        Y13, Y4, Y4
+	VPSRLVD        Y13, Y5, Y5
+	VPAND          Y12, Y4, Y4
+	VPAND          Y12, Y5, Y5
+	VPSHUFB        Y4, Y11, Y4
+	VPSHUFB        Y5, Y11, Y5
+	VPABSB         Y4, Y6
+	VPABSB         Y5, Y7
+	VPSIGNB        Y4, Y9, Y4
+	VPSIGNB        Y5, Y9, Y5
+	VPMADDUBSW     Y4, Y6, Y4
+	VPMADDUBSW     Y5, Y7, Y5
+	VPBROADCASTW   172(BX), Y6
+	VPBROADCASTW   188(BX), Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y0
+	VFMADD231PS    Y8, Y5, Y1
+	VBROADCASTI128 104(R8)(R9*2), Y4
+	VBROADCASTI128 104(R8)(R10*1), Y5
+	VPSRLVD        Y13, Y4, Y4
+	VPSRLVD        Y13, Y5, Y5
+	VPAND          Y12, Y4, Y4
+	VPAND          Y12, Y5, Y5
+	VPSHUFB        Y4, Y11, Y4
+	VPSHUFB        Y5, Y11, Y5
+	VPABSB         Y4, Y6
+	VPABSB         Y5, Y7
+	VPSIGNB        Y4, Y9, Y4
+	VPSIGNB        Y5, Y9, Y5
+	VPMADDUBSW     Y4, Y6, Y4
+	VPMADDUBSW     Y5, Y7, Y5
+	VPBROADCASTW   204(BX), Y6
+	VPBROADCASTW   220(BX), Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y2
+	VFMADD231PS    Y8, Y5, Y3
+	VMOVDQU        224(R11), Y9
+	VBROADCASTSS   28(DI), Y8
+	VBROADCASTI128 120(R8), Y4
+	VBROADCASTI128 120(R8)(R9*1), Y5
+	VPSRLVD        Y13, Y4, Y4
+	VPSRLVD        Y13, Y5, Y5
+	VPAND          Y12, Y4, Y4
+	VPAND          Y12, Y5, Y5
+	VPSHUFB        Y4, Y11, Y4
+	VPSHUFB        Y5, Y11, Y5
+	VPABSB         Y4, Y6
+	VPABSB         Y5, Y7
+	VPSIGNB        Y4, Y9, Y4
+	VPSIGNB        Y5, Y9, Y5
+	VPMADDUBSW     Y4, Y6, Y4
+	VPMADDUBSW     Y5, Y7, Y5
+	VPBROADCASTW   174(BX), Y6
+	VPBROADCASTW   190(BX), Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y0
+	VFMADD231PS    Y8, Y5, Y1
+	VBROADCASTI128 120(R8)(R9*2), Y4
+	VBROADCASTI128 120(R8)(R10*1), Y5
+	VPSRLVD        Y13, Y4, Y4
+	VPSRLVD        Y13, Y5, Y5
+	VPAND          Y12, Y4, Y4
+	VPAND          Y12, Y5, Y5
+	VPSHUFB        Y4, Y11, Y4
+	VPSHUFB        Y5, Y11, Y5
+	VPABSB         Y4, Y6
+	VPABSB         Y5, Y7
+	VPSIGNB        Y4, Y9, Y4
+	VPSIGNB        Y5, Y9, Y5
+	VPMADDUBSW     Y4, Y6, Y4
+	VPMADDUBSW     Y5, Y7, Y5
+	VPBROADCASTW   206(BX), Y6
+	VPBROADCASTW   222(BX), Y7
+	VPMADDWD       Y6, Y4, Y4
+	VPMADDWD       Y7, Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VFMADD231PS    Y8, Y4, Y2
+	VFMADD231PS    Y8, Y5, Y3
+	VBROADCASTSS   128(BX), Y6
+	VBROADCASTSS   132(BX), Y7
+	VFMADD213PS    (BX), Y6, Y0
+	VFMADD213PS    32(BX), Y7, Y1
+	VMOVUPS        Y0, (BX)
+	VMOVUPS        Y1, 32(BX)
+	VBROADCASTSS   136(BX), Y6
+	VBROADCASTSS   140(BX), Y7
+	VFMADD213PS    64(BX), Y6, Y2
+	VFMADD213PS    96(BX), Y7, Y3
+	VMOVUPS        Y2, 64(BX)
+	VMOVUPS        Y3, 96(BX)
+	ADDQ           $0x00000088, R8
+	ADDQ           $0x00000100, R11
+	ADDQ           $0x20, DI
+	SUBQ           $0x00000100, CX
+	JNZ            loop
+	VMOVUPS        (BX), Y0
+	VMOVUPS        32(BX), Y1
+	VMOVUPS        64(BX), Y2
+	VMOVUPS        96(BX), Y3
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y1, Y0, Y0
+	VHADDPS        Y3, Y2, Y2
+	VHADDPS        Y2, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VINSERTPS      $0x10, (BX)(DX*1), X1, X1
+	VINSERTPS      $0x20, (BX)(DX*2), X1, X1
+	VINSERTPS      $0x30, (BX)(SI*1), X1, X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS     X0, (BX)
+	VEXTRACTPS $0x01, X0, (BX)(DX*1)
+	VEXTRACTPS $0x02, X0, (BX)(DX*2)
+	VEXTRACTPS $0x03, X0, (BX)(SI*1)
+	VZEROUPPER
+	RET
+
+// func avx2IQ4_XS_1x1(t *byte)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·avx2IQ4_XS_1x1(SB), NOSPLIT, $224-8
+	MOVQ    t+0(FP), AX
+	MOVQ    24(AX), R8
+	MOVQ    40(AX), R11
+	MOVQ    80(AX), CX
+	MOVQ    48(AX), DI
+	VMOVDQU iq4Book<>+0(SB), Y11
+	VMOVDQU all15<>+0(SB), Y12
+	VMOVDQU shiftNibbles<>+0(SB), Y13
+	VMOVDQU words1<>+0(SB), Y14
+	LEAQ    (SP), BX
+	ADDQ    $0x1f, BX
+	ANDQ    $-32, BX
+	VPXOR   Y0, Y0, Y0
+	VMOVDQU Y0, (BX)
+
+loop:
+	VPBROADCASTW   (R8), X8
+	VCVTPH2PS      X8, X8
+	VMOVUPS        Y8, 32(BX)
+	PREFETCHT0     2048(R8)
+	PREFETCHT0     2112(R8)
+	PREFETCHT0     2176(R8)
+	VPBROADCASTD   4(R8), Y4
+	VPSRLVD        shiftFours<>+0(SB), Y4, Y4
+	VPAND          fifteens<>+0(SB), Y4, Y4
+	VPBROADCASTD   2(R8), Y6
+	VPSRLVD        shiftTwos<>+0(SB), Y6, Y6
+	VPAND          threes<>+0(SB), Y6, Y6
+	VPSLLD         $0x04, Y6, Y6
+	VPOR           Y6, Y4, Y4
+	VPSUBD         thirtytwos<>+0(SB), Y4, Y4
+	VEXTRACTI128   $0x01, Y4, X6
+	VPACKSSDW      X6, X4, X4
+	VMOVDQU        X4, 64(BX)
+	VMOVDQU        (R11), Y9
+	VBROADCASTSS   (DI), Y8
+	VBROADCASTI128 8(R8), Y4
+	VPSRLVD        Y13, Y4, Y4
+	VPAND          Y12, Y4, Y4
+	VPSHUFB        Y4, Y11, Y4
+	VPABSB         Y4, Y6
+	VPSIGNB        Y4, Y9, Y4
+	VPMADDUBSW     Y4, Y6, Y4
+	VPBROADCASTW   64(BX), Y6
+	VPMADDWD       Y6, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         Y8, Y4, Y0
+	VMOVDQU        32(R11), Y9
+	VBROADCASTSS   4(DI), Y8
+	VBROADCASTI128 24(R8), Y4
+	VPSRLVD        Y13, Y4, Y4
+	VPAND          Y12, Y4, Y4
+	VPSHUFB        Y4, Y11, Y4
+	VPABSB         Y4, Y6
+	VPSIGNB        Y4, Y9, Y4
+	VPMADDUBSW     Y4, Y6, Y4
+	VPBROADCASTW   66(BX), Y6
+	VPMADDWD       Y6, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VFMADD231PS    Y8, Y4, Y0
+	VMOVDQU        64(R11), Y9
+	VBROADCASTSS   8(DI), Y8
+	VBROADCASTI128 40(R8), Y4
+	VPSRLVD        Y13, Y4, Y4
+	VPAND          Y12, Y4, Y4
+	VPSHUFB        Y4, Y11, Y4
+	VPABSB         Y4, Y6
+	VPSIGNB        Y4, Y9, Y4
+	VPMADDUBSW     Y4, Y6, Y4
+	VPBROADCASTW   68(BX), Y6
+	VPMADDWD       Y6, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VFMADD231PS    Y8, Y4, Y0
+	VMOVDQU        96(R11), Y9
+	VBROADCASTSS   12(DI), Y8
+	VBROADCASTI128 56(R8), Y4
+	VPSRLVD        Y13, Y4, Y4
+	VPAND          Y12, Y4, Y4
+	VPSHUFB        Y4, Y11, Y4
+	VPABSB         Y4, Y6
+	VPSIGNB        Y4, Y9, Y4
+	VPMADDUBSW     Y4, Y6, Y4
+	VPBROADCASTW   70(BX), Y6
+	VPMADDWD       Y6, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VFMADD231PS    Y8, Y4, Y0
+	VMOVDQU        128(R11), Y9
+	VBROADCASTSS   16(DI), Y8
+	VBROADCASTI128 72(R8), Y4
+	VPSRLVD        Y13, Y4, Y4
+	VPAND          Y12, Y4, Y4
+	VPSHUFB        Y4, Y11, Y4
+	VPABSB         Y4, Y6
+	VPSIGNB        Y4, Y9, Y4
+	VPMADDUBSW     Y4, Y6, Y4
+	VPBROADCASTW   72(BX), Y6
+	VPMADDWD       Y6, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VFMADD231PS    Y8, Y4, Y0
+	VMOVDQU        160(R11), Y9
+	VBROADCASTSS   20(DI), Y8
+	VBROADCASTI128 88(R8), Y4
+	VPSRLVD        Y13, Y4, Y4
+	VPAND          Y12, Y4, Y4
+	VPSHUFB        Y4, Y11, Y4
+	VPABSB         Y4, Y6
+	VPSIGNB        Y4, Y9, Y4
+	VPMADDUBSW     Y4, Y6, Y4
+	VPBROADCASTW   74(BX), Y6
+	VPMADDWD       Y6, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VFMADD231PS    Y8, Y4, Y0
+	VMOVDQU        192(R11), Y9
+	VBROADCASTSS   24(DI), Y8
+	VBROADCASTI128 104(R8), Y4
+	VPSRLVD        Y13, Y4, Y4
+	VPAND          Y12, Y4, Y4
+	VPSHUFB        Y4, Y11, Y4
+	VPABSB         Y4, Y6
+	VPSIGNB        Y4, Y9, Y4
+	VPMADDUBSW     Y4, Y6, Y4
+	VPBROADCASTW   76(BX), Y6
+	VPMADDWD       Y6, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VFMADD231PS    Y8, Y4, Y0
+	VMOVDQU        224(R11), Y9
+	VBROADCASTSS   28(DI), Y8
+	VBROADCASTI128 120(R8), Y4
+	VPSRLVD        Y13, Y4, Y4
+	VPAND          Y12, Y4, Y4
+	VPSHUFB        Y4, Y11, Y4
+	VPABSB         Y4, Y6
+	VPSIGNB        Y4, Y9, Y4
+	VPMADDUBSW     Y4, Y6, Y4
+	VPBROADCASTW   78(BX), Y6
+	VPMADDWD       Y6, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VFMADD231PS    Y8, Y4, Y0
+	VBROADCASTSS   32(BX), Y6
+	VFMADD213PS    (BX), Y6, Y0
+	VMOVUPS        Y0, (BX)
+	ADDQ           $0x00000088, R8
+	ADDQ           $0x00000100, R11
+	ADDQ           $0x20, DI
+	SUBQ           $0x00000100, CX
+	JNZ            loop
+	VMOVUPS        (BX), Y0
+	MOVQ           t+0(FP), AX
+	MOVQ           (AX), BX
+	MOVQ           8(AX), DX
+	MOVQ           16(AX), CX
+	MOVQ           88(AX), DI
+	LEAQ           (DX)(DX*2), SI
+	VHADDPS        Y0, Y0, Y0
+	VHADDPS        Y0, Y0, Y0
+	VEXTRACTF128   $0x01, Y0, X1
+	VADDPS         X1, X0, X0
+	TESTQ          DI, DI
+	JZ             store0
+	VMOVSS         (BX), X1
+	VADDPS         X1, X0, X0
+
+store0:
+	VMOVSS X0, (BX)
+	VZEROUPPER
+	RET
+
+// func avx2UnpackIQ4_XS(q *int8, scales *float32, mins *float32, w *byte, n int)
+// Requires: AVX, AVX2, F16C
+TEXT ·avx2UnpackIQ4_XS(SB), NOSPLIT, $96-40
+	MOVQ    q+0(FP), DI
+	MOVQ    scales+8(FP), SI
+	MOVQ    w+24(FP), R8
+	MOVQ    n+32(FP), CX
+	VMOVDQU iq4Book<>+0(SB), Y4
+	VMOVDQU all15<>+0(SB), Y5
+	VMOVDQU shiftNibbles<>+0(SB), Y6
+	LEAQ    (SP), BX
+	ADDQ    $0x1f, BX
+	ANDQ    $-32, BX
+
+loop:
+	VPBROADCASTD   4(R8), Y0
+	VPSRLVD        shiftFours<>+0(SB), Y0, Y0
+	VPAND          fifteens<>+0(SB), Y0, Y0
+	VPBROADCASTD   2(R8), Y1
+	VPSRLVD        shiftTwos<>+0(SB), Y1, Y1
+	VPAND          threes<>+0(SB), Y1, Y1
+	VPSLLD         $0x04, Y1, Y1
+	VPOR           Y1, Y0, Y0
+	VPSUBD         thirtytwos<>+0(SB), Y0, Y0
+	VEXTRACTI128   $0x01, Y0, X1
+	VPACKSSDW      X1, X0, X0
+	VMOVDQU        X0, (BX)
+	VPBROADCASTW   (R8), X1
+	VCVTPH2PS      X1, Y1
+	VPMOVSXWD      (BX), Y0
+	VCVTDQ2PS      Y0, Y0
+	VMULPS         Y1, Y0, Y0
+	VMOVUPS        Y0, (SI)
+	VBROADCASTI128 8(R8), Y0
+	VPSRLVD        Y6, Y0, Y0
+	VPAND          Y5, Y0, Y0
+	VPSHUFB        Y0, Y4, Y0
+	VMOVDQU        Y0, (DI)
+	VBROADCASTI128 24(R8), Y0
+	VPSRLVD        Y6, Y0, Y0
+	VPAND          Y5, Y0, Y0
+	VPSHUFB        Y0, Y4, Y0
+	VMOVDQU        Y0, 32(DI)
+	VBROADCASTI128 40(R8), Y0
+	VPSRLVD        Y6, Y0, Y0
+	VPAND          Y5, Y0, Y0
+	VPSHUFB        Y0, Y4, Y0
+	VMOVDQU        Y0, 64(DI)
+	VBROADCASTI128 56(R8), Y0
+	VPSRLVD        Y6, Y0, Y0
+	VPAND          Y5, Y0, Y0
+	VPSHUFB        Y0, Y4, Y0
+	VMOVDQU        Y0, 96(DI)
+	VBROADCASTI128 72(R8), Y0
+	VPSRLVD        Y6, Y0, Y0
+	VPAND          Y5, Y0, Y0
+	VPSHUFB        Y0, Y4, Y0
+	VMOVDQU        Y0, 128(DI)
+	VBROADCASTI128 88(R8), Y0
+	VPSRLVD        Y6, Y0, Y0
+	VPAND          Y5, Y0, Y0
+	VPSHUFB        Y0, Y4, Y0
+	VMOVDQU        Y0, 160(DI)
+	VBROADCASTI128 104(R8), Y0
+	VPSRLVD        Y6, Y0, Y0
+	VPAND          Y5, Y0, Y0
+	VPSHUFB        Y0, Y4, Y0
+	VMOVDQU        Y0, 192(DI)
+	VBROADCASTI128 120(R8), Y0
+	VPSRLVD        Y6, Y0, Y0
+	VPAND          Y5, Y0, Y0
+	VPSHUFB        Y0, Y4, Y0
+	VMOVDQU        Y0, 224(DI)
+	ADDQ           $0x00000088, R8
+	ADDQ           $0x00000100, DI
+	ADDQ           $0x20, SI
+	SUBQ           $0x00000100, CX
+	JNZ            loop
 	VZEROUPPER
 	RET
 

@@ -20,32 +20,32 @@ func panelOf(set isa.Set, t graph.DType) *panelType {
 
 // The least offset that makes the weights of a type unsigned selects the kernels.
 var panels256 = map[graph.DType]*panelType{
-	graph.F32:    {panelKernels: &panelF32},
-	graph.F16:    {panelKernels: &panelF16},
-	graph.BF16:   {panelKernels: &panelBF16},
-	graph.Q8_0:   {panelKernels: &panelI16},
-	graph.Q4_0:   {panelKernels: &panelU4x32, offset: 8},
-	graph.Q4_1:   {panelKernels: &panelU4x32},
-	graph.Q5_0:   {panelKernels: &panelU5x32, offset: 16},
-	graph.Q5_1:   {panelKernels: &panelU5x32},
-	graph.IQ4_NL: {panelKernels: &panelI16},
-	graph.MXFP4:  {panelKernels: &panelU5x32, offset: 12},
-	graph.Q2_K:   {panelKernels: &panelU5x16},
-	graph.Q3_K:   {panelKernels: &panelU5x16, offset: 4},
-	graph.Q4_K:   {panelKernels: &panelU4x32},
-	graph.Q5_K:   {panelKernels: &panelU5x32},
-	graph.Q6_K:   {panelKernels: &panelU6x16, offset: 32},
-	graph.IQ4_XS: {panelKernels: &panelI16},
+	graph.F32:    {&panelF32, nil, 0},
+	graph.F16:    {&panelF16, nil, 0},
+	graph.BF16:   {&panelBF16, nil, 0},
+	graph.Q8_0:   {&panelI16, avx2UnpackQ8_0, 0},
+	graph.Q4_0:   {&panelU4x32, avx2UnpackQ4_0, 8},
+	graph.Q4_1:   {&panelU4x32, avx2UnpackQ4_1, 0},
+	graph.Q5_0:   {&panelU5x32, avx2UnpackQ5_0, 16},
+	graph.Q5_1:   {&panelU5x32, avx2UnpackQ5_1, 0},
+	graph.IQ4_NL: {&panelI16, avx2UnpackIQ4_NL, 0},
+	graph.MXFP4:  {&panelU5x32, avx2UnpackMXFP4, 12},
+	graph.Q2_K:   {&panelU5x16, avx2UnpackQ2_K, 0},
+	graph.Q3_K:   {&panelU5x16, avx2UnpackQ3_K, 4},
+	graph.Q4_K:   {&panelU4x32, avx2UnpackQ4_K, 0},
+	graph.Q5_K:   {&panelU5x32, avx2UnpackQ5_K, 0},
+	graph.Q6_K:   {&panelU6x16, avx2UnpackQ6_K, 32},
+	graph.IQ4_XS: {&panelI16, avx2UnpackIQ4_XS, 0},
 }
 
 // Kernels I16 take int8, the others unsigned weights of so many bits: what an offset
 // has added to them their minima take away again.
 var (
-	panelI16   = panel256(32, 16, 0, avx2InterleaveI16, avx2SpreadI16, avx2PanelI16_6, avx2PanelI16_4, avx2PanelI16_2, avx2PanelI16_1)
-	panelU4x32 = panel256(32, 8, 1, avx2InterleaveU8x32, avx2SpreadU8x32, avx2PanelU4x32_6, avx2PanelU4x32_4, avx2PanelU4x32_2, avx2PanelU4x32_1)
-	panelU5x32 = panel256(32, 8, 1, avx2InterleaveU8x32, avx2SpreadU8x32, avx2PanelU5x32_6, avx2PanelU5x32_4, avx2PanelU5x32_2, avx2PanelU5x32_1)
-	panelU5x16 = panel256(16, 4, 1, avx2InterleaveU8x16, avx2SpreadU8x16, avx2PanelU5x16_6, avx2PanelU5x16_4, avx2PanelU5x16_2, avx2PanelU5x16_1)
-	panelU6x16 = panel256(16, 4, 1, avx2InterleaveU8x16, avx2SpreadU8x16, avx2PanelU6x16_6, avx2PanelU6x16_4, avx2PanelU6x16_2, avx2PanelU6x16_1)
+	panelI16   = panel256(8, 32, 16, 0, avx2InterleaveI16, avx2SpreadI16, avx2PanelI16_6, avx2PanelI16_4, avx2PanelI16_2, avx2PanelI16_1)
+	panelU4x32 = panel256(5, 32, 8, 1, avx2InterleaveU8x32, avx2SpreadU8x32, avx2PanelU4x32_6, avx2PanelU4x32_4, avx2PanelU4x32_2, avx2PanelU4x32_1)
+	panelU5x32 = panel256(5, 32, 8, 1, avx2InterleaveU8x32, avx2SpreadU8x32, avx2PanelU5x32_6, avx2PanelU5x32_4, avx2PanelU5x32_2, avx2PanelU5x32_1)
+	panelU5x16 = panel256(5, 16, 4, 1, avx2InterleaveU8x16, avx2SpreadU8x16, avx2PanelU5x16_6, avx2PanelU5x16_4, avx2PanelU5x16_2, avx2PanelU5x16_1)
+	panelU6x16 = panel256(5, 16, 4, 1, avx2InterleaveU8x16, avx2SpreadU8x16, avx2PanelU6x16_6, avx2PanelU6x16_4, avx2PanelU6x16_2, avx2PanelU6x16_1)
 	panelF32   = panelFloat256(avx2InterleaveF32)
 	panelF16   = panelFloat256(avx2InterleaveF16)
 	panelBF16  = panelFloat256(avx2InterleaveBF16)
@@ -53,10 +53,10 @@ var (
 
 const panelWord = 16 * 4 // bytes of a word of each of 16 rows
 
-// panel256 describes panels of 16 rows with so many words of weights a row and group
-// and minima or not, 1 or 0. Its last parameters are kernels for 6, 4, 2 and 1 rows of
-// activations.
-func panel256(group, words, minima int, interleave func(panel *byte, q *int8, step, n int, offset int8),
+// panel256 describes panels that pay from so many rows of activations on. They have so
+// many words of weights a row and group, and minima or not, 1 or 0. Its last parameters
+// are kernels for 6, 4, 2 and 1 rows of activations.
+func panel256(least, group, words, minima int, interleave func(panel *byte, q *int8, step, n int, offset int8),
 	spread func(q *byte, dAt, step, m int, fromQ *byte, fromD, fromS *float32, n int), six, four, two, one func(*tile)) panelKernels {
 	block := panelWord * (words + 1 + minima)
 	pack := func(panel []byte, rows *parts, offset int8, n int) {
@@ -74,7 +74,7 @@ func panel256(group, words, minima int, interleave func(panel *byte, q *int8, st
 			}
 		}
 	}
-	return panelKernels{rows: 16, group: group, block: block, depth: 1024, panels: 4, min: 12, pack: pack,
+	return panelKernels{rows: 16, group: group, block: block, depth: 1024, panels: 4, min: least, pack: pack,
 		tile:  &tileLayout{4 * words, 4 * (words + 1 + minima), spread},
 		tiles: []panelKernel{{6, six}, {4, four}, {2, two}, {1, one}}}
 }
@@ -84,7 +84,7 @@ func panelFloat256(interleave func(panel, w *byte, step, n int)) panelKernels {
 		interleave(&panel[0], &rows.floats[0], rows.step, n)
 		interleave(&panel[panelWord/2], &rows.floats[8*rows.step], rows.step, n)
 	}
-	return panelKernels{rows: 16, group: 8, block: 8 * panelWord, depth: 512, panels: 4, min: 12, pack: pack,
+	return panelKernels{rows: 16, group: 8, block: 8 * panelWord, depth: 512, panels: 4, min: 20, pack: pack,
 		tile:  &tileLayout{32, 32, avx2SpreadFloat},
 		tiles: []panelKernel{{6, avx2PanelFloat_6}, {4, avx2PanelFloat_4}, {2, avx2PanelFloat_2}, {1, avx2PanelFloat_1}}}
 }

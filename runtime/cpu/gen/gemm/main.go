@@ -28,14 +28,22 @@ func main() {
 			int8Kernel(f, 1, m)
 		}
 	}
-	masks := words("masks", ^uint32(0), ^uint32(0), ^uint32(0), ^uint32(0), ^uint32(0), ^uint32(0), ^uint32(0), 0, 0, 0, 0, 0, 0, 0)
 	for _, m := range []int{3, 2, 1} {
-		float256(masks, 4, m)
-		float256(masks, 1, m)
+		float256(f32x256, 4, m)
+		float256(f32x256, 1, m)
 	}
-	for _, m := range []int{2, 1} {
-		q8_0x256(4, m)
-		q8_0x256(1, m)
+	for _, f := range []floatFormat256{f16x256, bf16x256} {
+		for _, m := range []int{2, 1} {
+			float256(f, 4, m)
+			float256(f, 1, m)
+		}
+	}
+	for _, f := range formats256 {
+		for _, m := range []int{2, 1} {
+			rows256(f, 4, m)
+			rows256(f, 1, m)
+		}
+		unpack256(f)
 	}
 	quantize()
 	panels256()

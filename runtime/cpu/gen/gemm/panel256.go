@@ -20,7 +20,7 @@ type shape256 struct {
 	name  string
 	group int
 	step  int // elements of a row in 4 bytes
-	steps int // that 16 bits hold the sums of
+	steps int // that 16 bits hold the sums of; 0: sums have 32
 }
 
 var shapes256 = []shape256{
@@ -33,7 +33,7 @@ var shapes256 = []shape256{
 
 func (s shape256) words() bool { return s.step == 2 }
 
-// scales and mins are where a panel has them, behind the weights; block is the bytes
+// scales and mins are where a panel has them, behind the weights, and block the bytes
 // of a group.
 func (s shape256) scales() int { return 64 * s.group / s.step }
 func (s shape256) mins() int   { return s.scales() + 64 }

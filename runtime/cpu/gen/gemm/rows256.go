@@ -1,0 +1,545 @@
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// floatFormat256 loads 8 weights as float32, or one and zeros.
+type floatFormat256 struct {
+	name string
+	size int // bytes of a weight
+	load func(from Mem, to VecPhysical)
+	one  func(from Mem, to VecPhysical)
+}
+
+var f32x256 = floatFormat256{"F32", 4,
+	func(from Mem, to VecPhysical) { VMOVUPS(from, to) },
+	func(from Mem, to VecPhysical) { VMOVSS(from, to.AsX()) }}
+
+var f16x256 = floatFormat256{"F16", 2,
+	func(from Mem, to VecPhysical) { VCVTPH2PS(from, to) },
+	func(from Mem, to VecPhysical) {
+		MOVWLZX(from, EAX)
+		VMOVD(EAX, to.AsX())
+		VCVTPH2PS(to.AsX(), to)
+	}}
+
+var bf16x256 = floatFormat256{"BF16", 2,
+	func(from Mem, to VecPhysical) { VPMOVZXWD(from, to); VPSLLD(U8(16), to, to) },
+	func(from Mem, to VecPhysical) {
+		MOVWLZX(from, EAX)
+		SHLL(U8(16), EAX)
+		VMOVD(EAX, to.AsX())
+	}}
+
+// float256 emits a kernel for float32 activations, 8 elements a step and the last ones
+// one by one.
+func float256(f floatFormat256, rows, m int) {
+	begin("avx2", f.name, rows, m)
+	xs, row := y[12:15], Y15
+	clear256(rows, m)
+	step := func(load func(from Mem, to VecPhysical), loadX func(from Mem, to VecPhysical)) {
+		for i := range m {
+			loadX(activation(i, 0), xs[i])
+		}
+		for r := range rows {
+			load(weight(r, 0), row)
+			for i := range m {
+				VFMADD231PS(xs[i], row, y[4*i+r])
+			}
+		}
+	}
+	MOVQ(n, RDX)
+	SHRQ(U8(3), RDX)
+	JZ(LabelRef("tail"))
+	Label("loop")
+	if m == 1 {
+		for r := range rows {
+			PREFETCHT0(weight(r, prefetch))
+		}
+	}
+	step(f.load, f32x256.load)
+	ADDQ(U8(8*f.size), w)
+	ADDQ(U8(32), x)
+	DECQ(RDX)
+	JNZ(LabelRef("loop"))
+	Label("tail")
+	ANDQ(U8(7), n)
+	JZ(LabelRef("done"))
+	Label("one")
+	step(f.one, f32x256.one)
+	ADDQ(U8(f.size), w)
+	ADDQ(U8(4), x)
+	DECQ(n)
+	JNZ(LabelRef("one"))
+	Label("done")
+	finish256(rows, m)
+}
+
+// rows256 emits a kernel for quantised weights.
+func rows256(describe func(holder) format256, rows, m int) {
+	if describe(func(c Mem) Op { return c }).scales == nil {
+		smallBlocks256(describe, rows, m)
+	} else {
+		largeBlocks256(describe, rows, m)
+	}
+}
+
+// hold256 returns a holder that fills the registers.
+func hold256(free ...VecPhysical) holder {
+	held := map[string]VecPhysical{}
+	return func(constant Mem) Op {
+		if r, ok := held[constant.Symbol.Name]; ok {
+			return r
+		}
+		if len(free) == 0 {
+			return constant
+		}
+		r := free[0]
+		free = free[1:]
+		VMOVDQU(constant, r)
+		held[constant.Symbol.Name] = r
+		return r
+	}
+}
+
+// A rowKernel256 is the registers of a kernel beside its accumulators y[:4*m].
+type rowKernel256 struct {
+	format256
+	m     int
+	sides []lanes       // rows of W: two side by side, or one with two rows of activations
+	sum   VecPhysical   // of products, where several need q
+	abs   VecPhysical   // |q|, where several need it
+	prod  VecPhysical   // d·scale, where several need the scale
+	act   VecPhysical   // d of a row of activations
+	x     []Op          // a row of activations
+	apart []VecPhysical // a row of activations: what offset adds to sums, or s
+	pick  Op            // see pair256
+	ones  Op
+}
+
+func newRowKernel256(describe func(holder) format256, rows, m int) rowKernel256 {
+	f := describe(func(c Mem) Op { return c })
+	begin("avx2", f.name, rows, m)
+	MOVQ(Mem{Base: RAX, Disp: tileD}, d)
+	if f.mins {
+		MOVQ(Mem{Base: RAX, Disp: tileS}, s)
+	}
+	k := rowKernel256{m: m}
+	var free []VecPhysical
+	if m == 1 {
+		for r := 0; r < rows; r += 2 {
+			k.sides = append(k.sides, lanes{{r, Y4, Y6, y[r]}, {r + 1, Y5, Y7, y[r+1]}}[:min(2, rows-r)])
+		}
+		k.act, k.x, k.apart, free = Y8, []Op{Y9}, y[10:11], y[12:16]
+		if k.pick = Y11; !f.pairs {
+			free = y[11:16]
+		}
+	} else {
+		for r := range rows {
+			k.sides = append(k.sides, lanes{{r, Y8, Y9, Y10}})
+		}
+		k.sum, k.prod, k.act, k.apart, k.abs = Y10, Y11, Y12, y[13:15], Y15
+		if k.x = []Op{Y13, Y14}; !f.signed {
+			k.x, free = []Op{nil, nil}, y[15:16]
+		}
+	}
+	hold := hold256(free...)
+	k.format256 = describe(hold)
+	k.ones = hold(words16(1))
+	return k
+}
+
+// or returns the register that all lanes share, or else that of a lane.
+func or(shared, own VecPhysical) VecPhysical {
+	if shared != nil {
+		return shared
+	}
+	return own
+}
+
+// load loads 32 activations from each row, element at of the block on, where they stay
+// in registers, and what belongs to them.
+func (k *rowKernel256) load(b int) {
+	for i := range k.m {
+		from := activation(i, 32*b)
+		if v, ok := k.x[i].(VecPhysical); ok {
+			VMOVDQU(from, v)
+		} else {
+			k.x[i] = from
+		}
+		if k.offset > 0 {
+			VMOVDQU(all(byte(k.offset)<<k.up[b%4]), k.apart[i])
+			VPMADDUBSW(k.x[i], k.apart[i], k.apart[i])
+		}
+	}
+	if v, ok := k.pick.(VecPhysical); ok && k.pairs {
+		VMOVDQU(pair256(b%4), v)
+	} else if k.pairs {
+		k.pick = pair256(b % 4)
+	}
+}
+
+// dot leaves the sums of pairs of products of q with activations, 16 words, which hold
+// them: the unsigned q, or |q|, is 128 at most, an activation 127.
+func (k *rowKernel256) dot(ls lanes, i int) {
+	if k.signed {
+		if i == 0 {
+			ls.each(func(l lane) { VPABSB(l.q, or(k.abs, l.t)) })
+		}
+		ls.each(
+			func(l lane) { VPSIGNB(l.q, k.x[i], or(k.sum, l.q)) },
+			func(l lane) { VPMADDUBSW(or(k.sum, l.q), or(k.abs, l.t), or(k.sum, l.q)) })
+		return
+	}
+	ls.each(func(l lane) { VPMADDUBSW(k.x[i], l.q, or(k.sum, l.q)) })
+	if k.offset > 0 {
+		ls.each(func(l lane) { VPSUBW(k.apart[i], or(k.sum, l.q), or(k.sum, l.q)) })
+	}
+}
+
+// stack256 returns 32-byte slots on the stack.
+func stack256(slots int) func(i int) Mem {
+	base := RBX
+	LEAQ(AllocLocal(32*(slots+1)), base)
+	ADDQ(U8(31), base)
+	ANDQ(I8(-32), base)
+	return func(i int) Mem { return Mem{Base: base, Disp: 32 * i} }
+}
+
+// ds leaves what all rows have at d as float32 in v: d of each row or, with minima, d
+// and the f16 behind it.
+func (k *rowKernel256) ds(rows int, v VecPhysical) {
+	if k.mins {
+		VPBROADCASTD(weight(0, k.d), v.AsX())
+		for r := 1; r < rows; r++ {
+			VPINSRD(U8(r), weight(r, k.d), v.AsX(), v.AsX())
+		}
+		VCVTPH2PS(v.AsX(), v)
+		return
+	}
+	VPBROADCASTW(weight(0, k.d), v.AsX())
+	for r := 1; r < rows; r++ {
+		VPINSRW(U8(r), weight(r, k.d), v.AsX(), v.AsX())
+	}
+	VCVTPH2PS(v.AsX(), v.AsX())
+}
+
+// dStep is the bytes between the d that ds leaves.
+func (k *rowKernel256) dStep() int {
+	if k.mins {
+		return 8
+	}
+	return 4
+}
+
+// smallBlocks256 emits a kernel for a format with blocks of 32, one block a step.
+func smallBlocks256(describe func(holder) format256, rows, m int) {
+	k := newRowKernel256(describe, rows, m)
+	clear256(rows, m)
+	SHRQ(U8(5), n)
+	Label("loop")
+	k.load(0)
+	if k.mins { // s beside the minimum, which comes after the scale
+		for i, v := range k.apart {
+			VMOVSS(at(s, xStep, xStep3, i, 0), v.AsX())
+			VPSLLDQ(U8(4), v.AsX(), v.AsX())
+		}
+	}
+	if m == 1 {
+		VBROADCASTSS(Mem{Base: d}, k.act)
+		for r := range rows {
+			PREFETCHT0(weight(r, prefetch))
+		}
+	}
+	for _, ls := range k.sides {
+		k.row(ls, 0)
+		for i := range m {
+			k.dot(ls, i)
+			if i == 0 {
+				k.oneScale(ls)
+			}
+			ls.each(
+				func(l lane) { VPMADDWD(k.ones, or(k.sum, l.q), or(k.sum, l.q)) },
+				func(l lane) { VCVTDQ2PS(or(k.sum, l.q), or(k.sum, l.q)) })
+			if m > 1 {
+				VBROADCASTSS(at(d, xStep, xStep3, i, 0), k.act)
+			}
+			ls.each(
+				func(l lane) { VMULPS(k.act, l.t, or(k.prod, l.t)) },
+				func(l lane) { VFMADD231PS(or(k.sum, l.q), or(k.prod, l.t), y[4*i+l.r]) })
+		}
+	}
+	ADDQ(U8(k.size), w)
+	ADDQ(U8(32), x)
+	ADDQ(U8(4), d)
+	if k.mins {
+		ADDQ(U8(4), s)
+	}
+	DECQ(n)
+	JNZ(LabelRef("loop"))
+	finish256(rows, m)
+}
+
+// oneScale leaves the scale of a block of 32 in t and adds the minimum.
+func (k *rowKernel256) oneScale(ls lanes) {
+	switch {
+	case k.mins:
+		ls.each(
+			func(l lane) { VPBROADCASTD(weight(l.r, k.d), l.t.AsX()) },
+			func(l lane) { VCVTPH2PS(l.t.AsX(), l.t) })
+		for i, v := range k.apart {
+			ls.each(func(l lane) { VFMADD231PS(l.t, v, y[4*i+l.r]) })
+		}
+		ls.each(func(l lane) { VMOVSLDUP(l.t, l.t) })
+	case k.scale != nil:
+		k.scale(ls)
+	default:
+		ls.each(
+			func(l lane) { VPBROADCASTW(weight(l.r, k.d), l.t.AsX()) },
+			func(l lane) { VCVTPH2PS(l.t.AsX(), l.t) })
+	}
+}
+
+// largeBlocks256 emits a kernel for a format with blocks of 256, one block a step: the
+// whole numbers of scales multiply sums of integers, d what is left of the 256
+// products.
+func largeBlocks256(describe func(holder) format256, rows, m int) {
+	k := newRowKernel256(describe, rows, m)
+	size := 16 // of the scales of a row as words, and of the minima
+	if k.pairs {
+		size = 32
+	}
+	// On the stack lie the sums so far of each result, ds of all rows, scales and
+	// minima of each row and, of pairs with minima, d·Σq of 16 activations each.
+	slot := stack256(m*rows + 1 + 2*rows + 2*m)
+	total := func(i, r int) Mem { return slot(i*rows + r) }
+	ds := slot(m * rows)
+	scales := func(r int) Mem { return slot(m*rows + 1).Offset(size * r) }
+	mins := func(r int) Mem { return slot(m*rows + 1 + rows).Offset(size * r) }
+	sums := func(i int) Mem { return slot((m+2)*rows + 1 + 2*i) }
+	VPXOR(Y0, Y0, Y0)
+	for i := range m {
+		for r := range rows {
+			VMOVDQU(Y0, total(i, r))
+		}
+	}
+	Label("loop")
+	if k.mins && k.pairs {
+		for i := range m {
+			sums16x256(i, sums(i))
+		}
+	}
+	k.ds(rows, Y8)
+	if k.top() > 0 {
+		down := binary.LittleEndian.AppendUint32(nil, math.Float32bits(float32(math.Ldexp(1, -k.top()))))
+		if k.mins {
+			down = binary.LittleEndian.AppendUint32(down, math.Float32bits(1))
+		}
+		VMULPS(table("down"+k.name, down...), Y8, Y8)
+	}
+	VMOVUPS(Y8, ds)
+	for _, ls := range k.sides {
+		if m == 1 {
+			for line := 0; line < k.size; line += 64 {
+				ls.each(func(l lane) { PREFETCHT0(weight(l.r, prefetch+line)) })
+			}
+		}
+		k.scales(ls, scales, mins)
+		if k.top() > 0 {
+			var by []byte
+			for b := range 16 {
+				by = append(by, 1<<(k.top()-k.up[b/2%4]), 0)
+			}
+			ls.each(
+				func(l lane) { VMOVDQU(scales(l.r), l.q) },
+				func(l lane) { VPMULLW(table("up"+k.name, by...), l.q, l.q) },
+				func(l lane) { VMOVDQU(l.q, scales(l.r)) })
+		}
+	}
+	for b := range 8 {
+		k.load(b)
+		if m == 1 {
+			VBROADCASTSS(Mem{Base: d, Disp: 4 * b}, k.act)
+		}
+		for _, ls := range k.sides {
+			k.row(ls, b)
+			for i := range m {
+				k.dot(ls, i)
+				switch {
+				case i > 0:
+				case k.pairs:
+					ls.each(
+						func(l lane) { VBROADCASTI128(scales(l.r).Offset(b/4*16), l.t) },
+						func(l lane) { VPSHUFB(k.pick, l.t, l.t) })
+				default:
+					ls.each(func(l lane) { VPBROADCASTW(scales(l.r).Offset(2*b), l.t) })
+				}
+				if m > 1 {
+					VBROADCASTSS(at(d, xStep, xStep3, i, 4*b), k.act)
+				}
+				ls.each(
+					func(l lane) { VPMADDWD(l.t, or(k.sum, l.q), or(k.sum, l.q)) },
+					func(l lane) { VCVTDQ2PS(or(k.sum, l.q), or(k.sum, l.q)) },
+					func(l lane) {
+						if part := y[4*i+l.r]; b == 0 {
+							VMULPS(k.act, or(k.sum, l.q), part)
+						} else {
+							VFMADD231PS(k.act, or(k.sum, l.q), part)
+						}
+					})
+			}
+		}
+	}
+	for _, ls := range k.sides {
+		ls.each(func(l lane) { VBROADCASTSS(ds.Offset(k.dStep()*l.r), l.t) })
+		for i := range m {
+			ls.each(func(l lane) { VFMADD213PS(total(i, l.r), l.t, y[4*i+l.r]) })
+		}
+		if k.mins {
+			ls.each(func(l lane) { VBROADCASTSS(ds.Offset(k.dStep()*l.r+4), l.t) })
+			for h := range size / 16 {
+				ls.each(
+					func(l lane) { VPMOVZXWD(mins(l.r).Offset(16*h), l.q) },
+					func(l lane) { VCVTDQ2PS(l.q, l.q) },
+					func(l lane) { VMULPS(l.t, l.q, l.q) })
+				for i := range m {
+					from := at(s, xStep, xStep3, i, 0)
+					if k.pairs {
+						from = sums(i).Offset(32 * h)
+					}
+					ls.each(func(l lane) { VFNMADD231PS(from, l.q, y[4*i+l.r]) })
+				}
+			}
+		}
+		for i := range m {
+			ls.each(func(l lane) { VMOVUPS(y[4*i+l.r], total(i, l.r)) })
+		}
+	}
+	ADDQ(U32(k.size), w)
+	ADDQ(U32(256), x)
+	ADDQ(U8(32), d)
+	if k.mins {
+		ADDQ(U8(32), s)
+	}
+	SUBQ(U32(256), n)
+	JNZ(LabelRef("loop"))
+	for i := range m {
+		for r := range rows {
+			VMOVUPS(total(i, r), y[4*i+r])
+		}
+	}
+	finish256(rows, m)
+}
+
+// pair256 is the VPSHUFB that makes 8 words of word 2·b and 8 of the next.
+func pair256(b int) Mem {
+	var v []byte
+	for i := range byte(32) {
+		v = append(v, byte(4*b)+i/16*2+i%2)
+	}
+	return table(fmt.Sprintf("pair%d", b), v...)
+}
+
+// sums16x256 stores d·Σq of 16 activations each, 256 from row i on.
+func sums16x256(i int, to Mem) {
+	ones, order := all(1), table("pairOrder", 0, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 5, 0, 0, 0, 2, 0, 0, 0, 6, 0, 0, 0, 3, 0, 0, 0, 7, 0, 0, 0)
+	for quad := range 2 {
+		VMOVDQU(ones, Y4)
+		for b := range 4 {
+			VPMADDUBSW(activation(i, 128*quad+32*b), Y4, y[b])
+			VPMADDWD(words16(1), y[b], y[b])
+		}
+		VPHADDD(Y1, Y0, Y0)
+		VPHADDD(Y3, Y2, Y2)
+		VPHADDD(Y2, Y0, Y0) // of the first halves of the blocks, then of the second
+		VMOVDQU(order, Y4)
+		VPERMD(Y0, Y4, Y0)
+		VCVTDQ2PS(Y0, Y0)
+		VBROADCASTF128(at(d, xStep, xStep3, i, 16*quad), Y1)
+		VPERMILPS(counts("twice", 0, 0, 1, 1, 2, 2, 3, 3), Y1, Y1)
+		VMULPS(Y1, Y0, Y0)
+		VMOVUPS(Y0, to.Offset(32*quad))
+	}
+}
+
+// unpack256 emits the function that unpacks a row of n elements.
+func unpack256(describe func(holder) format256) {
+	ls := lanes{{0, Y0, Y1, Y2}}
+	f := describe(func(c Mem) Op { return c })
+	function("avx2Unpack"+f.name, "q *int8, scales, mins *float32, w *byte, n int", "unpacks a row of n elements.")
+	qAt, scalesAt, minsAt := RDI, RSI, R11
+	Load(Param("q"), qAt)
+	Load(Param("scales"), scalesAt)
+	if f.mins {
+		Load(Param("mins"), minsAt)
+	}
+	Load(Param("w"), w)
+	Load(Param("n"), n)
+	f = describe(hold256(y[4:16]...))
+	blocks, groups := 1, 1
+	var slot func(i int) Mem
+	if f.scales != nil {
+		slot = stack256(2)
+		blocks, groups = 8, 8
+		if f.pairs {
+			groups = 16
+		}
+	}
+	Label("loop")
+	switch {
+	case f.scales != nil:
+		f.scales(ls, func(int) Mem { return slot(0) }, func(int) Mem { return slot(1) })
+		whole := []Register{scalesAt, minsAt}
+		if !f.mins {
+			whole = whole[:1]
+		}
+		for i, to := range whole {
+			VPBROADCASTW(weight(0, f.d+2*i), X1)
+			VCVTPH2PS(X1, Y1)
+			for g := 0; g < groups; g += 8 {
+				VPMOVSXWD(slot(i).Offset(2*g), Y0)
+				VCVTDQ2PS(Y0, Y0)
+				VMULPS(Y1, Y0, Y0)
+				VMOVUPS(Y0, Mem{Base: to, Disp: 4 * g})
+			}
+		}
+	case f.scale != nil:
+		f.scale(ls)
+		VMOVSS(X1, Mem{Base: scalesAt})
+	case f.mins:
+		VMOVD(weight(0, f.d), X1)
+		VCVTPH2PS(X1, X1)
+		VMOVSS(X1, Mem{Base: scalesAt})
+		VXORPS(table("signs", 0, 0, 0, 128), X1, X1)
+		VEXTRACTPS(U8(1), X1, Mem{Base: minsAt})
+	default:
+		VPBROADCASTW(weight(0, f.d), X1)
+		VCVTPH2PS(X1, X1)
+		VMOVSS(X1, Mem{Base: scalesAt})
+	}
+	for b := range blocks {
+		f.row(ls, b)
+		shift256(f.up[b%4], Y0)
+		if f.offset > 0 {
+			VPSUBB(all(byte(f.offset)), Y0, Y0)
+		}
+		VMOVDQU(Y0, Mem{Base: qAt, Disp: 32 * b})
+	}
+	ADDQ(U32(f.size), w)
+	ADDQ(U32(32*blocks), qAt)
+	ADDQ(U8(4*groups), scalesAt)
+	if f.mins {
+		ADDQ(U8(4*groups), minsAt)
+	}
+	SUBQ(U32(32*blocks), n)
+	JNZ(LabelRef("loop"))
+	VZEROUPPER()
+	RET()
+}
