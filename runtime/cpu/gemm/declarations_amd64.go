@@ -891,18 +891,3 @@ func avx512InterleaveF16(dst *byte, step, step4, step8 int, src *byte, srcStep, 
 //
 //go:noescape
 func avx512InterleaveBF16(dst *byte, step, step4, step8 int, src *byte, srcStep, count int)
-
-// avx512UnpackQ8_0 unpacks a row of n elements.
-//
-//go:noescape
-func avx512UnpackQ8_0(q *int8, scales, mins *float32, w *byte, n int)
-
-// avx512UnpackQ4_K unpacks a row of n elements.
-//
-//go:noescape
-func avx512UnpackQ4_K(q *int8, scales, mins *float32, w *byte, n int)
-
-// avx512UnpackQ6_K unpacks a row of n elements.
-//
-//go:noescape
-func avx512UnpackQ6_K(q *int8, scales, mins *float32, w *byte, n int)

@@ -98,7 +98,7 @@ func TestRows(t *testing.T) {
 				var noise, signal float64
 				for _, k := range ks {
 					for _, rows := range []int{1, 2, 3, 4, 5, 7, 8, 13, 37, 70} {
-						for _, m := range []int{1, 2, 3, 4, 5, 6, 7, 17, 20} {
+						for _, m := range []int{1, 2, 3, 4, 5, 6, 7, 17, 20, 29} {
 							if k > 1025 && rows > 8 && (rows != 37 || m != 17) || rows > 37 && m != 3 && m != 20 {
 								continue
 							}

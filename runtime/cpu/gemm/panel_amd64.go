@@ -90,22 +90,22 @@ func panelFloat256(interleave func(panel, w *byte, step, n int)) panelKernels {
 }
 
 var panels512 = map[graph.DType]*panelType{
-	graph.F32:    {panelKernels: &panel512F32},
-	graph.F16:    {panelKernels: &panel512F16},
-	graph.BF16:   {panelKernels: &panel512BF16},
-	graph.Q8_0:   {panelKernels: &panel512x32, unpack: avx512UnpackQ8_0},
-	graph.Q4_0:   {panelKernels: &panel512x32},
-	graph.Q4_1:   {panelKernels: &panel512x32m},
-	graph.Q5_0:   {panelKernels: &panel512x32},
-	graph.Q5_1:   {panelKernels: &panel512x32m},
-	graph.IQ4_NL: {panelKernels: &panel512x32},
-	graph.MXFP4:  {panelKernels: &panel512x32},
-	graph.Q2_K:   {panelKernels: &panel512x16m},
-	graph.Q3_K:   {panelKernels: &panel512x16},
-	graph.Q4_K:   {panelKernels: &panel512x32m, unpack: avx512UnpackQ4_K},
-	graph.Q5_K:   {panelKernels: &panel512x32m},
-	graph.Q6_K:   {panelKernels: &panel512x16, unpack: avx512UnpackQ6_K},
-	graph.IQ4_XS: {panelKernels: &panel512x32},
+	graph.F32:    {&panel512F32, nil, 0},
+	graph.F16:    {&panel512F16, nil, 0},
+	graph.BF16:   {&panel512BF16, nil, 0},
+	graph.Q8_0:   {&panel512x32, avx2UnpackQ8_0, 0},
+	graph.Q4_0:   {&panel512x32, avx2UnpackQ4_0, 0},
+	graph.Q4_1:   {&panel512x32m, avx2UnpackQ4_1, 0},
+	graph.Q5_0:   {&panel512x32, avx2UnpackQ5_0, 0},
+	graph.Q5_1:   {&panel512x32m, avx2UnpackQ5_1, 0},
+	graph.IQ4_NL: {&panel512x32, avx2UnpackIQ4_NL, 0},
+	graph.MXFP4:  {&panel512x32, avx2UnpackMXFP4, 0},
+	graph.Q2_K:   {&panel512x16m, avx2UnpackQ2_K, 0},
+	graph.Q3_K:   {&panel512x16, avx2UnpackQ3_K, 0},
+	graph.Q4_K:   {&panel512x32m, avx2UnpackQ4_K, 0},
+	graph.Q5_K:   {&panel512x32m, avx2UnpackQ5_K, 0},
+	graph.Q6_K:   {&panel512x16, avx2UnpackQ6_K, 0},
+	graph.IQ4_XS: {&panel512x32, avx2UnpackIQ4_XS, 0},
 }
 
 // Panels for groups of 32 or 16, m: with minima. Weights with minima are unsigned, the
@@ -126,7 +126,8 @@ var (
 const word512 = 32 * 4 // bytes of a word of each of 32 rows
 
 // panel512 describes panels of 32 rows, of which the second cache holds one: 72 to 96
-// KiB. Its last parameters are kernels for 6, 4, 2 and 1 rows of activations.
+// KiB. To make one takes about as many instructions as its products with three to five
+// rows of activations save. The last parameters are kernels for 6, 4, 2 and 1 of them.
 func panel512(group int, minima bool, spread func(q *byte, dAt, step, m int, fromQ *byte, fromD, fromS *float32, n int),
 	six, four, two, one func(*tile)) panelKernels {
 	words := group / 4 // of a row in a group
@@ -148,18 +149,20 @@ func panel512(group int, minima bool, spread func(q *byte, dAt, step, m int, fro
 			}
 		}
 	}
-	return panelKernels{rows: 32, group: group, block: block, depth: 2048, panels: 1, min: 16, pack: pack,
+	return panelKernels{rows: 32, group: group, block: block, depth: 2048, panels: 1, min: 6, pack: pack,
 		tile:  &tileLayout{group, group + 8, spread},
 		tiles: []panelKernel{{6, six}, {4, four}, {2, two}, {1, one}}}
 }
 
+// panelFloat512 describes panels of 64 KiB. Rows of F16 and BF16 are converted once
+// then, which is a quarter of the instructions of products without panels.
 func panelFloat512(interleave func(dst *byte, step, step4, step8 int, src *byte, srcStep, count int)) panelKernels {
 	pack := func(panel []byte, rows *parts, _ int8, n int) {
 		for half := range 2 {
 			interleave(&panel[word512/2*half], word512, 4*word512, 8*word512, &rows.floats[16*half*rows.step], rows.step, n/16)
 		}
 	}
-	return panelKernels{rows: 32, group: 16, block: 16 * word512, depth: 512, panels: 4, min: 16, pack: pack,
+	return panelKernels{rows: 32, group: 16, block: 16 * word512, depth: 512, panels: 4, min: 20, pack: pack,
 		tile:  &tileLayout{64, 64, avx512SpreadFloat},
 		tiles: []panelKernel{{12, avx512PanelFloat_12}, {6, avx512PanelFloat_6}, {4, avx512PanelFloat_4}, {2, avx512PanelFloat_2}, {1, avx512PanelFloat_1}}}
 }
