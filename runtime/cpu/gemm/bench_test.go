@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
+	"sync"
 	"testing"
 
 	"github.com/deltaloom/deltaloom/graph"
@@ -33,43 +35,63 @@ func benchWeights(b *testing.B, dt graph.DType, matrices int) [][]byte {
 	return all
 }
 
-// BenchmarkVector multiplies with one row of activations and, for the limit, reads
-// the same bytes: set "read".
+// BenchmarkVector multiplies with one row of activations and, for the limit, reads the
+// same bytes: set "read". The weights are more than any cache keeps, or few enough for
+// the second one.
 func BenchmarkVector(b *testing.B) {
-	for _, dt := range benchTypes {
-		all := benchWeights(b, dt, 0)
-		for _, set := range isa.Available() {
-			b.Run(fmt.Sprintf("%v/%v", dt, set), func(b *testing.B) {
-				p, err := New(set, dt, benchK)
-				if err != nil {
-					b.Fatal(err)
-				}
-				acts, _ := prepared(set, p.Kind(), 1, benchK, rand.New(rand.NewPCG(7, 8)))
-				y := make([]float32, benchRows)
-				b.SetBytes(int64(len(all) * len(all[0])))
-				for b.Loop() {
-					for _, w := range all {
-						p.Rows(y, benchRows, w, acts, 1, 0, benchRows)
-					}
-				}
-			})
-		}
-		b.Run(fmt.Sprintf("%v/read", dt), func(b *testing.B) {
-			b.SetBytes(int64(len(all) * len(all[0])))
-			var sum uint64
-			for b.Loop() {
-				for _, w := range all {
-					for ; len(w) >= 64; w = w[64:] {
-						sum += binary.NativeEndian.Uint64(w) + binary.NativeEndian.Uint64(w[8:]) +
-							binary.NativeEndian.Uint64(w[16:]) + binary.NativeEndian.Uint64(w[24:]) +
-							binary.NativeEndian.Uint64(w[32:]) + binary.NativeEndian.Uint64(w[40:]) +
-							binary.NativeEndian.Uint64(w[48:]) + binary.NativeEndian.Uint64(w[56:])
-					}
-				}
-			}
-			_ = sum
+	for _, dt := range types {
+		b.Run(dt.String(), func(b *testing.B) {
+			all := benchWeights(b, dt, 0)
+			row := len(all[0]) / benchRows
+			vectorSets(b, dt, "memory", all, benchRows, 1)
+			vectorSets(b, dt, "memory", all, benchRows, 2)
+			few := max(4, 200_000/row)
+			vectorSets(b, dt, "cache", [][]byte{all[0][:few*row]}, few, 1)
 		})
 	}
+}
+
+// vectorSets reads and multiplies all matrices, the rows dealt to so many goroutines.
+func vectorSets(b *testing.B, dt graph.DType, where string, all [][]byte, rows, threads int) {
+	run := func(name string, work func(w []byte, lo, hi int)) {
+		b.Run(fmt.Sprintf("%s/%s/threads=%d", where, name, threads), func(b *testing.B) {
+			b.SetBytes(int64(len(all) * len(all[0])))
+			for b.Loop() {
+				var wg sync.WaitGroup
+				for i := range threads {
+					wg.Go(func() {
+						for _, w := range all {
+							work(w, rows*i/threads, rows*(i+1)/threads)
+						}
+					})
+				}
+				wg.Wait()
+			}
+		})
+	}
+	run("read", func(w []byte, lo, hi int) { readStreams(w[lo*len(w)/rows : hi*len(w)/rows]) })
+	for _, set := range isa.Available() {
+		p, err := New(set, dt, benchK)
+		if err != nil {
+			b.Fatal(err)
+		}
+		acts, _ := prepared(set, p.Kind(), 1, benchK, rand.New(rand.NewPCG(7, 8)))
+		y := make([]float32, rows)
+		run(set.String(), func(w []byte, lo, hi int) { p.Rows(y, rows, w, acts, 1, lo, hi) })
+	}
+}
+
+// readStreams reads a word of each line of the first cache, from four places in turn as
+// Rows does.
+func readStreams(w []byte) {
+	quarter := len(w) / 4 &^ 63
+	var sum uint64
+	for i := 0; i < quarter; i += 64 {
+		for j := range 4 {
+			sum += binary.NativeEndian.Uint64(w[j*quarter+i:])
+		}
+	}
+	runtime.KeepAlive(sum)
 }
 
 // BenchmarkMatrix multiplies with many rows of activations; a multiplication and an

@@ -577,6 +577,11 @@ func avx2IQ4_XS_1x1(t *tile)
 //go:noescape
 func avx2UnpackIQ4_XS(q *int8, scales, mins *float32, w *byte, n int)
 
+// avx2Sums16 writes the sums d·Σq of 16 activations each.
+//
+//go:noescape
+func avx2Sums16(sums *float32, q *byte, d *float32, n int)
+
 // avx2Quantize writes q, d, s and the sums of blocks of 32 activations.
 //
 //go:noescape

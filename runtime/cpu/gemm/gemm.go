@@ -102,6 +102,8 @@ type scratch struct {
 	row  []float32 // one unpacked row of W
 	acts []float32 // activations of kind Float
 
+	sums16 []byte // see kernels.sums
+
 	parts  parts
 	floats []byte // rows of W of floating-point numbers
 	panel  []byte

@@ -23,6 +23,9 @@ type tile struct {
 type kernels struct {
 	tiles []tileKernels // by falling m, the last for m = 1
 	depth int           // elements that m > 1 rows take at a time, to stay in the first cache
+	// sums writes d·Σq for each 16 of n activations, in the place of s for each 32. nil:
+	// the kernels take s.
+	sums func(sums *float32, q *byte, d *float32, n int)
 }
 
 // tileKernels are for 4 rows and for 1 row of W, times m rows of activations.
@@ -41,6 +44,9 @@ func (p *Product) vector(s *scratch, y []float32, w, acts []byte, rows int) {
 	quarter := rows / 4
 	*t = tile{n: p.k, yStep: uintptr(quarter) * 4, wStep: uintptr(quarter * p.rowBytes)}
 	p.activations(t, acts, 0)
+	if sums := p.sums(s, acts, 1); sums != nil {
+		t.s = unsafe.Pointer(&sums[0])
+	}
 	for r := range quarter {
 		t.y, t.w = unsafe.Pointer(&y[r]), unsafe.Pointer(&w[r*p.rowBytes])
 		k.four(t)
@@ -56,6 +62,7 @@ func (p *Product) vector(s *scratch, y []float32, w, acts []byte, rows int) {
 func (p *Product) matrix(s *scratch, y []float32, ldy int, w, acts []byte, m, rows int) {
 	t := &s.tile
 	size := ActBytes(p.kind, p.k)
+	sums := p.sums(s, acts, m)
 	for block := 0; block < rows; block += blockRows {
 		end := min(block+blockRows, rows)
 		for from := 0; from < p.k; from += p.kernels.depth {
@@ -70,6 +77,9 @@ func (p *Product) matrix(s *scratch, y []float32, ldy int, w, acts []byte, m, ro
 				}
 				kernel := p.kernels.tiles[k]
 				p.activations(t, acts[i*size:], from)
+				if sums != nil {
+					t.s = unsafe.Pointer(&sums[i*size+from/4])
+				}
 				r := block
 				for ; r+4 <= end; r += 4 {
 					t.y, t.w = unsafe.Pointer(&y[i*ldy+r]), unsafe.Pointer(&w[r*p.rowBytes+at])
@@ -96,6 +106,22 @@ func (p *Product) activations(t *tile, acts []byte, from int) {
 	at := from / 32 * 4
 	t.x, t.d = unsafe.Pointer(&acts[from]), unsafe.Pointer(&acts[d+at])
 	t.s, t.sums = unsafe.Pointer(&acts[s+at]), unsafe.Pointer(&acts[sums+at])
+}
+
+// sums returns what the kernels take in the place of s, as far apart as rows of
+// activations are, or nil.
+func (p *Product) sums(s *scratch, acts []byte, m int) []byte {
+	if p.kernels.sums == nil {
+		return nil
+	}
+	size := ActBytes(p.kind, p.k)
+	d, _, _, _ := layout(p.k)
+	sums := grow(&s.sums16, m*size)
+	for i := range m {
+		row := acts[i*size:]
+		p.kernels.sums(&floats(sums[i*size:])[0], &row[0], &floats(row[d:])[0], p.k)
+	}
+	return sums
 }
 
 // row multiplies one row of F32 weights with m rows of ldx activations each.

@@ -13951,7 +13951,7 @@ GLOBL all48<>(SB), RODATA|NOPTR, $32
 
 // func avx2Q2_K_4x2(t *byte)
 // Requires: AVX, AVX2, F16C, FMA3
-TEXT ·avx2Q2_K_4x2(SB), NOSPLIT, $704-8
+TEXT ·avx2Q2_K_4x2(SB), NOSPLIT, $576-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
@@ -13977,121 +13977,32 @@ TEXT ·avx2Q2_K_4x2(SB), NOSPLIT, $704-8
 	VMOVDQU Y0, 224(BX)
 
 loop:
-	VMOVDQU        all1<>+0(SB), Y4
-	VPMADDUBSW     (R11), Y4, Y0
-	VPMADDWD       words1<>+0(SB), Y0, Y0
-	VPMADDUBSW     32(R11), Y4, Y1
-	VPMADDWD       words1<>+0(SB), Y1, Y1
-	VPMADDUBSW     64(R11), Y4, Y2
-	VPMADDWD       words1<>+0(SB), Y2, Y2
-	VPMADDUBSW     96(R11), Y4, Y3
-	VPMADDWD       words1<>+0(SB), Y3, Y3
-	VPHADDD        Y1, Y0, Y0
-	VPHADDD        Y3, Y2, Y2
-	VPHADDD        Y2, Y0, Y0
-	VMOVDQU        pairOrder<>+0(SB), Y4
-	VPERMD         Y0, Y4, Y0
-	VCVTDQ2PS      Y0, Y0
-	VBROADCASTF128 (DI), Y1
-	VPERMILPS      twice<>+0(SB), Y1, Y1
-	VMULPS         Y1, Y0, Y0
-	VMOVUPS        Y0, 544(BX)
-	VMOVDQU        all1<>+0(SB), Y4
-	VPMADDUBSW     128(R11), Y4, Y0
-	VPMADDWD       words1<>+0(SB), Y0, Y0
-	VPMADDUBSW     160(R11), Y4, Y1
-	VPMADDWD       words1<>+0(SB), Y1, Y1
-	VPMADDUBSW     192(R11), Y4, Y2
-	VPMADDWD       words1<>+0(SB), Y2, Y2
-	VPMADDUBSW     224(R11), Y4, Y3
-	VPMADDWD       words1<>+0(SB), Y3, Y3
-	VPHADDD        Y1, Y0, Y0
-	VPHADDD        Y3, Y2, Y2
-	VPHADDD        Y2, Y0, Y0
-	VMOVDQU        pairOrder<>+0(SB), Y4
-	VPERMD         Y0, Y4, Y0
-	VCVTDQ2PS      Y0, Y0
-	VBROADCASTF128 16(DI), Y1
-	VPERMILPS      twice<>+0(SB), Y1, Y1
-	VMULPS         Y1, Y0, Y0
-	VMOVUPS        Y0, 576(BX)
-	VMOVDQU        all1<>+0(SB), Y4
-	VPMADDUBSW     (R11)(R12*1), Y4, Y0
-	VPMADDWD       words1<>+0(SB), Y0, Y0
-	VPMADDUBSW     32(R11)(R12*1), Y4, Y1
-	VPMADDWD       words1<>+0(SB), Y1, Y1
-	VPMADDUBSW     64(R11)(R12*1), Y4, Y2
-	VPMADDWD       words1<>+0(SB), Y2, Y2
-	VPMADDUBSW     96(R11)(R12*1), Y4, Y3
-	VPMADDWD       words1<>+0(SB), Y3, Y3
-	VPHADDD        Y1, Y0, Y0
-	VPHADDD        Y3, Y2, Y2
-	VPHADDD        Y2, Y0, Y0
-	VMOVDQU        pairOrder<>+0(SB), Y4
-	VPERMD         Y0, Y4, Y0
-	VCVTDQ2PS      Y0, Y0
-	VBROADCASTF128 (DI)(R12*1), Y1
-	VPERMILPS      twice<>+0(SB), Y1, Y1
-	VMULPS         Y1, Y0, Y0
-	VMOVUPS        Y0, 608(BX)
-	VMOVDQU        all1<>+0(SB), Y4
-	VPMADDUBSW     128(R11)(R12*1), Y4, Y0
-	VPMADDWD       words1<>+0(SB), Y0, Y0
-	VPMADDUBSW     160(R11)(R12*1), Y4, Y1
-	VPMADDWD       words1<>+0(SB), Y1, Y1
-	VPMADDUBSW     192(R11)(R12*1), Y4, Y2
-	VPMADDWD       words1<>+0(SB), Y2, Y2
-	VPMADDUBSW     224(R11)(R12*1), Y4, Y3
-	VPMADDWD       words1<>+0(SB), Y3, Y3
-	VPHADDD        Y1, Y0, Y0
-	VPHADDD        Y3, Y2, Y2
-	VPHADDD        Y2, Y0, Y0
-	VMOVDQU        pairOrder<>+0(SB), Y4
-	VPERMD         Y0, Y4, Y0
-	VCVTDQ2PS      Y0, Y0
-	VBROADCASTF128 16(DI)(R12*1), Y1
-	VPERMILPS      twice<>+0(SB), Y1, Y1
-	VMULPS         Y1, Y0, Y0
-	VMOVUPS        Y0, 640(BX)
 	VPBROADCASTD   80(R8), X8
 	VPINSRD        $0x01, 80(R8)(R9*1), X8, X8
 	VPINSRD        $0x02, 80(R8)(R9*2), X8, X8
 	VPINSRD        $0x03, 80(R8)(R10*1), X8, X8
 	VCVTPH2PS      X8, Y8
-	VMULPS         downQ2_K<>+0(SB), Y8, Y8
 	VMOVUPS        Y8, 256(BX)
 	VPMOVZXBW      (R8), Y8
 	VPSRLW         $0x04, Y8, Y9
 	VPAND          words15<>+0(SB), Y8, Y8
 	VMOVDQU        Y8, 288(BX)
 	VMOVDQU        Y9, 416(BX)
-	VMOVDQU        288(BX), Y8
-	VPMULLW        upQ2_K<>+0(SB), Y8, Y8
-	VMOVDQU        Y8, 288(BX)
 	VPMOVZXBW      (R8)(R9*1), Y8
 	VPSRLW         $0x04, Y8, Y9
 	VPAND          words15<>+0(SB), Y8, Y8
 	VMOVDQU        Y8, 320(BX)
 	VMOVDQU        Y9, 448(BX)
-	VMOVDQU        320(BX), Y8
-	VPMULLW        upQ2_K<>+0(SB), Y8, Y8
-	VMOVDQU        Y8, 320(BX)
 	VPMOVZXBW      (R8)(R9*2), Y8
 	VPSRLW         $0x04, Y8, Y9
 	VPAND          words15<>+0(SB), Y8, Y8
 	VMOVDQU        Y8, 352(BX)
 	VMOVDQU        Y9, 480(BX)
-	VMOVDQU        352(BX), Y8
-	VPMULLW        upQ2_K<>+0(SB), Y8, Y8
-	VMOVDQU        Y8, 352(BX)
 	VPMOVZXBW      (R8)(R10*1), Y8
 	VPSRLW         $0x04, Y8, Y9
 	VPAND          words15<>+0(SB), Y8, Y8
 	VMOVDQU        Y8, 384(BX)
 	VMOVDQU        Y9, 512(BX)
-	VMOVDQU        384(BX), Y8
-	VPMULLW        upQ2_K<>+0(SB), Y8, Y8
-	VMOVDQU        Y8, 384(BX)
 	VPAND          16(R8), Y15, Y8
 	VPMADDUBSW     (R11), Y8, Y10
 	VBROADCASTI128 288(BX), Y9
@@ -14150,11 +14061,13 @@ loop:
 	VBROADCASTI128 288(BX), Y9
 	VPSHUFB        pair1<>+0(SB), Y9, Y9
 	VBROADCASTSS   4(DI), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y0
 	VPMADDUBSW     32(R11)(R12*1), Y8, Y10
 	VBROADCASTSS   4(DI)(R12*1), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y4
@@ -14164,11 +14077,13 @@ loop:
 	VBROADCASTI128 320(BX), Y9
 	VPSHUFB        pair1<>+0(SB), Y9, Y9
 	VBROADCASTSS   4(DI), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y1
 	VPMADDUBSW     32(R11)(R12*1), Y8, Y10
 	VBROADCASTSS   4(DI)(R12*1), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y5
@@ -14178,11 +14093,13 @@ loop:
 	VBROADCASTI128 352(BX), Y9
 	VPSHUFB        pair1<>+0(SB), Y9, Y9
 	VBROADCASTSS   4(DI), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y2
 	VPMADDUBSW     32(R11)(R12*1), Y8, Y10
 	VBROADCASTSS   4(DI)(R12*1), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y6
@@ -14192,11 +14109,13 @@ loop:
 	VBROADCASTI128 384(BX), Y9
 	VPSHUFB        pair1<>+0(SB), Y9, Y9
 	VBROADCASTSS   4(DI), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y3
 	VPMADDUBSW     32(R11)(R12*1), Y8, Y10
 	VBROADCASTSS   4(DI)(R12*1), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y7
@@ -14206,11 +14125,13 @@ loop:
 	VBROADCASTI128 288(BX), Y9
 	VPSHUFB        pair2<>+0(SB), Y9, Y9
 	VBROADCASTSS   8(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y0
 	VPMADDUBSW     64(R11)(R12*1), Y8, Y10
 	VBROADCASTSS   8(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y4
@@ -14220,11 +14141,13 @@ loop:
 	VBROADCASTI128 320(BX), Y9
 	VPSHUFB        pair2<>+0(SB), Y9, Y9
 	VBROADCASTSS   8(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y1
 	VPMADDUBSW     64(R11)(R12*1), Y8, Y10
 	VBROADCASTSS   8(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y5
@@ -14234,11 +14157,13 @@ loop:
 	VBROADCASTI128 352(BX), Y9
 	VPSHUFB        pair2<>+0(SB), Y9, Y9
 	VBROADCASTSS   8(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y2
 	VPMADDUBSW     64(R11)(R12*1), Y8, Y10
 	VBROADCASTSS   8(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y6
@@ -14248,11 +14173,13 @@ loop:
 	VBROADCASTI128 384(BX), Y9
 	VPSHUFB        pair2<>+0(SB), Y9, Y9
 	VBROADCASTSS   8(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y3
 	VPMADDUBSW     64(R11)(R12*1), Y8, Y10
 	VBROADCASTSS   8(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y7
@@ -14263,11 +14190,13 @@ loop:
 	VBROADCASTI128 288(BX), Y9
 	VPSHUFB        pair3<>+0(SB), Y9, Y9
 	VBROADCASTSS   12(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y0
 	VPMADDUBSW     96(R11)(R12*1), Y8, Y10
 	VBROADCASTSS   12(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y4
@@ -14278,11 +14207,13 @@ loop:
 	VBROADCASTI128 320(BX), Y9
 	VPSHUFB        pair3<>+0(SB), Y9, Y9
 	VBROADCASTSS   12(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y1
 	VPMADDUBSW     96(R11)(R12*1), Y8, Y10
 	VBROADCASTSS   12(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y5
@@ -14293,11 +14224,13 @@ loop:
 	VBROADCASTI128 352(BX), Y9
 	VPSHUFB        pair3<>+0(SB), Y9, Y9
 	VBROADCASTSS   12(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y2
 	VPMADDUBSW     96(R11)(R12*1), Y8, Y10
 	VBROADCASTSS   12(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y6
@@ -14308,11 +14241,13 @@ loop:
 	VBROADCASTI128 384(BX), Y9
 	VPSHUFB        pair3<>+0(SB), Y9, Y9
 	VBROADCASTSS   12(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y3
 	VPMADDUBSW     96(R11)(R12*1), Y8, Y10
 	VBROADCASTSS   12(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y7
@@ -14374,11 +14309,13 @@ loop:
 	VBROADCASTI128 304(BX), Y9
 	VPSHUFB        pair1<>+0(SB), Y9, Y9
 	VBROADCASTSS   20(DI), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y0
 	VPMADDUBSW     160(R11)(R12*1), Y8, Y10
 	VBROADCASTSS   20(DI)(R12*1), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y4
@@ -14388,11 +14325,13 @@ loop:
 	VBROADCASTI128 336(BX), Y9
 	VPSHUFB        pair1<>+0(SB), Y9, Y9
 	VBROADCASTSS   20(DI), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y1
 	VPMADDUBSW     160(R11)(R12*1), Y8, Y10
 	VBROADCASTSS   20(DI)(R12*1), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y5
@@ -14402,11 +14341,13 @@ loop:
 	VBROADCASTI128 368(BX), Y9
 	VPSHUFB        pair1<>+0(SB), Y9, Y9
 	VBROADCASTSS   20(DI), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y2
 	VPMADDUBSW     160(R11)(R12*1), Y8, Y10
 	VBROADCASTSS   20(DI)(R12*1), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y6
@@ -14416,11 +14357,13 @@ loop:
 	VBROADCASTI128 400(BX), Y9
 	VPSHUFB        pair1<>+0(SB), Y9, Y9
 	VBROADCASTSS   20(DI), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y3
 	VPMADDUBSW     160(R11)(R12*1), Y8, Y10
 	VBROADCASTSS   20(DI)(R12*1), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y7
@@ -14430,11 +14373,13 @@ loop:
 	VBROADCASTI128 304(BX), Y9
 	VPSHUFB        pair2<>+0(SB), Y9, Y9
 	VBROADCASTSS   24(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y0
 	VPMADDUBSW     192(R11)(R12*1), Y8, Y10
 	VBROADCASTSS   24(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y4
@@ -14444,11 +14389,13 @@ loop:
 	VBROADCASTI128 336(BX), Y9
 	VPSHUFB        pair2<>+0(SB), Y9, Y9
 	VBROADCASTSS   24(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y1
 	VPMADDUBSW     192(R11)(R12*1), Y8, Y10
 	VBROADCASTSS   24(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y5
@@ -14458,11 +14405,13 @@ loop:
 	VBROADCASTI128 368(BX), Y9
 	VPSHUFB        pair2<>+0(SB), Y9, Y9
 	VBROADCASTSS   24(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y2
 	VPMADDUBSW     192(R11)(R12*1), Y8, Y10
 	VBROADCASTSS   24(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y6
@@ -14472,11 +14421,13 @@ loop:
 	VBROADCASTI128 400(BX), Y9
 	VPSHUFB        pair2<>+0(SB), Y9, Y9
 	VBROADCASTSS   24(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y3
 	VPMADDUBSW     192(R11)(R12*1), Y8, Y10
 	VBROADCASTSS   24(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y7
@@ -14487,11 +14438,13 @@ loop:
 	VBROADCASTI128 304(BX), Y9
 	VPSHUFB        pair3<>+0(SB), Y9, Y9
 	VBROADCASTSS   28(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y0
 	VPMADDUBSW     224(R11)(R12*1), Y8, Y10
 	VBROADCASTSS   28(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y4
@@ -14502,11 +14455,13 @@ loop:
 	VBROADCASTI128 336(BX), Y9
 	VPSHUFB        pair3<>+0(SB), Y9, Y9
 	VBROADCASTSS   28(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y1
 	VPMADDUBSW     224(R11)(R12*1), Y8, Y10
 	VBROADCASTSS   28(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y5
@@ -14517,11 +14472,13 @@ loop:
 	VBROADCASTI128 368(BX), Y9
 	VPSHUFB        pair3<>+0(SB), Y9, Y9
 	VBROADCASTSS   28(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y2
 	VPMADDUBSW     224(R11)(R12*1), Y8, Y10
 	VBROADCASTSS   28(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y6
@@ -14532,11 +14489,13 @@ loop:
 	VBROADCASTI128 400(BX), Y9
 	VPSHUFB        pair3<>+0(SB), Y9, Y9
 	VBROADCASTSS   28(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y3
 	VPMADDUBSW     224(R11)(R12*1), Y8, Y10
 	VBROADCASTSS   28(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y7
@@ -14547,13 +14506,13 @@ loop:
 	VPMOVZXWD      416(BX), Y8
 	VCVTDQ2PS      Y8, Y8
 	VMULPS         Y9, Y8, Y8
-	VFNMADD231PS   544(BX), Y8, Y0
-	VFNMADD231PS   608(BX), Y8, Y4
+	VFNMADD231PS   (SI), Y8, Y0
+	VFNMADD231PS   (SI)(R12*1), Y8, Y4
 	VPMOVZXWD      432(BX), Y8
 	VCVTDQ2PS      Y8, Y8
 	VMULPS         Y9, Y8, Y8
-	VFNMADD231PS   576(BX), Y8, Y0
-	VFNMADD231PS   640(BX), Y8, Y4
+	VFNMADD231PS   32(SI), Y8, Y0
+	VFNMADD231PS   32(SI)(R12*1), Y8, Y4
 	VMOVUPS        Y0, (BX)
 	VMOVUPS        Y4, 128(BX)
 	VBROADCASTSS   264(BX), Y9
@@ -14563,13 +14522,13 @@ loop:
 	VPMOVZXWD      448(BX), Y8
 	VCVTDQ2PS      Y8, Y8
 	VMULPS         Y9, Y8, Y8
-	VFNMADD231PS   544(BX), Y8, Y1
-	VFNMADD231PS   608(BX), Y8, Y5
+	VFNMADD231PS   (SI), Y8, Y1
+	VFNMADD231PS   (SI)(R12*1), Y8, Y5
 	VPMOVZXWD      464(BX), Y8
 	VCVTDQ2PS      Y8, Y8
 	VMULPS         Y9, Y8, Y8
-	VFNMADD231PS   576(BX), Y8, Y1
-	VFNMADD231PS   640(BX), Y8, Y5
+	VFNMADD231PS   32(SI), Y8, Y1
+	VFNMADD231PS   32(SI)(R12*1), Y8, Y5
 	VMOVUPS        Y1, 32(BX)
 	VMOVUPS        Y5, 160(BX)
 	VBROADCASTSS   272(BX), Y9
@@ -14579,13 +14538,13 @@ loop:
 	VPMOVZXWD      480(BX), Y8
 	VCVTDQ2PS      Y8, Y8
 	VMULPS         Y9, Y8, Y8
-	VFNMADD231PS   544(BX), Y8, Y2
-	VFNMADD231PS   608(BX), Y8, Y6
+	VFNMADD231PS   (SI), Y8, Y2
+	VFNMADD231PS   (SI)(R12*1), Y8, Y6
 	VPMOVZXWD      496(BX), Y8
 	VCVTDQ2PS      Y8, Y8
 	VMULPS         Y9, Y8, Y8
-	VFNMADD231PS   576(BX), Y8, Y2
-	VFNMADD231PS   640(BX), Y8, Y6
+	VFNMADD231PS   32(SI), Y8, Y2
+	VFNMADD231PS   32(SI)(R12*1), Y8, Y6
 	VMOVUPS        Y2, 64(BX)
 	VMOVUPS        Y6, 192(BX)
 	VBROADCASTSS   280(BX), Y9
@@ -14595,19 +14554,19 @@ loop:
 	VPMOVZXWD      512(BX), Y8
 	VCVTDQ2PS      Y8, Y8
 	VMULPS         Y9, Y8, Y8
-	VFNMADD231PS   544(BX), Y8, Y3
-	VFNMADD231PS   608(BX), Y8, Y7
+	VFNMADD231PS   (SI), Y8, Y3
+	VFNMADD231PS   (SI)(R12*1), Y8, Y7
 	VPMOVZXWD      528(BX), Y8
 	VCVTDQ2PS      Y8, Y8
 	VMULPS         Y9, Y8, Y8
-	VFNMADD231PS   576(BX), Y8, Y3
-	VFNMADD231PS   640(BX), Y8, Y7
+	VFNMADD231PS   32(SI), Y8, Y3
+	VFNMADD231PS   32(SI)(R12*1), Y8, Y7
 	VMOVUPS        Y3, 96(BX)
 	VMOVUPS        Y7, 224(BX)
 	ADDQ           $0x00000054, R8
 	ADDQ           $0x00000100, R11
 	ADDQ           $0x20, DI
-	ADDQ           $0x20, SI
+	ADDQ           $0x40, SI
 	SUBQ           $0x00000100, CX
 	JNZ            loop
 	VMOVUPS        (BX), Y0
@@ -14668,142 +14627,6 @@ store1:
 	VZEROUPPER
 	RET
 
-DATA all1<>+0(SB)/1, $0x01
-DATA all1<>+1(SB)/1, $0x01
-DATA all1<>+2(SB)/1, $0x01
-DATA all1<>+3(SB)/1, $0x01
-DATA all1<>+4(SB)/1, $0x01
-DATA all1<>+5(SB)/1, $0x01
-DATA all1<>+6(SB)/1, $0x01
-DATA all1<>+7(SB)/1, $0x01
-DATA all1<>+8(SB)/1, $0x01
-DATA all1<>+9(SB)/1, $0x01
-DATA all1<>+10(SB)/1, $0x01
-DATA all1<>+11(SB)/1, $0x01
-DATA all1<>+12(SB)/1, $0x01
-DATA all1<>+13(SB)/1, $0x01
-DATA all1<>+14(SB)/1, $0x01
-DATA all1<>+15(SB)/1, $0x01
-DATA all1<>+16(SB)/1, $0x01
-DATA all1<>+17(SB)/1, $0x01
-DATA all1<>+18(SB)/1, $0x01
-DATA all1<>+19(SB)/1, $0x01
-DATA all1<>+20(SB)/1, $0x01
-DATA all1<>+21(SB)/1, $0x01
-DATA all1<>+22(SB)/1, $0x01
-DATA all1<>+23(SB)/1, $0x01
-DATA all1<>+24(SB)/1, $0x01
-DATA all1<>+25(SB)/1, $0x01
-DATA all1<>+26(SB)/1, $0x01
-DATA all1<>+27(SB)/1, $0x01
-DATA all1<>+28(SB)/1, $0x01
-DATA all1<>+29(SB)/1, $0x01
-DATA all1<>+30(SB)/1, $0x01
-DATA all1<>+31(SB)/1, $0x01
-GLOBL all1<>(SB), RODATA|NOPTR, $32
-
-DATA pairOrder<>+0(SB)/1, $0x00
-DATA pairOrder<>+1(SB)/1, $0x00
-DATA pairOrder<>+2(SB)/1, $0x00
-DATA pairOrder<>+3(SB)/1, $0x00
-DATA pairOrder<>+4(SB)/1, $0x04
-DATA pairOrder<>+5(SB)/1, $0x00
-DATA pairOrder<>+6(SB)/1, $0x00
-DATA pairOrder<>+7(SB)/1, $0x00
-DATA pairOrder<>+8(SB)/1, $0x01
-DATA pairOrder<>+9(SB)/1, $0x00
-DATA pairOrder<>+10(SB)/1, $0x00
-DATA pairOrder<>+11(SB)/1, $0x00
-DATA pairOrder<>+12(SB)/1, $0x05
-DATA pairOrder<>+13(SB)/1, $0x00
-DATA pairOrder<>+14(SB)/1, $0x00
-DATA pairOrder<>+15(SB)/1, $0x00
-DATA pairOrder<>+16(SB)/1, $0x02
-DATA pairOrder<>+17(SB)/1, $0x00
-DATA pairOrder<>+18(SB)/1, $0x00
-DATA pairOrder<>+19(SB)/1, $0x00
-DATA pairOrder<>+20(SB)/1, $0x06
-DATA pairOrder<>+21(SB)/1, $0x00
-DATA pairOrder<>+22(SB)/1, $0x00
-DATA pairOrder<>+23(SB)/1, $0x00
-DATA pairOrder<>+24(SB)/1, $0x03
-DATA pairOrder<>+25(SB)/1, $0x00
-DATA pairOrder<>+26(SB)/1, $0x00
-DATA pairOrder<>+27(SB)/1, $0x00
-DATA pairOrder<>+28(SB)/1, $0x07
-DATA pairOrder<>+29(SB)/1, $0x00
-DATA pairOrder<>+30(SB)/1, $0x00
-DATA pairOrder<>+31(SB)/1, $0x00
-GLOBL pairOrder<>(SB), RODATA|NOPTR, $32
-
-DATA twice<>+0(SB)/1, $0x00
-DATA twice<>+1(SB)/1, $0x00
-DATA twice<>+2(SB)/1, $0x00
-DATA twice<>+3(SB)/1, $0x00
-DATA twice<>+4(SB)/1, $0x00
-DATA twice<>+5(SB)/1, $0x00
-DATA twice<>+6(SB)/1, $0x00
-DATA twice<>+7(SB)/1, $0x00
-DATA twice<>+8(SB)/1, $0x01
-DATA twice<>+9(SB)/1, $0x00
-DATA twice<>+10(SB)/1, $0x00
-DATA twice<>+11(SB)/1, $0x00
-DATA twice<>+12(SB)/1, $0x01
-DATA twice<>+13(SB)/1, $0x00
-DATA twice<>+14(SB)/1, $0x00
-DATA twice<>+15(SB)/1, $0x00
-DATA twice<>+16(SB)/1, $0x02
-DATA twice<>+17(SB)/1, $0x00
-DATA twice<>+18(SB)/1, $0x00
-DATA twice<>+19(SB)/1, $0x00
-DATA twice<>+20(SB)/1, $0x02
-DATA twice<>+21(SB)/1, $0x00
-DATA twice<>+22(SB)/1, $0x00
-DATA twice<>+23(SB)/1, $0x00
-DATA twice<>+24(SB)/1, $0x03
-DATA twice<>+25(SB)/1, $0x00
-DATA twice<>+26(SB)/1, $0x00
-DATA twice<>+27(SB)/1, $0x00
-DATA twice<>+28(SB)/1, $0x03
-DATA twice<>+29(SB)/1, $0x00
-DATA twice<>+30(SB)/1, $0x00
-DATA twice<>+31(SB)/1, $0x00
-GLOBL twice<>(SB), RODATA|NOPTR, $32
-
-DATA downQ2_K<>+0(SB)/1, $0x00
-DATA downQ2_K<>+1(SB)/1, $0x00
-DATA downQ2_K<>+2(SB)/1, $0x80
-DATA downQ2_K<>+3(SB)/1, $0x3d
-DATA downQ2_K<>+4(SB)/1, $0x00
-DATA downQ2_K<>+5(SB)/1, $0x00
-DATA downQ2_K<>+6(SB)/1, $0x80
-DATA downQ2_K<>+7(SB)/1, $0x3f
-DATA downQ2_K<>+8(SB)/1, $0x00
-DATA downQ2_K<>+9(SB)/1, $0x00
-DATA downQ2_K<>+10(SB)/1, $0x80
-DATA downQ2_K<>+11(SB)/1, $0x3d
-DATA downQ2_K<>+12(SB)/1, $0x00
-DATA downQ2_K<>+13(SB)/1, $0x00
-DATA downQ2_K<>+14(SB)/1, $0x80
-DATA downQ2_K<>+15(SB)/1, $0x3f
-DATA downQ2_K<>+16(SB)/1, $0x00
-DATA downQ2_K<>+17(SB)/1, $0x00
-DATA downQ2_K<>+18(SB)/1, $0x80
-DATA downQ2_K<>+19(SB)/1, $0x3d
-DATA downQ2_K<>+20(SB)/1, $0x00
-DATA downQ2_K<>+21(SB)/1, $0x00
-DATA downQ2_K<>+22(SB)/1, $0x80
-DATA downQ2_K<>+23(SB)/1, $0x3f
-DATA downQ2_K<>+24(SB)/1, $0x00
-DATA downQ2_K<>+25(SB)/1, $0x00
-DATA downQ2_K<>+26(SB)/1, $0x80
-DATA downQ2_K<>+27(SB)/1, $0x3d
-DATA downQ2_K<>+28(SB)/1, $0x00
-DATA downQ2_K<>+29(SB)/1, $0x00
-DATA downQ2_K<>+30(SB)/1, $0x80
-DATA downQ2_K<>+31(SB)/1, $0x3f
-GLOBL downQ2_K<>(SB), RODATA|NOPTR, $32
-
 DATA words15<>+0(SB)/1, $0x0f
 DATA words15<>+1(SB)/1, $0x00
 DATA words15<>+2(SB)/1, $0x0f
@@ -14837,40 +14660,6 @@ DATA words15<>+29(SB)/1, $0x00
 DATA words15<>+30(SB)/1, $0x0f
 DATA words15<>+31(SB)/1, $0x00
 GLOBL words15<>(SB), RODATA|NOPTR, $32
-
-DATA upQ2_K<>+0(SB)/1, $0x10
-DATA upQ2_K<>+1(SB)/1, $0x00
-DATA upQ2_K<>+2(SB)/1, $0x10
-DATA upQ2_K<>+3(SB)/1, $0x00
-DATA upQ2_K<>+4(SB)/1, $0x04
-DATA upQ2_K<>+5(SB)/1, $0x00
-DATA upQ2_K<>+6(SB)/1, $0x04
-DATA upQ2_K<>+7(SB)/1, $0x00
-DATA upQ2_K<>+8(SB)/1, $0x01
-DATA upQ2_K<>+9(SB)/1, $0x00
-DATA upQ2_K<>+10(SB)/1, $0x01
-DATA upQ2_K<>+11(SB)/1, $0x00
-DATA upQ2_K<>+12(SB)/1, $0x01
-DATA upQ2_K<>+13(SB)/1, $0x00
-DATA upQ2_K<>+14(SB)/1, $0x01
-DATA upQ2_K<>+15(SB)/1, $0x00
-DATA upQ2_K<>+16(SB)/1, $0x10
-DATA upQ2_K<>+17(SB)/1, $0x00
-DATA upQ2_K<>+18(SB)/1, $0x10
-DATA upQ2_K<>+19(SB)/1, $0x00
-DATA upQ2_K<>+20(SB)/1, $0x04
-DATA upQ2_K<>+21(SB)/1, $0x00
-DATA upQ2_K<>+22(SB)/1, $0x04
-DATA upQ2_K<>+23(SB)/1, $0x00
-DATA upQ2_K<>+24(SB)/1, $0x01
-DATA upQ2_K<>+25(SB)/1, $0x00
-DATA upQ2_K<>+26(SB)/1, $0x01
-DATA upQ2_K<>+27(SB)/1, $0x00
-DATA upQ2_K<>+28(SB)/1, $0x01
-DATA upQ2_K<>+29(SB)/1, $0x00
-DATA upQ2_K<>+30(SB)/1, $0x01
-DATA upQ2_K<>+31(SB)/1, $0x00
-GLOBL upQ2_K<>(SB), RODATA|NOPTR, $32
 
 DATA pair0<>+0(SB)/1, $0x00
 DATA pair0<>+1(SB)/1, $0x01
@@ -14940,6 +14729,40 @@ DATA pair1<>+30(SB)/1, $0x06
 DATA pair1<>+31(SB)/1, $0x07
 GLOBL pair1<>(SB), RODATA|NOPTR, $32
 
+DATA down2<>+0(SB)/1, $0x00
+DATA down2<>+1(SB)/1, $0x00
+DATA down2<>+2(SB)/1, $0x80
+DATA down2<>+3(SB)/1, $0x3e
+DATA down2<>+4(SB)/1, $0x00
+DATA down2<>+5(SB)/1, $0x00
+DATA down2<>+6(SB)/1, $0x80
+DATA down2<>+7(SB)/1, $0x3e
+DATA down2<>+8(SB)/1, $0x00
+DATA down2<>+9(SB)/1, $0x00
+DATA down2<>+10(SB)/1, $0x80
+DATA down2<>+11(SB)/1, $0x3e
+DATA down2<>+12(SB)/1, $0x00
+DATA down2<>+13(SB)/1, $0x00
+DATA down2<>+14(SB)/1, $0x80
+DATA down2<>+15(SB)/1, $0x3e
+DATA down2<>+16(SB)/1, $0x00
+DATA down2<>+17(SB)/1, $0x00
+DATA down2<>+18(SB)/1, $0x80
+DATA down2<>+19(SB)/1, $0x3e
+DATA down2<>+20(SB)/1, $0x00
+DATA down2<>+21(SB)/1, $0x00
+DATA down2<>+22(SB)/1, $0x80
+DATA down2<>+23(SB)/1, $0x3e
+DATA down2<>+24(SB)/1, $0x00
+DATA down2<>+25(SB)/1, $0x00
+DATA down2<>+26(SB)/1, $0x80
+DATA down2<>+27(SB)/1, $0x3e
+DATA down2<>+28(SB)/1, $0x00
+DATA down2<>+29(SB)/1, $0x00
+DATA down2<>+30(SB)/1, $0x80
+DATA down2<>+31(SB)/1, $0x3e
+GLOBL down2<>(SB), RODATA|NOPTR, $32
+
 DATA pair2<>+0(SB)/1, $0x08
 DATA pair2<>+1(SB)/1, $0x09
 DATA pair2<>+2(SB)/1, $0x08
@@ -14973,6 +14796,40 @@ DATA pair2<>+29(SB)/1, $0x0b
 DATA pair2<>+30(SB)/1, $0x0a
 DATA pair2<>+31(SB)/1, $0x0b
 GLOBL pair2<>(SB), RODATA|NOPTR, $32
+
+DATA down4<>+0(SB)/1, $0x00
+DATA down4<>+1(SB)/1, $0x00
+DATA down4<>+2(SB)/1, $0x80
+DATA down4<>+3(SB)/1, $0x3d
+DATA down4<>+4(SB)/1, $0x00
+DATA down4<>+5(SB)/1, $0x00
+DATA down4<>+6(SB)/1, $0x80
+DATA down4<>+7(SB)/1, $0x3d
+DATA down4<>+8(SB)/1, $0x00
+DATA down4<>+9(SB)/1, $0x00
+DATA down4<>+10(SB)/1, $0x80
+DATA down4<>+11(SB)/1, $0x3d
+DATA down4<>+12(SB)/1, $0x00
+DATA down4<>+13(SB)/1, $0x00
+DATA down4<>+14(SB)/1, $0x80
+DATA down4<>+15(SB)/1, $0x3d
+DATA down4<>+16(SB)/1, $0x00
+DATA down4<>+17(SB)/1, $0x00
+DATA down4<>+18(SB)/1, $0x80
+DATA down4<>+19(SB)/1, $0x3d
+DATA down4<>+20(SB)/1, $0x00
+DATA down4<>+21(SB)/1, $0x00
+DATA down4<>+22(SB)/1, $0x80
+DATA down4<>+23(SB)/1, $0x3d
+DATA down4<>+24(SB)/1, $0x00
+DATA down4<>+25(SB)/1, $0x00
+DATA down4<>+26(SB)/1, $0x80
+DATA down4<>+27(SB)/1, $0x3d
+DATA down4<>+28(SB)/1, $0x00
+DATA down4<>+29(SB)/1, $0x00
+DATA down4<>+30(SB)/1, $0x80
+DATA down4<>+31(SB)/1, $0x3d
+GLOBL down4<>(SB), RODATA|NOPTR, $32
 
 DATA pair3<>+0(SB)/1, $0x0c
 DATA pair3<>+1(SB)/1, $0x0d
@@ -15010,7 +14867,7 @@ GLOBL pair3<>(SB), RODATA|NOPTR, $32
 
 // func avx2Q2_K_1x2(t *byte)
 // Requires: AVX, AVX2, F16C, FMA3
-TEXT ·avx2Q2_K_1x2(SB), NOSPLIT, $320-8
+TEXT ·avx2Q2_K_1x2(SB), NOSPLIT, $192-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
@@ -15028,94 +14885,14 @@ TEXT ·avx2Q2_K_1x2(SB), NOSPLIT, $320-8
 	VMOVDQU Y0, 32(BX)
 
 loop:
-	VMOVDQU        all1<>+0(SB), Y4
-	VPMADDUBSW     (R11), Y4, Y0
-	VPMADDWD       words1<>+0(SB), Y0, Y0
-	VPMADDUBSW     32(R11), Y4, Y1
-	VPMADDWD       words1<>+0(SB), Y1, Y1
-	VPMADDUBSW     64(R11), Y4, Y2
-	VPMADDWD       words1<>+0(SB), Y2, Y2
-	VPMADDUBSW     96(R11), Y4, Y3
-	VPMADDWD       words1<>+0(SB), Y3, Y3
-	VPHADDD        Y1, Y0, Y0
-	VPHADDD        Y3, Y2, Y2
-	VPHADDD        Y2, Y0, Y0
-	VMOVDQU        pairOrder<>+0(SB), Y4
-	VPERMD         Y0, Y4, Y0
-	VCVTDQ2PS      Y0, Y0
-	VBROADCASTF128 (DI), Y1
-	VPERMILPS      twice<>+0(SB), Y1, Y1
-	VMULPS         Y1, Y0, Y0
-	VMOVUPS        Y0, 160(BX)
-	VMOVDQU        all1<>+0(SB), Y4
-	VPMADDUBSW     128(R11), Y4, Y0
-	VPMADDWD       words1<>+0(SB), Y0, Y0
-	VPMADDUBSW     160(R11), Y4, Y1
-	VPMADDWD       words1<>+0(SB), Y1, Y1
-	VPMADDUBSW     192(R11), Y4, Y2
-	VPMADDWD       words1<>+0(SB), Y2, Y2
-	VPMADDUBSW     224(R11), Y4, Y3
-	VPMADDWD       words1<>+0(SB), Y3, Y3
-	VPHADDD        Y1, Y0, Y0
-	VPHADDD        Y3, Y2, Y2
-	VPHADDD        Y2, Y0, Y0
-	VMOVDQU        pairOrder<>+0(SB), Y4
-	VPERMD         Y0, Y4, Y0
-	VCVTDQ2PS      Y0, Y0
-	VBROADCASTF128 16(DI), Y1
-	VPERMILPS      twice<>+0(SB), Y1, Y1
-	VMULPS         Y1, Y0, Y0
-	VMOVUPS        Y0, 192(BX)
-	VMOVDQU        all1<>+0(SB), Y4
-	VPMADDUBSW     (R11)(R12*1), Y4, Y0
-	VPMADDWD       words1<>+0(SB), Y0, Y0
-	VPMADDUBSW     32(R11)(R12*1), Y4, Y1
-	VPMADDWD       words1<>+0(SB), Y1, Y1
-	VPMADDUBSW     64(R11)(R12*1), Y4, Y2
-	VPMADDWD       words1<>+0(SB), Y2, Y2
-	VPMADDUBSW     96(R11)(R12*1), Y4, Y3
-	VPMADDWD       words1<>+0(SB), Y3, Y3
-	VPHADDD        Y1, Y0, Y0
-	VPHADDD        Y3, Y2, Y2
-	VPHADDD        Y2, Y0, Y0
-	VMOVDQU        pairOrder<>+0(SB), Y4
-	VPERMD         Y0, Y4, Y0
-	VCVTDQ2PS      Y0, Y0
-	VBROADCASTF128 (DI)(R12*1), Y1
-	VPERMILPS      twice<>+0(SB), Y1, Y1
-	VMULPS         Y1, Y0, Y0
-	VMOVUPS        Y0, 224(BX)
-	VMOVDQU        all1<>+0(SB), Y4
-	VPMADDUBSW     128(R11)(R12*1), Y4, Y0
-	VPMADDWD       words1<>+0(SB), Y0, Y0
-	VPMADDUBSW     160(R11)(R12*1), Y4, Y1
-	VPMADDWD       words1<>+0(SB), Y1, Y1
-	VPMADDUBSW     192(R11)(R12*1), Y4, Y2
-	VPMADDWD       words1<>+0(SB), Y2, Y2
-	VPMADDUBSW     224(R11)(R12*1), Y4, Y3
-	VPMADDWD       words1<>+0(SB), Y3, Y3
-	VPHADDD        Y1, Y0, Y0
-	VPHADDD        Y3, Y2, Y2
-	VPHADDD        Y2, Y0, Y0
-	VMOVDQU        pairOrder<>+0(SB), Y4
-	VPERMD         Y0, Y4, Y0
-	VCVTDQ2PS      Y0, Y0
-	VBROADCASTF128 16(DI)(R12*1), Y1
-	VPERMILPS      twice<>+0(SB), Y1, Y1
-	VMULPS         Y1, Y0, Y0
-	VMOVUPS        Y0, 256(BX)
 	VPBROADCASTD   80(R8), X8
 	VCVTPH2PS      X8, Y8
-	VMULPS         downQ2_K<>+0(SB), Y8, Y8
 	VMOVUPS        Y8, 64(BX)
 	VPMOVZXBW      (R8), Y8
 	VPSRLW         $0x04, Y8, Y9
 	VPAND          words15<>+0(SB), Y8, Y8
 	VMOVDQU        Y8, 96(BX)
 	VMOVDQU        Y9, 128(BX)
-	VMOVDQU        96(BX), Y8
-	VPMULLW        upQ2_K<>+0(SB), Y8, Y8
-	VMOVDQU        Y8, 96(BX)
 	VPAND          16(R8), Y15, Y8
 	VPMADDUBSW     (R11), Y8, Y10
 	VBROADCASTI128 96(BX), Y9
@@ -15135,11 +14912,13 @@ loop:
 	VBROADCASTI128 96(BX), Y9
 	VPSHUFB        pair1<>+0(SB), Y9, Y9
 	VBROADCASTSS   4(DI), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y0
 	VPMADDUBSW     32(R11)(R12*1), Y8, Y10
 	VBROADCASTSS   4(DI)(R12*1), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y4
@@ -15149,11 +14928,13 @@ loop:
 	VBROADCASTI128 96(BX), Y9
 	VPSHUFB        pair2<>+0(SB), Y9, Y9
 	VBROADCASTSS   8(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y0
 	VPMADDUBSW     64(R11)(R12*1), Y8, Y10
 	VBROADCASTSS   8(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y4
@@ -15164,11 +14945,13 @@ loop:
 	VBROADCASTI128 96(BX), Y9
 	VPSHUFB        pair3<>+0(SB), Y9, Y9
 	VBROADCASTSS   12(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y0
 	VPMADDUBSW     96(R11)(R12*1), Y8, Y10
 	VBROADCASTSS   12(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y4
@@ -15191,11 +14974,13 @@ loop:
 	VBROADCASTI128 112(BX), Y9
 	VPSHUFB        pair1<>+0(SB), Y9, Y9
 	VBROADCASTSS   20(DI), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y0
 	VPMADDUBSW     160(R11)(R12*1), Y8, Y10
 	VBROADCASTSS   20(DI)(R12*1), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y4
@@ -15205,11 +14990,13 @@ loop:
 	VBROADCASTI128 112(BX), Y9
 	VPSHUFB        pair2<>+0(SB), Y9, Y9
 	VBROADCASTSS   24(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y0
 	VPMADDUBSW     192(R11)(R12*1), Y8, Y10
 	VBROADCASTSS   24(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y4
@@ -15220,11 +15007,13 @@ loop:
 	VBROADCASTI128 112(BX), Y9
 	VPSHUFB        pair3<>+0(SB), Y9, Y9
 	VBROADCASTSS   28(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y0
 	VPMADDUBSW     224(R11)(R12*1), Y8, Y10
 	VBROADCASTSS   28(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y4
@@ -15235,19 +15024,19 @@ loop:
 	VPMOVZXWD      128(BX), Y8
 	VCVTDQ2PS      Y8, Y8
 	VMULPS         Y9, Y8, Y8
-	VFNMADD231PS   160(BX), Y8, Y0
-	VFNMADD231PS   224(BX), Y8, Y4
+	VFNMADD231PS   (SI), Y8, Y0
+	VFNMADD231PS   (SI)(R12*1), Y8, Y4
 	VPMOVZXWD      144(BX), Y8
 	VCVTDQ2PS      Y8, Y8
 	VMULPS         Y9, Y8, Y8
-	VFNMADD231PS   192(BX), Y8, Y0
-	VFNMADD231PS   256(BX), Y8, Y4
+	VFNMADD231PS   32(SI), Y8, Y0
+	VFNMADD231PS   32(SI)(R12*1), Y8, Y4
 	VMOVUPS        Y0, (BX)
 	VMOVUPS        Y4, 32(BX)
 	ADDQ           $0x00000054, R8
 	ADDQ           $0x00000100, R11
 	ADDQ           $0x20, DI
-	ADDQ           $0x20, SI
+	ADDQ           $0x40, SI
 	SUBQ           $0x00000100, CX
 	JNZ            loop
 	VMOVUPS        (BX), Y0
@@ -15287,7 +15076,7 @@ store1:
 
 // func avx2Q2_K_4x1(t *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·avx2Q2_K_4x1(SB), NOSPLIT, $512-8
+TEXT ·avx2Q2_K_4x1(SB), NOSPLIT, $448-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
@@ -15310,50 +15099,11 @@ TEXT ·avx2Q2_K_4x1(SB), NOSPLIT, $512-8
 	VMOVDQU Y0, 96(BX)
 
 loop:
-	VMOVDQU        all1<>+0(SB), Y4
-	VPMADDUBSW     (R11), Y4, Y0
-	VPMADDWD       words1<>+0(SB), Y0, Y0
-	VPMADDUBSW     32(R11), Y4, Y1
-	VPMADDWD       words1<>+0(SB), Y1, Y1
-	VPMADDUBSW     64(R11), Y4, Y2
-	VPMADDWD       words1<>+0(SB), Y2, Y2
-	VPMADDUBSW     96(R11), Y4, Y3
-	VPMADDWD       words1<>+0(SB), Y3, Y3
-	VPHADDD        Y1, Y0, Y0
-	VPHADDD        Y3, Y2, Y2
-	VPHADDD        Y2, Y0, Y0
-	VMOVDQU        pairOrder<>+0(SB), Y4
-	VPERMD         Y0, Y4, Y0
-	VCVTDQ2PS      Y0, Y0
-	VBROADCASTF128 (DI), Y1
-	VPERMILPS      twice<>+0(SB), Y1, Y1
-	VMULPS         Y1, Y0, Y0
-	VMOVUPS        Y0, 416(BX)
-	VMOVDQU        all1<>+0(SB), Y4
-	VPMADDUBSW     128(R11), Y4, Y0
-	VPMADDWD       words1<>+0(SB), Y0, Y0
-	VPMADDUBSW     160(R11), Y4, Y1
-	VPMADDWD       words1<>+0(SB), Y1, Y1
-	VPMADDUBSW     192(R11), Y4, Y2
-	VPMADDWD       words1<>+0(SB), Y2, Y2
-	VPMADDUBSW     224(R11), Y4, Y3
-	VPMADDWD       words1<>+0(SB), Y3, Y3
-	VPHADDD        Y1, Y0, Y0
-	VPHADDD        Y3, Y2, Y2
-	VPHADDD        Y2, Y0, Y0
-	VMOVDQU        pairOrder<>+0(SB), Y4
-	VPERMD         Y0, Y4, Y0
-	VCVTDQ2PS      Y0, Y0
-	VBROADCASTF128 16(DI), Y1
-	VPERMILPS      twice<>+0(SB), Y1, Y1
-	VMULPS         Y1, Y0, Y0
-	VMOVUPS        Y0, 448(BX)
 	VPBROADCASTD   80(R8), X8
 	VPINSRD        $0x01, 80(R8)(R9*1), X8, X8
 	VPINSRD        $0x02, 80(R8)(R9*2), X8, X8
 	VPINSRD        $0x03, 80(R8)(R10*1), X8, X8
 	VCVTPH2PS      X8, Y8
-	VMULPS         downQ2_K<>+0(SB), Y8, Y8
 	VMOVUPS        Y8, 128(BX)
 	PREFETCHT0     2048(R8)
 	PREFETCHT0     2048(R8)(R9*1)
@@ -15369,12 +15119,6 @@ loop:
 	VMOVDQU        Y5, 192(BX)
 	VMOVDQU        Y6, 288(BX)
 	VMOVDQU        Y7, 320(BX)
-	VMOVDQU        160(BX), Y4
-	VMOVDQU        192(BX), Y5
-	VPMULLW        upQ2_K<>+0(SB), Y4, Y4
-	VPMULLW        upQ2_K<>+0(SB), Y5, Y5
-	VMOVDQU        Y4, 160(BX)
-	VMOVDQU        Y5, 192(BX)
 	PREFETCHT0     2048(R8)(R9*2)
 	PREFETCHT0     2048(R8)(R10*1)
 	PREFETCHT0     2112(R8)(R9*2)
@@ -15389,12 +15133,6 @@ loop:
 	VMOVDQU        Y5, 256(BX)
 	VMOVDQU        Y6, 352(BX)
 	VMOVDQU        Y7, 384(BX)
-	VMOVDQU        224(BX), Y4
-	VMOVDQU        256(BX), Y5
-	VPMULLW        upQ2_K<>+0(SB), Y4, Y4
-	VPMULLW        upQ2_K<>+0(SB), Y5, Y5
-	VMOVDQU        Y4, 224(BX)
-	VMOVDQU        Y5, 256(BX)
 	VMOVDQU        (R11), Y9
 	VMOVDQU        pair0<>+0(SB), Y11
 	VBROADCASTSS   (DI), Y8
@@ -15429,6 +15167,7 @@ loop:
 	VMOVDQU        32(R11), Y9
 	VMOVDQU        pair1<>+0(SB), Y11
 	VBROADCASTSS   4(DI), Y8
+	VMULPS         down2<>+0(SB), Y8, Y8
 	VPAND          16(R8), Y13, Y4
 	VPAND          16(R8)(R9*1), Y13, Y5
 	VPMADDUBSW     Y9, Y4, Y4
@@ -15460,6 +15199,7 @@ loop:
 	VMOVDQU        64(R11), Y9
 	VMOVDQU        pair2<>+0(SB), Y11
 	VBROADCASTSS   8(DI), Y8
+	VMULPS         down4<>+0(SB), Y8, Y8
 	VPAND          16(R8), Y14, Y4
 	VPAND          16(R8)(R9*1), Y14, Y5
 	VPMADDUBSW     Y9, Y4, Y4
@@ -15491,6 +15231,7 @@ loop:
 	VMOVDQU        96(R11), Y9
 	VMOVDQU        pair3<>+0(SB), Y11
 	VBROADCASTSS   12(DI), Y8
+	VMULPS         down4<>+0(SB), Y8, Y8
 	VMOVDQU        16(R8), Y4
 	VMOVDQU        16(R8)(R9*1), Y5
 	VPSRLW         $0x02, Y4, Y4
@@ -15561,6 +15302,7 @@ loop:
 	VMOVDQU        160(R11), Y9
 	VMOVDQU        pair1<>+0(SB), Y11
 	VBROADCASTSS   20(DI), Y8
+	VMULPS         down2<>+0(SB), Y8, Y8
 	VPAND          48(R8), Y13, Y4
 	VPAND          48(R8)(R9*1), Y13, Y5
 	VPMADDUBSW     Y9, Y4, Y4
@@ -15592,6 +15334,7 @@ loop:
 	VMOVDQU        192(R11), Y9
 	VMOVDQU        pair2<>+0(SB), Y11
 	VBROADCASTSS   24(DI), Y8
+	VMULPS         down4<>+0(SB), Y8, Y8
 	VPAND          48(R8), Y14, Y4
 	VPAND          48(R8)(R9*1), Y14, Y5
 	VPMADDUBSW     Y9, Y4, Y4
@@ -15623,6 +15366,7 @@ loop:
 	VMOVDQU        224(R11), Y9
 	VMOVDQU        pair3<>+0(SB), Y11
 	VBROADCASTSS   28(DI), Y8
+	VMULPS         down4<>+0(SB), Y8, Y8
 	VMOVDQU        48(R8), Y4
 	VMOVDQU        48(R8)(R9*1), Y5
 	VPSRLW         $0x02, Y4, Y4
@@ -15671,16 +15415,16 @@ loop:
 	VCVTDQ2PS      Y5, Y5
 	VMULPS         Y6, Y4, Y4
 	VMULPS         Y7, Y5, Y5
-	VFNMADD231PS   416(BX), Y4, Y0
-	VFNMADD231PS   416(BX), Y5, Y1
+	VFNMADD231PS   (SI), Y4, Y0
+	VFNMADD231PS   (SI), Y5, Y1
 	VPMOVZXWD      304(BX), Y4
 	VPMOVZXWD      336(BX), Y5
 	VCVTDQ2PS      Y4, Y4
 	VCVTDQ2PS      Y5, Y5
 	VMULPS         Y6, Y4, Y4
 	VMULPS         Y7, Y5, Y5
-	VFNMADD231PS   448(BX), Y4, Y0
-	VFNMADD231PS   448(BX), Y5, Y1
+	VFNMADD231PS   32(SI), Y4, Y0
+	VFNMADD231PS   32(SI), Y5, Y1
 	VMOVUPS        Y0, (BX)
 	VMOVUPS        Y1, 32(BX)
 	VBROADCASTSS   144(BX), Y6
@@ -15695,22 +15439,22 @@ loop:
 	VCVTDQ2PS      Y5, Y5
 	VMULPS         Y6, Y4, Y4
 	VMULPS         Y7, Y5, Y5
-	VFNMADD231PS   416(BX), Y4, Y2
-	VFNMADD231PS   416(BX), Y5, Y3
+	VFNMADD231PS   (SI), Y4, Y2
+	VFNMADD231PS   (SI), Y5, Y3
 	VPMOVZXWD      368(BX), Y4
 	VPMOVZXWD      400(BX), Y5
 	VCVTDQ2PS      Y4, Y4
 	VCVTDQ2PS      Y5, Y5
 	VMULPS         Y6, Y4, Y4
 	VMULPS         Y7, Y5, Y5
-	VFNMADD231PS   448(BX), Y4, Y2
-	VFNMADD231PS   448(BX), Y5, Y3
+	VFNMADD231PS   32(SI), Y4, Y2
+	VFNMADD231PS   32(SI), Y5, Y3
 	VMOVUPS        Y2, 64(BX)
 	VMOVUPS        Y3, 96(BX)
 	ADDQ           $0x00000054, R8
 	ADDQ           $0x00000100, R11
 	ADDQ           $0x20, DI
-	ADDQ           $0x20, SI
+	ADDQ           $0x40, SI
 	SUBQ           $0x00000100, CX
 	JNZ            loop
 	VMOVUPS        (BX), Y0
@@ -15746,7 +15490,7 @@ store0:
 
 // func avx2Q2_K_1x1(t *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·avx2Q2_K_1x1(SB), NOSPLIT, $224-8
+TEXT ·avx2Q2_K_1x1(SB), NOSPLIT, $160-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
@@ -15764,47 +15508,8 @@ TEXT ·avx2Q2_K_1x1(SB), NOSPLIT, $224-8
 	VMOVDQU Y0, (BX)
 
 loop:
-	VMOVDQU        all1<>+0(SB), Y4
-	VPMADDUBSW     (R11), Y4, Y0
-	VPMADDWD       words1<>+0(SB), Y0, Y0
-	VPMADDUBSW     32(R11), Y4, Y1
-	VPMADDWD       words1<>+0(SB), Y1, Y1
-	VPMADDUBSW     64(R11), Y4, Y2
-	VPMADDWD       words1<>+0(SB), Y2, Y2
-	VPMADDUBSW     96(R11), Y4, Y3
-	VPMADDWD       words1<>+0(SB), Y3, Y3
-	VPHADDD        Y1, Y0, Y0
-	VPHADDD        Y3, Y2, Y2
-	VPHADDD        Y2, Y0, Y0
-	VMOVDQU        pairOrder<>+0(SB), Y4
-	VPERMD         Y0, Y4, Y0
-	VCVTDQ2PS      Y0, Y0
-	VBROADCASTF128 (DI), Y1
-	VPERMILPS      twice<>+0(SB), Y1, Y1
-	VMULPS         Y1, Y0, Y0
-	VMOVUPS        Y0, 128(BX)
-	VMOVDQU        all1<>+0(SB), Y4
-	VPMADDUBSW     128(R11), Y4, Y0
-	VPMADDWD       words1<>+0(SB), Y0, Y0
-	VPMADDUBSW     160(R11), Y4, Y1
-	VPMADDWD       words1<>+0(SB), Y1, Y1
-	VPMADDUBSW     192(R11), Y4, Y2
-	VPMADDWD       words1<>+0(SB), Y2, Y2
-	VPMADDUBSW     224(R11), Y4, Y3
-	VPMADDWD       words1<>+0(SB), Y3, Y3
-	VPHADDD        Y1, Y0, Y0
-	VPHADDD        Y3, Y2, Y2
-	VPHADDD        Y2, Y0, Y0
-	VMOVDQU        pairOrder<>+0(SB), Y4
-	VPERMD         Y0, Y4, Y0
-	VCVTDQ2PS      Y0, Y0
-	VBROADCASTF128 16(DI), Y1
-	VPERMILPS      twice<>+0(SB), Y1, Y1
-	VMULPS         Y1, Y0, Y0
-	VMOVUPS        Y0, 160(BX)
 	VPBROADCASTD   80(R8), X8
 	VCVTPH2PS      X8, Y8
-	VMULPS         downQ2_K<>+0(SB), Y8, Y8
 	VMOVUPS        Y8, 32(BX)
 	PREFETCHT0     2048(R8)
 	PREFETCHT0     2112(R8)
@@ -15813,9 +15518,6 @@ loop:
 	VPAND          words15<>+0(SB), Y4, Y4
 	VMOVDQU        Y4, 64(BX)
 	VMOVDQU        Y6, 96(BX)
-	VMOVDQU        64(BX), Y4
-	VPMULLW        upQ2_K<>+0(SB), Y4, Y4
-	VMOVDQU        Y4, 64(BX)
 	VMOVDQU        (R11), Y9
 	VMOVDQU        pair0<>+0(SB), Y11
 	VBROADCASTSS   (DI), Y8
@@ -15829,6 +15531,7 @@ loop:
 	VMOVDQU        32(R11), Y9
 	VMOVDQU        pair1<>+0(SB), Y11
 	VBROADCASTSS   4(DI), Y8
+	VMULPS         down2<>+0(SB), Y8, Y8
 	VPAND          16(R8), Y13, Y4
 	VPMADDUBSW     Y9, Y4, Y4
 	VBROADCASTI128 64(BX), Y6
@@ -15839,6 +15542,7 @@ loop:
 	VMOVDQU        64(R11), Y9
 	VMOVDQU        pair2<>+0(SB), Y11
 	VBROADCASTSS   8(DI), Y8
+	VMULPS         down4<>+0(SB), Y8, Y8
 	VPAND          16(R8), Y14, Y4
 	VPMADDUBSW     Y9, Y4, Y4
 	VBROADCASTI128 64(BX), Y6
@@ -15849,6 +15553,7 @@ loop:
 	VMOVDQU        96(R11), Y9
 	VMOVDQU        pair3<>+0(SB), Y11
 	VBROADCASTSS   12(DI), Y8
+	VMULPS         down4<>+0(SB), Y8, Y8
 	VMOVDQU        16(R8), Y4
 	VPSRLW         $0x02, Y4, Y4
 	VPAND          Y14, Y4, Y4
@@ -15871,6 +15576,7 @@ loop:
 	VMOVDQU        160(R11), Y9
 	VMOVDQU        pair1<>+0(SB), Y11
 	VBROADCASTSS   20(DI), Y8
+	VMULPS         down2<>+0(SB), Y8, Y8
 	VPAND          48(R8), Y13, Y4
 	VPMADDUBSW     Y9, Y4, Y4
 	VBROADCASTI128 80(BX), Y6
@@ -15881,6 +15587,7 @@ loop:
 	VMOVDQU        192(R11), Y9
 	VMOVDQU        pair2<>+0(SB), Y11
 	VBROADCASTSS   24(DI), Y8
+	VMULPS         down4<>+0(SB), Y8, Y8
 	VPAND          48(R8), Y14, Y4
 	VPMADDUBSW     Y9, Y4, Y4
 	VBROADCASTI128 80(BX), Y6
@@ -15891,6 +15598,7 @@ loop:
 	VMOVDQU        224(R11), Y9
 	VMOVDQU        pair3<>+0(SB), Y11
 	VBROADCASTSS   28(DI), Y8
+	VMULPS         down4<>+0(SB), Y8, Y8
 	VMOVDQU        48(R8), Y4
 	VPSRLW         $0x02, Y4, Y4
 	VPAND          Y14, Y4, Y4
@@ -15906,16 +15614,16 @@ loop:
 	VPMOVZXWD      96(BX), Y4
 	VCVTDQ2PS      Y4, Y4
 	VMULPS         Y6, Y4, Y4
-	VFNMADD231PS   128(BX), Y4, Y0
+	VFNMADD231PS   (SI), Y4, Y0
 	VPMOVZXWD      112(BX), Y4
 	VCVTDQ2PS      Y4, Y4
 	VMULPS         Y6, Y4, Y4
-	VFNMADD231PS   160(BX), Y4, Y0
+	VFNMADD231PS   32(SI), Y4, Y0
 	VMOVUPS        Y0, (BX)
 	ADDQ           $0x00000054, R8
 	ADDQ           $0x00000100, R11
 	ADDQ           $0x20, DI
-	ADDQ           $0x20, SI
+	ADDQ           $0x40, SI
 	SUBQ           $0x00000100, CX
 	JNZ            loop
 	VMOVUPS        (BX), Y0
@@ -16017,7 +15725,7 @@ loop:
 
 // func avx2Q3_K_4x2(t *byte)
 // Requires: AVX, AVX2, F16C, FMA3
-TEXT ·avx2Q3_K_4x2(SB), NOSPLIT, $704-8
+TEXT ·avx2Q3_K_4x2(SB), NOSPLIT, $576-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
@@ -16047,7 +15755,6 @@ loop:
 	VPINSRW        $0x02, 108(R8)(R9*2), X8, X8
 	VPINSRW        $0x03, 108(R8)(R10*1), X8, X8
 	VCVTPH2PS      X8, X8
-	VMULPS         downQ3_K<>+0(SB), Y8, Y8
 	VMOVUPS        Y8, 256(BX)
 	VMOVQ          96(R8), X8
 	VPSRLW         $0x04, X8, X9
@@ -16061,9 +15768,6 @@ loop:
 	VPSUBB         all32<>+0(SB), X8, X8
 	VPMOVSXBW      X8, Y8
 	VMOVDQU        Y8, 288(BX)
-	VMOVDQU        288(BX), Y8
-	VPMULLW        upQ3_K<>+0(SB), Y8, Y8
-	VMOVDQU        Y8, 288(BX)
 	VMOVQ          96(R8)(R9*1), X8
 	VPSRLW         $0x04, X8, X9
 	VPUNPCKLQDQ    X9, X8, X8
@@ -16075,9 +15779,6 @@ loop:
 	VPOR           X9, X8, X8
 	VPSUBB         all32<>+0(SB), X8, X8
 	VPMOVSXBW      X8, Y8
-	VMOVDQU        Y8, 320(BX)
-	VMOVDQU        320(BX), Y8
-	VPMULLW        upQ3_K<>+0(SB), Y8, Y8
 	VMOVDQU        Y8, 320(BX)
 	VMOVQ          96(R8)(R9*2), X8
 	VPSRLW         $0x04, X8, X9
@@ -16091,9 +15792,6 @@ loop:
 	VPSUBB         all32<>+0(SB), X8, X8
 	VPMOVSXBW      X8, Y8
 	VMOVDQU        Y8, 352(BX)
-	VMOVDQU        352(BX), Y8
-	VPMULLW        upQ3_K<>+0(SB), Y8, Y8
-	VMOVDQU        Y8, 352(BX)
 	VMOVQ          96(R8)(R10*1), X8
 	VPSRLW         $0x04, X8, X9
 	VPUNPCKLQDQ    X9, X8, X8
@@ -16105,9 +15803,6 @@ loop:
 	VPOR           X9, X8, X8
 	VPSUBB         all32<>+0(SB), X8, X8
 	VPMOVSXBW      X8, Y8
-	VMOVDQU        Y8, 384(BX)
-	VMOVDQU        384(BX), Y8
-	VPMULLW        upQ3_K<>+0(SB), Y8, Y8
 	VMOVDQU        Y8, 384(BX)
 	VMOVDQU        all4<>+0(SB), Y13
 	VPMADDUBSW     (R11), Y13, Y13
@@ -16204,12 +15899,14 @@ loop:
 	VBROADCASTI128 288(BX), Y9
 	VPSHUFB        pair1<>+0(SB), Y9, Y9
 	VBROADCASTSS   4(DI), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y0
 	VPMADDUBSW     32(R11)(R12*1), Y8, Y10
 	VPSUBW         Y14, Y10, Y10
 	VBROADCASTSS   4(DI)(R12*1), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y4
@@ -16224,12 +15921,14 @@ loop:
 	VBROADCASTI128 320(BX), Y9
 	VPSHUFB        pair1<>+0(SB), Y9, Y9
 	VBROADCASTSS   4(DI), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y1
 	VPMADDUBSW     32(R11)(R12*1), Y8, Y10
 	VPSUBW         Y14, Y10, Y10
 	VBROADCASTSS   4(DI)(R12*1), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y5
@@ -16244,12 +15943,14 @@ loop:
 	VBROADCASTI128 352(BX), Y9
 	VPSHUFB        pair1<>+0(SB), Y9, Y9
 	VBROADCASTSS   4(DI), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y2
 	VPMADDUBSW     32(R11)(R12*1), Y8, Y10
 	VPSUBW         Y14, Y10, Y10
 	VBROADCASTSS   4(DI)(R12*1), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y6
@@ -16264,12 +15965,14 @@ loop:
 	VBROADCASTI128 384(BX), Y9
 	VPSHUFB        pair1<>+0(SB), Y9, Y9
 	VBROADCASTSS   4(DI), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y3
 	VPMADDUBSW     32(R11)(R12*1), Y8, Y10
 	VPSUBW         Y14, Y10, Y10
 	VBROADCASTSS   4(DI)(R12*1), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y7
@@ -16288,12 +15991,14 @@ loop:
 	VBROADCASTI128 288(BX), Y9
 	VPSHUFB        pair2<>+0(SB), Y9, Y9
 	VBROADCASTSS   8(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y0
 	VPMADDUBSW     64(R11)(R12*1), Y8, Y10
 	VPSUBW         Y14, Y10, Y10
 	VBROADCASTSS   8(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y4
@@ -16308,12 +16013,14 @@ loop:
 	VBROADCASTI128 320(BX), Y9
 	VPSHUFB        pair2<>+0(SB), Y9, Y9
 	VBROADCASTSS   8(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y1
 	VPMADDUBSW     64(R11)(R12*1), Y8, Y10
 	VPSUBW         Y14, Y10, Y10
 	VBROADCASTSS   8(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y5
@@ -16328,12 +16035,14 @@ loop:
 	VBROADCASTI128 352(BX), Y9
 	VPSHUFB        pair2<>+0(SB), Y9, Y9
 	VBROADCASTSS   8(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y2
 	VPMADDUBSW     64(R11)(R12*1), Y8, Y10
 	VPSUBW         Y14, Y10, Y10
 	VBROADCASTSS   8(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y6
@@ -16348,12 +16057,14 @@ loop:
 	VBROADCASTI128 384(BX), Y9
 	VPSHUFB        pair2<>+0(SB), Y9, Y9
 	VBROADCASTSS   8(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y3
 	VPMADDUBSW     64(R11)(R12*1), Y8, Y10
 	VPSUBW         Y14, Y10, Y10
 	VBROADCASTSS   8(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y7
@@ -16373,12 +16084,14 @@ loop:
 	VBROADCASTI128 288(BX), Y9
 	VPSHUFB        pair3<>+0(SB), Y9, Y9
 	VBROADCASTSS   12(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y0
 	VPMADDUBSW     96(R11)(R12*1), Y8, Y10
 	VPSUBW         Y14, Y10, Y10
 	VBROADCASTSS   12(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y4
@@ -16394,12 +16107,14 @@ loop:
 	VBROADCASTI128 320(BX), Y9
 	VPSHUFB        pair3<>+0(SB), Y9, Y9
 	VBROADCASTSS   12(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y1
 	VPMADDUBSW     96(R11)(R12*1), Y8, Y10
 	VPSUBW         Y14, Y10, Y10
 	VBROADCASTSS   12(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y5
@@ -16415,12 +16130,14 @@ loop:
 	VBROADCASTI128 352(BX), Y9
 	VPSHUFB        pair3<>+0(SB), Y9, Y9
 	VBROADCASTSS   12(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y2
 	VPMADDUBSW     96(R11)(R12*1), Y8, Y10
 	VPSUBW         Y14, Y10, Y10
 	VBROADCASTSS   12(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y6
@@ -16436,12 +16153,14 @@ loop:
 	VBROADCASTI128 384(BX), Y9
 	VPSHUFB        pair3<>+0(SB), Y9, Y9
 	VBROADCASTSS   12(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y3
 	VPMADDUBSW     96(R11)(R12*1), Y8, Y10
 	VPSUBW         Y14, Y10, Y10
 	VBROADCASTSS   12(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y7
@@ -16540,12 +16259,14 @@ loop:
 	VBROADCASTI128 304(BX), Y9
 	VPSHUFB        pair1<>+0(SB), Y9, Y9
 	VBROADCASTSS   20(DI), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y0
 	VPMADDUBSW     160(R11)(R12*1), Y8, Y10
 	VPSUBW         Y14, Y10, Y10
 	VBROADCASTSS   20(DI)(R12*1), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y4
@@ -16560,12 +16281,14 @@ loop:
 	VBROADCASTI128 336(BX), Y9
 	VPSHUFB        pair1<>+0(SB), Y9, Y9
 	VBROADCASTSS   20(DI), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y1
 	VPMADDUBSW     160(R11)(R12*1), Y8, Y10
 	VPSUBW         Y14, Y10, Y10
 	VBROADCASTSS   20(DI)(R12*1), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y5
@@ -16580,12 +16303,14 @@ loop:
 	VBROADCASTI128 368(BX), Y9
 	VPSHUFB        pair1<>+0(SB), Y9, Y9
 	VBROADCASTSS   20(DI), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y2
 	VPMADDUBSW     160(R11)(R12*1), Y8, Y10
 	VPSUBW         Y14, Y10, Y10
 	VBROADCASTSS   20(DI)(R12*1), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y6
@@ -16600,12 +16325,14 @@ loop:
 	VBROADCASTI128 400(BX), Y9
 	VPSHUFB        pair1<>+0(SB), Y9, Y9
 	VBROADCASTSS   20(DI), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y3
 	VPMADDUBSW     160(R11)(R12*1), Y8, Y10
 	VPSUBW         Y14, Y10, Y10
 	VBROADCASTSS   20(DI)(R12*1), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y7
@@ -16623,12 +16350,14 @@ loop:
 	VBROADCASTI128 304(BX), Y9
 	VPSHUFB        pair2<>+0(SB), Y9, Y9
 	VBROADCASTSS   24(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y0
 	VPMADDUBSW     192(R11)(R12*1), Y8, Y10
 	VPSUBW         Y14, Y10, Y10
 	VBROADCASTSS   24(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y4
@@ -16642,12 +16371,14 @@ loop:
 	VBROADCASTI128 336(BX), Y9
 	VPSHUFB        pair2<>+0(SB), Y9, Y9
 	VBROADCASTSS   24(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y1
 	VPMADDUBSW     192(R11)(R12*1), Y8, Y10
 	VPSUBW         Y14, Y10, Y10
 	VBROADCASTSS   24(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y5
@@ -16661,12 +16392,14 @@ loop:
 	VBROADCASTI128 368(BX), Y9
 	VPSHUFB        pair2<>+0(SB), Y9, Y9
 	VBROADCASTSS   24(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y2
 	VPMADDUBSW     192(R11)(R12*1), Y8, Y10
 	VPSUBW         Y14, Y10, Y10
 	VBROADCASTSS   24(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y6
@@ -16680,12 +16413,14 @@ loop:
 	VBROADCASTI128 400(BX), Y9
 	VPSHUFB        pair2<>+0(SB), Y9, Y9
 	VBROADCASTSS   24(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y3
 	VPMADDUBSW     192(R11)(R12*1), Y8, Y10
 	VPSUBW         Y14, Y10, Y10
 	VBROADCASTSS   24(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y7
@@ -16705,12 +16440,14 @@ loop:
 	VBROADCASTI128 304(BX), Y9
 	VPSHUFB        pair3<>+0(SB), Y9, Y9
 	VBROADCASTSS   28(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y0
 	VPMADDUBSW     224(R11)(R12*1), Y8, Y10
 	VPSUBW         Y14, Y10, Y10
 	VBROADCASTSS   28(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y4
@@ -16726,12 +16463,14 @@ loop:
 	VBROADCASTI128 336(BX), Y9
 	VPSHUFB        pair3<>+0(SB), Y9, Y9
 	VBROADCASTSS   28(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y1
 	VPMADDUBSW     224(R11)(R12*1), Y8, Y10
 	VPSUBW         Y14, Y10, Y10
 	VBROADCASTSS   28(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y5
@@ -16747,12 +16486,14 @@ loop:
 	VBROADCASTI128 368(BX), Y9
 	VPSHUFB        pair3<>+0(SB), Y9, Y9
 	VBROADCASTSS   28(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y2
 	VPMADDUBSW     224(R11)(R12*1), Y8, Y10
 	VPSUBW         Y14, Y10, Y10
 	VBROADCASTSS   28(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y6
@@ -16768,12 +16509,14 @@ loop:
 	VBROADCASTI128 400(BX), Y9
 	VPSHUFB        pair3<>+0(SB), Y9, Y9
 	VBROADCASTSS   28(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y3
 	VPMADDUBSW     224(R11)(R12*1), Y8, Y10
 	VPSUBW         Y14, Y10, Y10
 	VBROADCASTSS   28(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y7
@@ -16860,40 +16603,6 @@ store1:
 	VZEROUPPER
 	RET
 
-DATA downQ3_K<>+0(SB)/1, $0x00
-DATA downQ3_K<>+1(SB)/1, $0x00
-DATA downQ3_K<>+2(SB)/1, $0x80
-DATA downQ3_K<>+3(SB)/1, $0x3d
-DATA downQ3_K<>+4(SB)/1, $0x00
-DATA downQ3_K<>+5(SB)/1, $0x00
-DATA downQ3_K<>+6(SB)/1, $0x80
-DATA downQ3_K<>+7(SB)/1, $0x3d
-DATA downQ3_K<>+8(SB)/1, $0x00
-DATA downQ3_K<>+9(SB)/1, $0x00
-DATA downQ3_K<>+10(SB)/1, $0x80
-DATA downQ3_K<>+11(SB)/1, $0x3d
-DATA downQ3_K<>+12(SB)/1, $0x00
-DATA downQ3_K<>+13(SB)/1, $0x00
-DATA downQ3_K<>+14(SB)/1, $0x80
-DATA downQ3_K<>+15(SB)/1, $0x3d
-DATA downQ3_K<>+16(SB)/1, $0x00
-DATA downQ3_K<>+17(SB)/1, $0x00
-DATA downQ3_K<>+18(SB)/1, $0x80
-DATA downQ3_K<>+19(SB)/1, $0x3d
-DATA downQ3_K<>+20(SB)/1, $0x00
-DATA downQ3_K<>+21(SB)/1, $0x00
-DATA downQ3_K<>+22(SB)/1, $0x80
-DATA downQ3_K<>+23(SB)/1, $0x3d
-DATA downQ3_K<>+24(SB)/1, $0x00
-DATA downQ3_K<>+25(SB)/1, $0x00
-DATA downQ3_K<>+26(SB)/1, $0x80
-DATA downQ3_K<>+27(SB)/1, $0x3d
-DATA downQ3_K<>+28(SB)/1, $0x00
-DATA downQ3_K<>+29(SB)/1, $0x00
-DATA downQ3_K<>+30(SB)/1, $0x80
-DATA downQ3_K<>+31(SB)/1, $0x3d
-GLOBL downQ3_K<>(SB), RODATA|NOPTR, $32
-
 DATA shiftHigh<>+0(SB)/1, $0x00
 DATA shiftHigh<>+1(SB)/1, $0x00
 DATA shiftHigh<>+2(SB)/1, $0x00
@@ -16961,40 +16670,6 @@ DATA all32<>+29(SB)/1, $0x20
 DATA all32<>+30(SB)/1, $0x20
 DATA all32<>+31(SB)/1, $0x20
 GLOBL all32<>(SB), RODATA|NOPTR, $32
-
-DATA upQ3_K<>+0(SB)/1, $0x10
-DATA upQ3_K<>+1(SB)/1, $0x00
-DATA upQ3_K<>+2(SB)/1, $0x10
-DATA upQ3_K<>+3(SB)/1, $0x00
-DATA upQ3_K<>+4(SB)/1, $0x04
-DATA upQ3_K<>+5(SB)/1, $0x00
-DATA upQ3_K<>+6(SB)/1, $0x04
-DATA upQ3_K<>+7(SB)/1, $0x00
-DATA upQ3_K<>+8(SB)/1, $0x01
-DATA upQ3_K<>+9(SB)/1, $0x00
-DATA upQ3_K<>+10(SB)/1, $0x01
-DATA upQ3_K<>+11(SB)/1, $0x00
-DATA upQ3_K<>+12(SB)/1, $0x01
-DATA upQ3_K<>+13(SB)/1, $0x00
-DATA upQ3_K<>+14(SB)/1, $0x01
-DATA upQ3_K<>+15(SB)/1, $0x00
-DATA upQ3_K<>+16(SB)/1, $0x10
-DATA upQ3_K<>+17(SB)/1, $0x00
-DATA upQ3_K<>+18(SB)/1, $0x10
-DATA upQ3_K<>+19(SB)/1, $0x00
-DATA upQ3_K<>+20(SB)/1, $0x04
-DATA upQ3_K<>+21(SB)/1, $0x00
-DATA upQ3_K<>+22(SB)/1, $0x04
-DATA upQ3_K<>+23(SB)/1, $0x00
-DATA upQ3_K<>+24(SB)/1, $0x01
-DATA upQ3_K<>+25(SB)/1, $0x00
-DATA upQ3_K<>+26(SB)/1, $0x01
-DATA upQ3_K<>+27(SB)/1, $0x00
-DATA upQ3_K<>+28(SB)/1, $0x01
-DATA upQ3_K<>+29(SB)/1, $0x00
-DATA upQ3_K<>+30(SB)/1, $0x01
-DATA upQ3_K<>+31(SB)/1, $0x00
-GLOBL upQ3_K<>(SB), RODATA|NOPTR, $32
 
 DATA all4<>+0(SB)/1, $0x04
 DATA all4<>+1(SB)/1, $0x04
@@ -17066,7 +16741,7 @@ GLOBL all64<>(SB), RODATA|NOPTR, $32
 
 // func avx2Q3_K_1x2(t *byte)
 // Requires: AVX, AVX2, F16C, FMA3
-TEXT ·avx2Q3_K_1x2(SB), NOSPLIT, $320-8
+TEXT ·avx2Q3_K_1x2(SB), NOSPLIT, $192-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
@@ -17085,7 +16760,6 @@ TEXT ·avx2Q3_K_1x2(SB), NOSPLIT, $320-8
 loop:
 	VPBROADCASTW   108(R8), X8
 	VCVTPH2PS      X8, X8
-	VMULPS         downQ3_K<>+0(SB), Y8, Y8
 	VMOVUPS        Y8, 64(BX)
 	VMOVQ          96(R8), X8
 	VPSRLW         $0x04, X8, X9
@@ -17098,9 +16772,6 @@ loop:
 	VPOR           X9, X8, X8
 	VPSUBB         all32<>+0(SB), X8, X8
 	VPMOVSXBW      X8, Y8
-	VMOVDQU        Y8, 96(BX)
-	VMOVDQU        96(BX), Y8
-	VPMULLW        upQ3_K<>+0(SB), Y8, Y8
 	VMOVDQU        Y8, 96(BX)
 	VMOVDQU        all4<>+0(SB), Y13
 	VPMADDUBSW     (R11), Y13, Y13
@@ -17140,12 +16811,14 @@ loop:
 	VBROADCASTI128 96(BX), Y9
 	VPSHUFB        pair1<>+0(SB), Y9, Y9
 	VBROADCASTSS   4(DI), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y0
 	VPMADDUBSW     32(R11)(R12*1), Y8, Y10
 	VPSUBW         Y14, Y10, Y10
 	VBROADCASTSS   4(DI)(R12*1), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y4
@@ -17164,12 +16837,14 @@ loop:
 	VBROADCASTI128 96(BX), Y9
 	VPSHUFB        pair2<>+0(SB), Y9, Y9
 	VBROADCASTSS   8(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y0
 	VPMADDUBSW     64(R11)(R12*1), Y8, Y10
 	VPSUBW         Y14, Y10, Y10
 	VBROADCASTSS   8(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y4
@@ -17189,12 +16864,14 @@ loop:
 	VBROADCASTI128 96(BX), Y9
 	VPSHUFB        pair3<>+0(SB), Y9, Y9
 	VBROADCASTSS   12(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y0
 	VPMADDUBSW     96(R11)(R12*1), Y8, Y10
 	VPSUBW         Y14, Y10, Y10
 	VBROADCASTSS   12(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y4
@@ -17236,12 +16913,14 @@ loop:
 	VBROADCASTI128 112(BX), Y9
 	VPSHUFB        pair1<>+0(SB), Y9, Y9
 	VBROADCASTSS   20(DI), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y0
 	VPMADDUBSW     160(R11)(R12*1), Y8, Y10
 	VPSUBW         Y14, Y10, Y10
 	VBROADCASTSS   20(DI)(R12*1), Y12
+	VMULPS         down2<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y4
@@ -17259,12 +16938,14 @@ loop:
 	VBROADCASTI128 112(BX), Y9
 	VPSHUFB        pair2<>+0(SB), Y9, Y9
 	VBROADCASTSS   24(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y0
 	VPMADDUBSW     192(R11)(R12*1), Y8, Y10
 	VPSUBW         Y14, Y10, Y10
 	VBROADCASTSS   24(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y4
@@ -17284,12 +16965,14 @@ loop:
 	VBROADCASTI128 112(BX), Y9
 	VPSHUFB        pair3<>+0(SB), Y9, Y9
 	VBROADCASTSS   28(DI), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y0
 	VPMADDUBSW     224(R11)(R12*1), Y8, Y10
 	VPSUBW         Y14, Y10, Y10
 	VBROADCASTSS   28(DI)(R12*1), Y12
+	VMULPS         down4<>+0(SB), Y12, Y12
 	VPMADDWD       Y9, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VFMADD231PS    Y12, Y10, Y4
@@ -17340,7 +17023,7 @@ store1:
 
 // func avx2Q3_K_4x1(t *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·avx2Q3_K_4x1(SB), NOSPLIT, $512-8
+TEXT ·avx2Q3_K_4x1(SB), NOSPLIT, $448-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
@@ -17367,7 +17050,6 @@ loop:
 	VPINSRW        $0x02, 108(R8)(R9*2), X8, X8
 	VPINSRW        $0x03, 108(R8)(R10*1), X8, X8
 	VCVTPH2PS      X8, X8
-	VMULPS         downQ3_K<>+0(SB), Y8, Y8
 	VMOVUPS        Y8, 128(BX)
 	PREFETCHT0     2048(R8)
 	PREFETCHT0     2048(R8)(R9*1)
@@ -17397,12 +17079,6 @@ loop:
 	VPMOVSXBW      X5, Y5
 	VMOVDQU        Y4, 160(BX)
 	VMOVDQU        Y5, 192(BX)
-	VMOVDQU        160(BX), Y4
-	VMOVDQU        192(BX), Y5
-	VPMULLW        upQ3_K<>+0(SB), Y4, Y4
-	VPMULLW        upQ3_K<>+0(SB), Y5, Y5
-	VMOVDQU        Y4, 160(BX)
-	VMOVDQU        Y5, 192(BX)
 	PREFETCHT0     2048(R8)(R9*2)
 	PREFETCHT0     2048(R8)(R10*1)
 	PREFETCHT0     2112(R8)(R9*2)
@@ -17429,12 +17105,6 @@ loop:
 	VPSUBB         all32<>+0(SB), X5, X5
 	VPMOVSXBW      X4, Y4
 	VPMOVSXBW      X5, Y5
-	VMOVDQU        Y4, 224(BX)
-	VMOVDQU        Y5, 256(BX)
-	VMOVDQU        224(BX), Y4
-	VMOVDQU        256(BX), Y5
-	VPMULLW        upQ3_K<>+0(SB), Y4, Y4
-	VPMULLW        upQ3_K<>+0(SB), Y5, Y5
 	VMOVDQU        Y4, 224(BX)
 	VMOVDQU        Y5, 256(BX)
 	VMOVDQU        (R11), Y9
@@ -17495,6 +17165,7 @@ loop:
 	VPMADDUBSW     Y9, Y10, Y10
 	VMOVDQU        pair1<>+0(SB), Y11
 	VBROADCASTSS   4(DI), Y8
+	VMULPS         down2<>+0(SB), Y8, Y8
 	VPAND          32(R8), Y13, Y4
 	VPAND          32(R8)(R9*1), Y13, Y5
 	VMOVDQU        (R8), Y6
@@ -17548,6 +17219,7 @@ loop:
 	VPMADDUBSW     Y9, Y10, Y10
 	VMOVDQU        pair2<>+0(SB), Y11
 	VBROADCASTSS   8(DI), Y8
+	VMULPS         down4<>+0(SB), Y8, Y8
 	VPAND          32(R8), Y14, Y4
 	VPAND          32(R8)(R9*1), Y14, Y5
 	VMOVDQU        (R8), Y6
@@ -17601,6 +17273,7 @@ loop:
 	VPMADDUBSW     Y9, Y10, Y10
 	VMOVDQU        pair3<>+0(SB), Y11
 	VBROADCASTSS   12(DI), Y8
+	VMULPS         down4<>+0(SB), Y8, Y8
 	VMOVDQU        32(R8), Y4
 	VMOVDQU        32(R8)(R9*1), Y5
 	VPSRLW         $0x02, Y4, Y4
@@ -17715,6 +17388,7 @@ loop:
 	VPMADDUBSW     Y9, Y10, Y10
 	VMOVDQU        pair1<>+0(SB), Y11
 	VBROADCASTSS   20(DI), Y8
+	VMULPS         down2<>+0(SB), Y8, Y8
 	VPAND          64(R8), Y13, Y4
 	VPAND          64(R8)(R9*1), Y13, Y5
 	VMOVDQU        (R8), Y6
@@ -17768,6 +17442,7 @@ loop:
 	VPMADDUBSW     Y9, Y10, Y10
 	VMOVDQU        pair2<>+0(SB), Y11
 	VBROADCASTSS   24(DI), Y8
+	VMULPS         down4<>+0(SB), Y8, Y8
 	VPAND          64(R8), Y14, Y4
 	VPAND          64(R8)(R9*1), Y14, Y5
 	VMOVDQU        (R8), Y6
@@ -17817,6 +17492,7 @@ loop:
 	VPMADDUBSW     Y9, Y10, Y10
 	VMOVDQU        pair3<>+0(SB), Y11
 	VBROADCASTSS   28(DI), Y8
+	VMULPS         down4<>+0(SB), Y8, Y8
 	VMOVDQU        64(R8), Y4
 	VMOVDQU        64(R8)(R9*1), Y5
 	VPSRLW         $0x02, Y4, Y4
@@ -17923,7 +17599,7 @@ store0:
 
 // func avx2Q3_K_1x1(t *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·avx2Q3_K_1x1(SB), NOSPLIT, $224-8
+TEXT ·avx2Q3_K_1x1(SB), NOSPLIT, $160-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
@@ -17942,7 +17618,6 @@ TEXT ·avx2Q3_K_1x1(SB), NOSPLIT, $224-8
 loop:
 	VPBROADCASTW   108(R8), X8
 	VCVTPH2PS      X8, X8
-	VMULPS         downQ3_K<>+0(SB), Y8, Y8
 	VMOVUPS        Y8, 32(BX)
 	PREFETCHT0     2048(R8)
 	PREFETCHT0     2112(R8)
@@ -17957,9 +17632,6 @@ loop:
 	VPOR           X6, X4, X4
 	VPSUBB         all32<>+0(SB), X4, X4
 	VPMOVSXBW      X4, Y4
-	VMOVDQU        Y4, 64(BX)
-	VMOVDQU        64(BX), Y4
-	VPMULLW        upQ3_K<>+0(SB), Y4, Y4
 	VMOVDQU        Y4, 64(BX)
 	VMOVDQU        (R11), Y9
 	VMOVDQU        all4<>+0(SB), Y10
@@ -17983,6 +17655,7 @@ loop:
 	VPMADDUBSW     Y9, Y10, Y10
 	VMOVDQU        pair1<>+0(SB), Y11
 	VBROADCASTSS   4(DI), Y8
+	VMULPS         down2<>+0(SB), Y8, Y8
 	VPAND          32(R8), Y13, Y4
 	VMOVDQU        (R8), Y6
 	VPSLLW         $0x03, Y6, Y6
@@ -18000,6 +17673,7 @@ loop:
 	VPMADDUBSW     Y9, Y10, Y10
 	VMOVDQU        pair2<>+0(SB), Y11
 	VBROADCASTSS   8(DI), Y8
+	VMULPS         down4<>+0(SB), Y8, Y8
 	VPAND          32(R8), Y14, Y4
 	VMOVDQU        (R8), Y6
 	VPSLLW         $0x04, Y6, Y6
@@ -18017,6 +17691,7 @@ loop:
 	VPMADDUBSW     Y9, Y10, Y10
 	VMOVDQU        pair3<>+0(SB), Y11
 	VBROADCASTSS   12(DI), Y8
+	VMULPS         down4<>+0(SB), Y8, Y8
 	VMOVDQU        32(R8), Y4
 	VPSRLW         $0x02, Y4, Y4
 	VPAND          Y14, Y4, Y4
@@ -18053,6 +17728,7 @@ loop:
 	VPMADDUBSW     Y9, Y10, Y10
 	VMOVDQU        pair1<>+0(SB), Y11
 	VBROADCASTSS   20(DI), Y8
+	VMULPS         down2<>+0(SB), Y8, Y8
 	VPAND          64(R8), Y13, Y4
 	VMOVDQU        (R8), Y6
 	VPSRLW         $0x01, Y6, Y6
@@ -18070,6 +17746,7 @@ loop:
 	VPMADDUBSW     Y9, Y10, Y10
 	VMOVDQU        pair2<>+0(SB), Y11
 	VBROADCASTSS   24(DI), Y8
+	VMULPS         down4<>+0(SB), Y8, Y8
 	VPAND          64(R8), Y14, Y4
 	VMOVDQU        (R8), Y6
 	VPAND          all64<>+0(SB), Y6, Y6
@@ -18086,6 +17763,7 @@ loop:
 	VPMADDUBSW     Y9, Y10, Y10
 	VMOVDQU        pair3<>+0(SB), Y11
 	VBROADCASTSS   28(DI), Y8
+	VMULPS         down4<>+0(SB), Y8, Y8
 	VMOVDQU        64(R8), Y4
 	VPSRLW         $0x02, Y4, Y4
 	VPAND          Y14, Y4, Y4
@@ -18241,7 +17919,7 @@ loop:
 
 // func avx2Q4_K_4x2(t *byte)
 // Requires: AVX, AVX2, F16C, FMA3
-TEXT ·avx2Q4_K_4x2(SB), NOSPLIT, $704-8
+TEXT ·avx2Q4_K_4x2(SB), NOSPLIT, $576-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
@@ -18953,7 +18631,7 @@ GLOBL all0<>(SB), RODATA|NOPTR, $32
 
 // func avx2Q4_K_1x2(t *byte)
 // Requires: AVX, AVX2, F16C, FMA3
-TEXT ·avx2Q4_K_1x2(SB), NOSPLIT, $320-8
+TEXT ·avx2Q4_K_1x2(SB), NOSPLIT, $192-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
@@ -19145,7 +18823,7 @@ store1:
 
 // func avx2Q4_K_4x1(t *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·avx2Q4_K_4x1(SB), NOSPLIT, $512-8
+TEXT ·avx2Q4_K_4x1(SB), NOSPLIT, $448-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
@@ -19523,7 +19201,7 @@ store0:
 
 // func avx2Q4_K_1x1(t *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·avx2Q4_K_1x1(SB), NOSPLIT, $224-8
+TEXT ·avx2Q4_K_1x1(SB), NOSPLIT, $160-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
@@ -19739,7 +19417,7 @@ loop:
 
 // func avx2Q5_K_4x2(t *byte)
 // Requires: AVX, AVX2, F16C, FMA3
-TEXT ·avx2Q5_K_4x2(SB), NOSPLIT, $704-8
+TEXT ·avx2Q5_K_4x2(SB), NOSPLIT, $576-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
@@ -20473,7 +20151,7 @@ store1:
 
 // func avx2Q5_K_1x2(t *byte)
 // Requires: AVX, AVX2, F16C, FMA3
-TEXT ·avx2Q5_K_1x2(SB), NOSPLIT, $320-8
+TEXT ·avx2Q5_K_1x2(SB), NOSPLIT, $192-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
@@ -20696,7 +20374,7 @@ store1:
 
 // func avx2Q5_K_4x1(t *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·avx2Q5_K_4x1(SB), NOSPLIT, $512-8
+TEXT ·avx2Q5_K_4x1(SB), NOSPLIT, $448-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
@@ -21195,7 +20873,7 @@ store0:
 
 // func avx2Q5_K_1x1(t *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·avx2Q5_K_1x1(SB), NOSPLIT, $224-8
+TEXT ·avx2Q5_K_1x1(SB), NOSPLIT, $160-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
@@ -21473,7 +21151,7 @@ loop:
 
 // func avx2Q6_K_4x2(t *byte)
 // Requires: AVX, AVX2, F16C, FMA3
-TEXT ·avx2Q6_K_4x2(SB), NOSPLIT, $704-8
+TEXT ·avx2Q6_K_4x2(SB), NOSPLIT, $576-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
@@ -22261,7 +21939,7 @@ store1:
 
 // func avx2Q6_K_1x2(t *byte)
 // Requires: AVX, AVX2, F16C, FMA3
-TEXT ·avx2Q6_K_1x2(SB), NOSPLIT, $320-8
+TEXT ·avx2Q6_K_1x2(SB), NOSPLIT, $192-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
@@ -22520,7 +22198,7 @@ store1:
 
 // func avx2Q6_K_4x1(t *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·avx2Q6_K_4x1(SB), NOSPLIT, $512-8
+TEXT ·avx2Q6_K_4x1(SB), NOSPLIT, $448-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
@@ -23061,7 +22739,7 @@ store0:
 
 // func avx2Q6_K_1x1(t *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·avx2Q6_K_1x1(SB), NOSPLIT, $224-8
+TEXT ·avx2Q6_K_1x1(SB), NOSPLIT, $160-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
@@ -23351,7 +23029,7 @@ loop:
 
 // func avx2IQ4_XS_4x2(t *byte)
 // Requires: AVX, AVX2, F16C, FMA3
-TEXT ·avx2IQ4_XS_4x2(SB), NOSPLIT, $704-8
+TEXT ·avx2IQ4_XS_4x2(SB), NOSPLIT, $576-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
@@ -24308,7 +23986,7 @@ GLOBL thirtytwos<>(SB), RODATA|NOPTR, $32
 
 // func avx2IQ4_XS_1x2(t *byte)
 // Requires: AVX, AVX2, F16C, FMA3
-TEXT ·avx2IQ4_XS_1x2(SB), NOSPLIT, $320-8
+TEXT ·avx2IQ4_XS_1x2(SB), NOSPLIT, $192-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
@@ -24554,7 +24232,7 @@ store1:
 
 // func avx2IQ4_XS_4x1(t *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·avx2IQ4_XS_4x1(SB), NOSPLIT, $512-8
+TEXT ·avx2IQ4_XS_4x1(SB), NOSPLIT, $448-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
@@ -25060,7 +24738,7 @@ store0:
 
 // func avx2IQ4_XS_1x1(t *byte)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·avx2IQ4_XS_1x1(SB), NOSPLIT, $224-8
+TEXT ·avx2IQ4_XS_1x1(SB), NOSPLIT, $160-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
@@ -25309,6 +24987,146 @@ loop:
 	VZEROUPPER
 	RET
 
+// func avx2Sums16(sums *float32, q *byte, d *float32, n int)
+// Requires: AVX, AVX2
+TEXT ·avx2Sums16(SB), NOSPLIT, $0-32
+	MOVQ    sums+0(FP), BX
+	MOVQ    q+8(FP), R11
+	MOVQ    d+16(FP), DI
+	MOVQ    n+24(FP), CX
+	VMOVDQU all1<>+0(SB), Y4
+	VMOVDQU words1<>+0(SB), Y5
+	VMOVDQU firstSecond<>+0(SB), Y6
+	VMOVDQU twice<>+0(SB), Y7
+
+loop:
+	VPMADDUBSW     (R11), Y4, Y0
+	VPMADDWD       Y5, Y0, Y0
+	VPMADDUBSW     32(R11), Y4, Y1
+	VPMADDWD       Y5, Y1, Y1
+	VPMADDUBSW     64(R11), Y4, Y2
+	VPMADDWD       Y5, Y2, Y2
+	VPMADDUBSW     96(R11), Y4, Y3
+	VPMADDWD       Y5, Y3, Y3
+	VPHADDD        Y1, Y0, Y0
+	VPHADDD        Y3, Y2, Y2
+	VPHADDD        Y2, Y0, Y0
+	VPERMD         Y0, Y6, Y0
+	VCVTDQ2PS      Y0, Y0
+	VBROADCASTF128 (DI), Y1
+	VPERMILPS      Y7, Y1, Y1
+	VMULPS         Y1, Y0, Y0
+	VMOVUPS        Y0, (BX)
+	ADDQ           $0x20, BX
+	SUBQ           $-128, R11
+	ADDQ           $0x10, DI
+	ADDQ           $-128, CX
+	JNZ            loop
+	VZEROUPPER
+	RET
+
+DATA all1<>+0(SB)/1, $0x01
+DATA all1<>+1(SB)/1, $0x01
+DATA all1<>+2(SB)/1, $0x01
+DATA all1<>+3(SB)/1, $0x01
+DATA all1<>+4(SB)/1, $0x01
+DATA all1<>+5(SB)/1, $0x01
+DATA all1<>+6(SB)/1, $0x01
+DATA all1<>+7(SB)/1, $0x01
+DATA all1<>+8(SB)/1, $0x01
+DATA all1<>+9(SB)/1, $0x01
+DATA all1<>+10(SB)/1, $0x01
+DATA all1<>+11(SB)/1, $0x01
+DATA all1<>+12(SB)/1, $0x01
+DATA all1<>+13(SB)/1, $0x01
+DATA all1<>+14(SB)/1, $0x01
+DATA all1<>+15(SB)/1, $0x01
+DATA all1<>+16(SB)/1, $0x01
+DATA all1<>+17(SB)/1, $0x01
+DATA all1<>+18(SB)/1, $0x01
+DATA all1<>+19(SB)/1, $0x01
+DATA all1<>+20(SB)/1, $0x01
+DATA all1<>+21(SB)/1, $0x01
+DATA all1<>+22(SB)/1, $0x01
+DATA all1<>+23(SB)/1, $0x01
+DATA all1<>+24(SB)/1, $0x01
+DATA all1<>+25(SB)/1, $0x01
+DATA all1<>+26(SB)/1, $0x01
+DATA all1<>+27(SB)/1, $0x01
+DATA all1<>+28(SB)/1, $0x01
+DATA all1<>+29(SB)/1, $0x01
+DATA all1<>+30(SB)/1, $0x01
+DATA all1<>+31(SB)/1, $0x01
+GLOBL all1<>(SB), RODATA|NOPTR, $32
+
+DATA firstSecond<>+0(SB)/1, $0x00
+DATA firstSecond<>+1(SB)/1, $0x00
+DATA firstSecond<>+2(SB)/1, $0x00
+DATA firstSecond<>+3(SB)/1, $0x00
+DATA firstSecond<>+4(SB)/1, $0x04
+DATA firstSecond<>+5(SB)/1, $0x00
+DATA firstSecond<>+6(SB)/1, $0x00
+DATA firstSecond<>+7(SB)/1, $0x00
+DATA firstSecond<>+8(SB)/1, $0x01
+DATA firstSecond<>+9(SB)/1, $0x00
+DATA firstSecond<>+10(SB)/1, $0x00
+DATA firstSecond<>+11(SB)/1, $0x00
+DATA firstSecond<>+12(SB)/1, $0x05
+DATA firstSecond<>+13(SB)/1, $0x00
+DATA firstSecond<>+14(SB)/1, $0x00
+DATA firstSecond<>+15(SB)/1, $0x00
+DATA firstSecond<>+16(SB)/1, $0x02
+DATA firstSecond<>+17(SB)/1, $0x00
+DATA firstSecond<>+18(SB)/1, $0x00
+DATA firstSecond<>+19(SB)/1, $0x00
+DATA firstSecond<>+20(SB)/1, $0x06
+DATA firstSecond<>+21(SB)/1, $0x00
+DATA firstSecond<>+22(SB)/1, $0x00
+DATA firstSecond<>+23(SB)/1, $0x00
+DATA firstSecond<>+24(SB)/1, $0x03
+DATA firstSecond<>+25(SB)/1, $0x00
+DATA firstSecond<>+26(SB)/1, $0x00
+DATA firstSecond<>+27(SB)/1, $0x00
+DATA firstSecond<>+28(SB)/1, $0x07
+DATA firstSecond<>+29(SB)/1, $0x00
+DATA firstSecond<>+30(SB)/1, $0x00
+DATA firstSecond<>+31(SB)/1, $0x00
+GLOBL firstSecond<>(SB), RODATA|NOPTR, $32
+
+DATA twice<>+0(SB)/1, $0x00
+DATA twice<>+1(SB)/1, $0x00
+DATA twice<>+2(SB)/1, $0x00
+DATA twice<>+3(SB)/1, $0x00
+DATA twice<>+4(SB)/1, $0x00
+DATA twice<>+5(SB)/1, $0x00
+DATA twice<>+6(SB)/1, $0x00
+DATA twice<>+7(SB)/1, $0x00
+DATA twice<>+8(SB)/1, $0x01
+DATA twice<>+9(SB)/1, $0x00
+DATA twice<>+10(SB)/1, $0x00
+DATA twice<>+11(SB)/1, $0x00
+DATA twice<>+12(SB)/1, $0x01
+DATA twice<>+13(SB)/1, $0x00
+DATA twice<>+14(SB)/1, $0x00
+DATA twice<>+15(SB)/1, $0x00
+DATA twice<>+16(SB)/1, $0x02
+DATA twice<>+17(SB)/1, $0x00
+DATA twice<>+18(SB)/1, $0x00
+DATA twice<>+19(SB)/1, $0x00
+DATA twice<>+20(SB)/1, $0x02
+DATA twice<>+21(SB)/1, $0x00
+DATA twice<>+22(SB)/1, $0x00
+DATA twice<>+23(SB)/1, $0x00
+DATA twice<>+24(SB)/1, $0x03
+DATA twice<>+25(SB)/1, $0x00
+DATA twice<>+26(SB)/1, $0x00
+DATA twice<>+27(SB)/1, $0x00
+DATA twice<>+28(SB)/1, $0x03
+DATA twice<>+29(SB)/1, $0x00
+DATA twice<>+30(SB)/1, $0x00
+DATA twice<>+31(SB)/1, $0x00
+GLOBL twice<>(SB), RODATA|NOPTR, $32
+
 // func avx2Quantize(q *byte, d *float32, s *float32, sums *int32, x *float32, blocks int)
 // Requires: AVX, AVX2
 TEXT ·avx2Quantize(SB), NOSPLIT, $0-48
@@ -25420,7 +25238,7 @@ DATA packedOrder<>+28(SB)/4, $0x00000007
 GLOBL packedOrder<>(SB), RODATA|NOPTR, $32
 
 // func avx2PanelI16_6(t *byte)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·avx2PanelI16_6(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), BX
@@ -25431,6 +25249,7 @@ TEXT ·avx2PanelI16_6(SB), NOSPLIT, $0-8
 loop:
 	VMOVDQU      (R8), Y12
 	VMOVDQU      32(R8), Y13
+	PREFETCHT0   1536(R11)
 	VPBROADCASTD (R11), Y14
 	VPMADDWD     Y14, Y12, Y0
 	VPMADDWD     Y14, Y13, Y1
@@ -25451,6 +25270,7 @@ loop:
 	VPMADDWD     Y14, Y13, Y11
 	VMOVDQU      64(R8), Y12
 	VMOVDQU      96(R8), Y13
+	PREFETCHT0   1600(R11)
 	VPBROADCASTD 4(R11), Y14
 	VPMADDWD     Y14, Y12, Y15
 	VPMADDWD     Y14, Y13, Y14
@@ -25483,6 +25303,7 @@ loop:
 	VPADDD       Y14, Y11, Y11
 	VMOVDQU      128(R8), Y12
 	VMOVDQU      160(R8), Y13
+	PREFETCHT0   1664(R11)
 	VPBROADCASTD 8(R11), Y14
 	VPMADDWD     Y14, Y12, Y15
 	VPMADDWD     Y14, Y13, Y14
@@ -25515,6 +25336,7 @@ loop:
 	VPADDD       Y14, Y11, Y11
 	VMOVDQU      192(R8), Y12
 	VMOVDQU      224(R8), Y13
+	PREFETCHT0   1728(R11)
 	VPBROADCASTD 12(R11), Y14
 	VPMADDWD     Y14, Y12, Y15
 	VPMADDWD     Y14, Y13, Y14
@@ -25547,6 +25369,7 @@ loop:
 	VPADDD       Y14, Y11, Y11
 	VMOVDQU      256(R8), Y12
 	VMOVDQU      288(R8), Y13
+	PREFETCHT0   1792(R11)
 	VPBROADCASTD 16(R11), Y14
 	VPMADDWD     Y14, Y12, Y15
 	VPMADDWD     Y14, Y13, Y14
@@ -25579,6 +25402,7 @@ loop:
 	VPADDD       Y14, Y11, Y11
 	VMOVDQU      320(R8), Y12
 	VMOVDQU      352(R8), Y13
+	PREFETCHT0   1856(R11)
 	VPBROADCASTD 20(R11), Y14
 	VPMADDWD     Y14, Y12, Y15
 	VPMADDWD     Y14, Y13, Y14
@@ -25611,6 +25435,7 @@ loop:
 	VPADDD       Y14, Y11, Y11
 	VMOVDQU      384(R8), Y12
 	VMOVDQU      416(R8), Y13
+	PREFETCHT0   1920(R11)
 	VPBROADCASTD 24(R11), Y14
 	VPMADDWD     Y14, Y12, Y15
 	VPMADDWD     Y14, Y13, Y14
@@ -25993,7 +25818,7 @@ loop:
 	RET
 
 // func avx2PanelI16_4(t *byte)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·avx2PanelI16_4(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), BX
@@ -26004,6 +25829,7 @@ TEXT ·avx2PanelI16_4(SB), NOSPLIT, $0-8
 loop:
 	VMOVDQU      (R8), Y12
 	VMOVDQU      32(R8), Y13
+	PREFETCHT0   1536(R11)
 	VPBROADCASTD (R11), Y14
 	VPMADDWD     Y14, Y12, Y0
 	VPMADDWD     Y14, Y13, Y1
@@ -26018,6 +25844,7 @@ loop:
 	VPMADDWD     Y14, Y13, Y7
 	VMOVDQU      64(R8), Y12
 	VMOVDQU      96(R8), Y13
+	PREFETCHT0   1600(R11)
 	VPBROADCASTD 4(R11), Y14
 	VPMADDWD     Y14, Y12, Y15
 	VPMADDWD     Y14, Y13, Y14
@@ -26040,6 +25867,7 @@ loop:
 	VPADDD       Y14, Y7, Y7
 	VMOVDQU      128(R8), Y12
 	VMOVDQU      160(R8), Y13
+	PREFETCHT0   1664(R11)
 	VPBROADCASTD 8(R11), Y14
 	VPMADDWD     Y14, Y12, Y15
 	VPMADDWD     Y14, Y13, Y14
@@ -26062,6 +25890,7 @@ loop:
 	VPADDD       Y14, Y7, Y7
 	VMOVDQU      192(R8), Y12
 	VMOVDQU      224(R8), Y13
+	PREFETCHT0   1728(R11)
 	VPBROADCASTD 12(R11), Y14
 	VPMADDWD     Y14, Y12, Y15
 	VPMADDWD     Y14, Y13, Y14
@@ -26084,6 +25913,7 @@ loop:
 	VPADDD       Y14, Y7, Y7
 	VMOVDQU      256(R8), Y12
 	VMOVDQU      288(R8), Y13
+	PREFETCHT0   1792(R11)
 	VPBROADCASTD 16(R11), Y14
 	VPMADDWD     Y14, Y12, Y15
 	VPMADDWD     Y14, Y13, Y14
@@ -26392,7 +26222,7 @@ loop:
 	RET
 
 // func avx2PanelI16_2(t *byte)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·avx2PanelI16_2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), BX
@@ -26403,6 +26233,7 @@ TEXT ·avx2PanelI16_2(SB), NOSPLIT, $0-8
 loop:
 	VMOVDQU      (R8), Y12
 	VMOVDQU      32(R8), Y13
+	PREFETCHT0   1536(R11)
 	VPBROADCASTD (R11), Y14
 	VPMADDWD     Y14, Y12, Y0
 	VPMADDWD     Y14, Y13, Y1
@@ -26411,6 +26242,7 @@ loop:
 	VPMADDWD     Y14, Y13, Y3
 	VMOVDQU      64(R8), Y12
 	VMOVDQU      96(R8), Y13
+	PREFETCHT0   1600(R11)
 	VPBROADCASTD 4(R11), Y14
 	VPMADDWD     Y14, Y12, Y15
 	VPMADDWD     Y14, Y13, Y14
@@ -26423,6 +26255,7 @@ loop:
 	VPADDD       Y14, Y3, Y3
 	VMOVDQU      128(R8), Y12
 	VMOVDQU      160(R8), Y13
+	PREFETCHT0   1664(R11)
 	VPBROADCASTD 8(R11), Y14
 	VPMADDWD     Y14, Y12, Y15
 	VPMADDWD     Y14, Y13, Y14
@@ -26617,7 +26450,7 @@ loop:
 	RET
 
 // func avx2PanelI16_1(t *byte)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·avx2PanelI16_1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), BX
@@ -26628,11 +26461,13 @@ TEXT ·avx2PanelI16_1(SB), NOSPLIT, $0-8
 loop:
 	VMOVDQU      (R8), Y12
 	VMOVDQU      32(R8), Y13
+	PREFETCHT0   1536(R11)
 	VPBROADCASTD (R11), Y14
 	VPMADDWD     Y14, Y12, Y0
 	VPMADDWD     Y14, Y13, Y1
 	VMOVDQU      64(R8), Y12
 	VMOVDQU      96(R8), Y13
+	PREFETCHT0   1600(R11)
 	VPBROADCASTD 4(R11), Y14
 	VPMADDWD     Y14, Y12, Y15
 	VPMADDWD     Y14, Y13, Y14
@@ -26755,7 +26590,7 @@ loop:
 	RET
 
 // func avx2PanelU4x32_6(t *byte)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·avx2PanelU4x32_6(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), BX
@@ -26766,6 +26601,7 @@ TEXT ·avx2PanelU4x32_6(SB), NOSPLIT, $0-8
 loop:
 	VMOVDQU      (R8), Y12
 	VMOVDQU      32(R8), Y13
+	PREFETCHT0   1536(R11)
 	VPBROADCASTD (R11), Y14
 	VPMADDUBSW   Y14, Y12, Y0
 	VPMADDUBSW   Y14, Y13, Y1
@@ -26786,6 +26622,7 @@ loop:
 	VPMADDUBSW   Y14, Y13, Y11
 	VMOVDQU      64(R8), Y12
 	VMOVDQU      96(R8), Y13
+	PREFETCHT0   1600(R11)
 	VPBROADCASTD 4(R11), Y14
 	VPMADDUBSW   Y14, Y12, Y15
 	VPMADDUBSW   Y14, Y13, Y14
@@ -26818,6 +26655,7 @@ loop:
 	VPADDW       Y14, Y11, Y11
 	VMOVDQU      128(R8), Y12
 	VMOVDQU      160(R8), Y13
+	PREFETCHT0   1664(R11)
 	VPBROADCASTD 8(R11), Y14
 	VPMADDUBSW   Y14, Y12, Y15
 	VPMADDUBSW   Y14, Y13, Y14
@@ -26850,6 +26688,7 @@ loop:
 	VPADDW       Y14, Y11, Y11
 	VMOVDQU      192(R8), Y12
 	VMOVDQU      224(R8), Y13
+	PREFETCHT0   1728(R11)
 	VPBROADCASTD 12(R11), Y14
 	VPMADDUBSW   Y14, Y12, Y15
 	VPMADDUBSW   Y14, Y13, Y14
@@ -27113,7 +26952,7 @@ DATA ones<>+28(SB)/4, $0x00010001
 GLOBL ones<>(SB), RODATA|NOPTR, $32
 
 // func avx2PanelU4x32_4(t *byte)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·avx2PanelU4x32_4(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), BX
@@ -27124,6 +26963,7 @@ TEXT ·avx2PanelU4x32_4(SB), NOSPLIT, $0-8
 loop:
 	VMOVDQU      (R8), Y12
 	VMOVDQU      32(R8), Y13
+	PREFETCHT0   1536(R11)
 	VPBROADCASTD (R11), Y14
 	VPMADDUBSW   Y14, Y12, Y0
 	VPMADDUBSW   Y14, Y13, Y1
@@ -27138,6 +26978,7 @@ loop:
 	VPMADDUBSW   Y14, Y13, Y7
 	VMOVDQU      64(R8), Y12
 	VMOVDQU      96(R8), Y13
+	PREFETCHT0   1600(R11)
 	VPBROADCASTD 4(R11), Y14
 	VPMADDUBSW   Y14, Y12, Y15
 	VPMADDUBSW   Y14, Y13, Y14
@@ -27160,6 +27001,7 @@ loop:
 	VPADDW       Y14, Y7, Y7
 	VMOVDQU      128(R8), Y12
 	VMOVDQU      160(R8), Y13
+	PREFETCHT0   1664(R11)
 	VPBROADCASTD 8(R11), Y14
 	VPMADDUBSW   Y14, Y12, Y15
 	VPMADDUBSW   Y14, Y13, Y14
@@ -27357,7 +27199,7 @@ loop:
 	RET
 
 // func avx2PanelU4x32_2(t *byte)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·avx2PanelU4x32_2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), BX
@@ -27368,6 +27210,7 @@ TEXT ·avx2PanelU4x32_2(SB), NOSPLIT, $0-8
 loop:
 	VMOVDQU      (R8), Y12
 	VMOVDQU      32(R8), Y13
+	PREFETCHT0   1536(R11)
 	VPBROADCASTD (R11), Y14
 	VPMADDUBSW   Y14, Y12, Y0
 	VPMADDUBSW   Y14, Y13, Y1
@@ -27376,6 +27219,7 @@ loop:
 	VPMADDUBSW   Y14, Y13, Y3
 	VMOVDQU      64(R8), Y12
 	VMOVDQU      96(R8), Y13
+	PREFETCHT0   1600(R11)
 	VPBROADCASTD 4(R11), Y14
 	VPMADDUBSW   Y14, Y12, Y15
 	VPMADDUBSW   Y14, Y13, Y14
@@ -27497,7 +27341,7 @@ loop:
 	RET
 
 // func avx2PanelU4x32_1(t *byte)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·avx2PanelU4x32_1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), BX
@@ -27508,6 +27352,7 @@ TEXT ·avx2PanelU4x32_1(SB), NOSPLIT, $0-8
 loop:
 	VMOVDQU      (R8), Y12
 	VMOVDQU      32(R8), Y13
+	PREFETCHT0   1536(R11)
 	VPBROADCASTD (R11), Y14
 	VPMADDUBSW   Y14, Y12, Y0
 	VPMADDUBSW   Y14, Y13, Y1
@@ -27585,7 +27430,7 @@ loop:
 	RET
 
 // func avx2PanelU5x32_6(t *byte)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·avx2PanelU5x32_6(SB), NOSPLIT, $384-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), BX
@@ -27596,6 +27441,7 @@ TEXT ·avx2PanelU5x32_6(SB), NOSPLIT, $384-8
 loop:
 	VMOVDQU      (R8), Y12
 	VMOVDQU      32(R8), Y13
+	PREFETCHT0   1536(R11)
 	VPBROADCASTD (R11), Y14
 	VPMADDUBSW   Y14, Y12, Y0
 	VPMADDUBSW   Y14, Y13, Y1
@@ -27616,6 +27462,7 @@ loop:
 	VPMADDUBSW   Y14, Y13, Y11
 	VMOVDQU      64(R8), Y12
 	VMOVDQU      96(R8), Y13
+	PREFETCHT0   1600(R11)
 	VPBROADCASTD 4(R11), Y14
 	VPMADDUBSW   Y14, Y12, Y15
 	VPMADDUBSW   Y14, Y13, Y14
@@ -27648,6 +27495,7 @@ loop:
 	VPADDW       Y14, Y11, Y11
 	VMOVDQU      128(R8), Y12
 	VMOVDQU      160(R8), Y13
+	PREFETCHT0   1664(R11)
 	VPBROADCASTD 8(R11), Y14
 	VPMADDUBSW   Y14, Y12, Y15
 	VPMADDUBSW   Y14, Y13, Y14
@@ -27680,6 +27528,7 @@ loop:
 	VPADDW       Y14, Y11, Y11
 	VMOVDQU      192(R8), Y12
 	VMOVDQU      224(R8), Y13
+	PREFETCHT0   1728(R11)
 	VPBROADCASTD 12(R11), Y14
 	VPMADDUBSW   Y14, Y12, Y15
 	VPMADDUBSW   Y14, Y13, Y14
@@ -27958,7 +27807,7 @@ loop:
 	RET
 
 // func avx2PanelU5x32_4(t *byte)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·avx2PanelU5x32_4(SB), NOSPLIT, $256-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), BX
@@ -27969,6 +27818,7 @@ TEXT ·avx2PanelU5x32_4(SB), NOSPLIT, $256-8
 loop:
 	VMOVDQU      (R8), Y12
 	VMOVDQU      32(R8), Y13
+	PREFETCHT0   1536(R11)
 	VPBROADCASTD (R11), Y14
 	VPMADDUBSW   Y14, Y12, Y0
 	VPMADDUBSW   Y14, Y13, Y1
@@ -27983,6 +27833,7 @@ loop:
 	VPMADDUBSW   Y14, Y13, Y7
 	VMOVDQU      64(R8), Y12
 	VMOVDQU      96(R8), Y13
+	PREFETCHT0   1600(R11)
 	VPBROADCASTD 4(R11), Y14
 	VPMADDUBSW   Y14, Y12, Y15
 	VPMADDUBSW   Y14, Y13, Y14
@@ -28005,6 +27856,7 @@ loop:
 	VPADDW       Y14, Y7, Y7
 	VMOVDQU      128(R8), Y12
 	VMOVDQU      160(R8), Y13
+	PREFETCHT0   1664(R11)
 	VPBROADCASTD 8(R11), Y14
 	VPMADDUBSW   Y14, Y12, Y15
 	VPMADDUBSW   Y14, Y13, Y14
@@ -28219,7 +28071,7 @@ loop:
 	RET
 
 // func avx2PanelU5x32_2(t *byte)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·avx2PanelU5x32_2(SB), NOSPLIT, $128-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), BX
@@ -28230,6 +28082,7 @@ TEXT ·avx2PanelU5x32_2(SB), NOSPLIT, $128-8
 loop:
 	VMOVDQU      (R8), Y12
 	VMOVDQU      32(R8), Y13
+	PREFETCHT0   1536(R11)
 	VPBROADCASTD (R11), Y14
 	VPMADDUBSW   Y14, Y12, Y0
 	VPMADDUBSW   Y14, Y13, Y1
@@ -28238,6 +28091,7 @@ loop:
 	VPMADDUBSW   Y14, Y13, Y3
 	VMOVDQU      64(R8), Y12
 	VMOVDQU      96(R8), Y13
+	PREFETCHT0   1600(R11)
 	VPBROADCASTD 4(R11), Y14
 	VPMADDUBSW   Y14, Y12, Y15
 	VPMADDUBSW   Y14, Y13, Y14
@@ -28368,7 +28222,7 @@ loop:
 	RET
 
 // func avx2PanelU5x32_1(t *byte)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·avx2PanelU5x32_1(SB), NOSPLIT, $64-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), BX
@@ -28379,6 +28233,7 @@ TEXT ·avx2PanelU5x32_1(SB), NOSPLIT, $64-8
 loop:
 	VMOVDQU      (R8), Y12
 	VMOVDQU      32(R8), Y13
+	PREFETCHT0   1536(R11)
 	VPBROADCASTD (R11), Y14
 	VPMADDUBSW   Y14, Y12, Y0
 	VPMADDUBSW   Y14, Y13, Y1
@@ -28461,7 +28316,7 @@ loop:
 	RET
 
 // func avx2PanelU5x16_6(t *byte)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·avx2PanelU5x16_6(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), BX
@@ -28472,6 +28327,7 @@ TEXT ·avx2PanelU5x16_6(SB), NOSPLIT, $0-8
 loop:
 	VMOVDQU      (R8), Y12
 	VMOVDQU      32(R8), Y13
+	PREFETCHT0   1536(R11)
 	VPBROADCASTD (R11), Y14
 	VPMADDUBSW   Y14, Y12, Y0
 	VPMADDUBSW   Y14, Y13, Y1
@@ -28492,6 +28348,7 @@ loop:
 	VPMADDUBSW   Y14, Y13, Y11
 	VMOVDQU      64(R8), Y12
 	VMOVDQU      96(R8), Y13
+	PREFETCHT0   1600(R11)
 	VPBROADCASTD 4(R11), Y14
 	VPMADDUBSW   Y14, Y12, Y15
 	VPMADDUBSW   Y14, Y13, Y14
@@ -28524,6 +28381,7 @@ loop:
 	VPADDW       Y14, Y11, Y11
 	VMOVDQU      128(R8), Y12
 	VMOVDQU      160(R8), Y13
+	PREFETCHT0   1664(R11)
 	VPBROADCASTD 8(R11), Y14
 	VPMADDUBSW   Y14, Y12, Y15
 	VPMADDUBSW   Y14, Y13, Y14
@@ -28681,7 +28539,7 @@ loop:
 	RET
 
 // func avx2PanelU5x16_4(t *byte)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·avx2PanelU5x16_4(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), BX
@@ -28692,6 +28550,7 @@ TEXT ·avx2PanelU5x16_4(SB), NOSPLIT, $0-8
 loop:
 	VMOVDQU      (R8), Y12
 	VMOVDQU      32(R8), Y13
+	PREFETCHT0   1536(R11)
 	VPBROADCASTD (R11), Y14
 	VPMADDUBSW   Y14, Y12, Y0
 	VPMADDUBSW   Y14, Y13, Y1
@@ -28706,6 +28565,7 @@ loop:
 	VPMADDUBSW   Y14, Y13, Y7
 	VMOVDQU      64(R8), Y12
 	VMOVDQU      96(R8), Y13
+	PREFETCHT0   1600(R11)
 	VPBROADCASTD 4(R11), Y14
 	VPMADDUBSW   Y14, Y12, Y15
 	VPMADDUBSW   Y14, Y13, Y14
@@ -28837,7 +28697,7 @@ loop:
 	RET
 
 // func avx2PanelU5x16_2(t *byte)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·avx2PanelU5x16_2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), BX
@@ -28848,6 +28708,7 @@ TEXT ·avx2PanelU5x16_2(SB), NOSPLIT, $0-8
 loop:
 	VMOVDQU      (R8), Y12
 	VMOVDQU      32(R8), Y13
+	PREFETCHT0   1536(R11)
 	VPBROADCASTD (R11), Y14
 	VPMADDUBSW   Y14, Y12, Y0
 	VPMADDUBSW   Y14, Y13, Y1
@@ -28929,7 +28790,7 @@ loop:
 	RET
 
 // func avx2PanelU5x16_1(t *byte)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·avx2PanelU5x16_1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), BX
@@ -28940,6 +28801,7 @@ TEXT ·avx2PanelU5x16_1(SB), NOSPLIT, $0-8
 loop:
 	VMOVDQU      (R8), Y12
 	VMOVDQU      32(R8), Y13
+	PREFETCHT0   1536(R11)
 	VPBROADCASTD (R11), Y14
 	VPMADDUBSW   Y14, Y12, Y0
 	VPMADDUBSW   Y14, Y13, Y1
@@ -28989,7 +28851,7 @@ loop:
 	RET
 
 // func avx2PanelU6x16_6(t *byte)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·avx2PanelU6x16_6(SB), NOSPLIT, $384-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), BX
@@ -29000,6 +28862,7 @@ TEXT ·avx2PanelU6x16_6(SB), NOSPLIT, $384-8
 loop:
 	VMOVDQU      (R8), Y12
 	VMOVDQU      32(R8), Y13
+	PREFETCHT0   1536(R11)
 	VPBROADCASTD (R11), Y14
 	VPMADDUBSW   Y14, Y12, Y0
 	VPMADDUBSW   Y14, Y13, Y1
@@ -29020,6 +28883,7 @@ loop:
 	VPMADDUBSW   Y14, Y13, Y11
 	VMOVDQU      64(R8), Y12
 	VMOVDQU      96(R8), Y13
+	PREFETCHT0   1600(R11)
 	VPBROADCASTD 4(R11), Y14
 	VPMADDUBSW   Y14, Y12, Y15
 	VPMADDUBSW   Y14, Y13, Y14
@@ -29077,6 +28941,7 @@ loop:
 	VMOVDQU      Y11, 352(SP)
 	VMOVDQU      128(R8), Y12
 	VMOVDQU      160(R8), Y13
+	PREFETCHT0   1664(R11)
 	VPBROADCASTD 8(R11), Y14
 	VPMADDUBSW   Y14, Y12, Y0
 	VPMADDUBSW   Y14, Y13, Y1
@@ -29234,7 +29099,7 @@ loop:
 	RET
 
 // func avx2PanelU6x16_4(t *byte)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·avx2PanelU6x16_4(SB), NOSPLIT, $256-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), BX
@@ -29245,6 +29110,7 @@ TEXT ·avx2PanelU6x16_4(SB), NOSPLIT, $256-8
 loop:
 	VMOVDQU      (R8), Y12
 	VMOVDQU      32(R8), Y13
+	PREFETCHT0   1536(R11)
 	VPBROADCASTD (R11), Y14
 	VPMADDUBSW   Y14, Y12, Y0
 	VPMADDUBSW   Y14, Y13, Y1
@@ -29259,6 +29125,7 @@ loop:
 	VPMADDUBSW   Y14, Y13, Y7
 	VMOVDQU      64(R8), Y12
 	VMOVDQU      96(R8), Y13
+	PREFETCHT0   1600(R11)
 	VPBROADCASTD 4(R11), Y14
 	VPMADDUBSW   Y14, Y12, Y15
 	VPMADDUBSW   Y14, Y13, Y14
@@ -29407,7 +29274,7 @@ loop:
 	RET
 
 // func avx2PanelU6x16_2(t *byte)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·avx2PanelU6x16_2(SB), NOSPLIT, $128-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), BX
@@ -29418,6 +29285,7 @@ TEXT ·avx2PanelU6x16_2(SB), NOSPLIT, $128-8
 loop:
 	VMOVDQU      (R8), Y12
 	VMOVDQU      32(R8), Y13
+	PREFETCHT0   1536(R11)
 	VPBROADCASTD (R11), Y14
 	VPMADDUBSW   Y14, Y12, Y0
 	VPMADDUBSW   Y14, Y13, Y1
@@ -29508,7 +29376,7 @@ loop:
 	RET
 
 // func avx2PanelU6x16_1(t *byte)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·avx2PanelU6x16_1(SB), NOSPLIT, $64-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), BX
@@ -29519,6 +29387,7 @@ TEXT ·avx2PanelU6x16_1(SB), NOSPLIT, $64-8
 loop:
 	VMOVDQU      (R8), Y12
 	VMOVDQU      32(R8), Y13
+	PREFETCHT0   1536(R11)
 	VPBROADCASTD (R11), Y14
 	VPMADDUBSW   Y14, Y12, Y0
 	VPMADDUBSW   Y14, Y13, Y1
@@ -30013,7 +29882,7 @@ loop:
 	RET
 
 // func avx2PanelFloat_6(t *byte)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·avx2PanelFloat_6(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    (AX), BX
@@ -30036,6 +29905,7 @@ TEXT ·avx2PanelFloat_6(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (R8), Y12
 	VMOVUPS      32(R8), Y13
+	PREFETCHT0   1536(R11)
 	VBROADCASTSS (R11), Y14
 	VFMADD231PS  Y14, Y12, Y0
 	VFMADD231PS  Y14, Y13, Y1
@@ -30056,6 +29926,7 @@ loop:
 	VFMADD231PS  Y14, Y13, Y11
 	VMOVUPS      64(R8), Y12
 	VMOVUPS      96(R8), Y13
+	PREFETCHT0   1600(R11)
 	VBROADCASTSS 4(R11), Y14
 	VFMADD231PS  Y14, Y12, Y0
 	VFMADD231PS  Y14, Y13, Y1
@@ -30076,6 +29947,7 @@ loop:
 	VFMADD231PS  Y14, Y13, Y11
 	VMOVUPS      128(R8), Y12
 	VMOVUPS      160(R8), Y13
+	PREFETCHT0   1664(R11)
 	VBROADCASTSS 8(R11), Y14
 	VFMADD231PS  Y14, Y12, Y0
 	VFMADD231PS  Y14, Y13, Y1
@@ -30214,7 +30086,7 @@ loop:
 	RET
 
 // func avx2PanelFloat_4(t *byte)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·avx2PanelFloat_4(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    (AX), BX
@@ -30233,6 +30105,7 @@ TEXT ·avx2PanelFloat_4(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (R8), Y12
 	VMOVUPS      32(R8), Y13
+	PREFETCHT0   1536(R11)
 	VBROADCASTSS (R11), Y14
 	VFMADD231PS  Y14, Y12, Y0
 	VFMADD231PS  Y14, Y13, Y1
@@ -30247,6 +30120,7 @@ loop:
 	VFMADD231PS  Y14, Y13, Y7
 	VMOVUPS      64(R8), Y12
 	VMOVUPS      96(R8), Y13
+	PREFETCHT0   1600(R11)
 	VBROADCASTSS 4(R11), Y14
 	VFMADD231PS  Y14, Y12, Y0
 	VFMADD231PS  Y14, Y13, Y1
@@ -30359,7 +30233,7 @@ loop:
 	RET
 
 // func avx2PanelFloat_2(t *byte)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·avx2PanelFloat_2(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    (AX), BX
@@ -30374,6 +30248,7 @@ TEXT ·avx2PanelFloat_2(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (R8), Y12
 	VMOVUPS      32(R8), Y13
+	PREFETCHT0   1536(R11)
 	VBROADCASTSS (R11), Y14
 	VFMADD231PS  Y14, Y12, Y0
 	VFMADD231PS  Y14, Y13, Y1
@@ -30448,7 +30323,7 @@ loop:
 	RET
 
 // func avx2PanelFloat_1(t *byte)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·avx2PanelFloat_1(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    (AX), BX
@@ -30461,6 +30336,7 @@ TEXT ·avx2PanelFloat_1(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (R8), Y12
 	VMOVUPS      32(R8), Y13
+	PREFETCHT0   1536(R11)
 	VBROADCASTSS (R11), Y14
 	VFMADD231PS  Y14, Y12, Y0
 	VFMADD231PS  Y14, Y13, Y1

@@ -15,7 +15,7 @@ import (
 // panelKernels multiply panels of one layout.
 type panelKernels struct {
 	rows   int // of W in a panel
-	group  int // elements that share a scale
+	group  int // elements that share a scale; of floats, a step of the kernels
 	block  int // bytes of a group
 	depth  int // elements of a panel at a time: whole blocks of every type
 	panels int // that the same elements of the activations, in a farther cache, pass by

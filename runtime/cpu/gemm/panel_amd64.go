@@ -84,7 +84,7 @@ func panelFloat256(interleave func(panel, w *byte, step, n int)) panelKernels {
 		interleave(&panel[0], &rows.floats[0], rows.step, n)
 		interleave(&panel[panelWord/2], &rows.floats[8*rows.step], rows.step, n)
 	}
-	return panelKernels{rows: 16, group: 8, block: 8 * panelWord, depth: 512, panels: 4, min: 20, pack: pack,
+	return panelKernels{rows: 16, group: 8, block: 8 * panelWord, depth: 512, panels: 4, min: 16, pack: pack,
 		tile:  &tileLayout{32, 32, avx2SpreadFloat},
 		tiles: []panelKernel{{6, avx2PanelFloat_6}, {4, avx2PanelFloat_4}, {2, avx2PanelFloat_2}, {1, avx2PanelFloat_1}}}
 }

@@ -36,12 +36,9 @@ type format256 struct {
 	scales func(ls lanes, scales, mins func(r int) Mem)
 }
 
-// top is the largest shift of up.
-func (f *format256) top() int { return max(f.up[0], f.up[1], f.up[2], f.up[3]) }
-
-// A lane is a row of W and the registers that are its own. All that lanes do goes side
-// by side, one instruction after the other: one row alone would be a chain of results
-// that wait for each other, longer than a processor looks ahead.
+// A lane is a row of W and the registers that are its own. What lanes do goes side by
+// side, instruction by instruction: those of one row alone wait for each other longer
+// than a processor looks ahead.
 type lane struct {
 	r       int
 	q, t, u VecPhysical

@@ -44,6 +44,7 @@ func main() {
 		}
 		unpack256(f)
 	}
+	sums16x256()
 	quantize()
 	panels256()
 	panels512()

@@ -30,6 +30,9 @@ func panelFloat256(m int) {
 		for h := range 2 {
 			VMOVUPS(Mem{Base: w, Disp: 64*k + 32*h}, weights[h])
 		}
+		if 64*k < 32*m {
+			PREFETCHT0(Mem{Base: x, Disp: tileAhead + 64*k})
+		}
 		for i := range m {
 			VBROADCASTSS(Mem{Base: x, Disp: 32*i + 4*k}, xi)
 			for h := range 2 {

@@ -164,8 +164,8 @@ func or(shared, own VecPhysical) VecPhysical {
 	return own
 }
 
-// load loads 32 activations from each row, element at of the block on, where they stay
-// in registers, and what belongs to them.
+// load makes ready what all rows of W share for block b: activations, where they stay in
+// registers, and what offset adds.
 func (k *rowKernel256) load(b int) {
 	for i := range k.m {
 		from := activation(i, 32*b)
@@ -183,6 +183,15 @@ func (k *rowKernel256) load(b int) {
 		VMOVDQU(pair256(b%4), v)
 	} else if k.pairs {
 		k.pick = pair256(b % 4)
+	}
+}
+
+// actScale leaves in act what sums of block b are multiplied with.
+func (k *rowKernel256) actScale(i, b int) {
+	VBROADCASTSS(at(d, xStep, xStep3, i, 4*b), k.act)
+	if up := k.up[b%4]; up > 0 {
+		factor := math.Float32bits(float32(math.Ldexp(1, -up)))
+		VMULPS(table(fmt.Sprintf("down%d", up), binary.LittleEndian.AppendUint32(nil, factor)...), k.act, k.act)
 	}
 }
 
@@ -213,8 +222,8 @@ func stack256(slots int) func(i int) Mem {
 	return func(i int) Mem { return Mem{Base: base, Disp: 32 * i} }
 }
 
-// ds leaves what all rows have at d as float32 in v: d of each row or, with minima, d
-// and the f16 behind it.
+// ds leaves what all rows have at d in v as float32: d of each row or, with minima, d and
+// the f16 behind it. One conversion serves them all.
 func (k *rowKernel256) ds(rows int, v VecPhysical) {
 	if k.mins {
 		VPBROADCASTD(weight(0, k.d), v.AsX())
@@ -316,14 +325,13 @@ func largeBlocks256(describe func(holder) format256, rows, m int) {
 	if k.pairs {
 		size = 32
 	}
-	// On the stack lie the sums so far of each result, ds of all rows, scales and
-	// minima of each row and, of pairs with minima, d·Σq of 16 activations each.
-	slot := stack256(m*rows + 1 + 2*rows + 2*m)
+	// On the stack lie the sums so far of each result, ds of all rows, and scales and
+	// minima of each row.
+	slot := stack256(m*rows + 1 + 2*rows)
 	total := func(i, r int) Mem { return slot(i*rows + r) }
 	ds := slot(m * rows)
 	scales := func(r int) Mem { return slot(m*rows + 1).Offset(size * r) }
 	mins := func(r int) Mem { return slot(m*rows + 1 + rows).Offset(size * r) }
-	sums := func(i int) Mem { return slot((m+2)*rows + 1 + 2*i) }
 	VPXOR(Y0, Y0, Y0)
 	for i := range m {
 		for r := range rows {
@@ -331,19 +339,7 @@ func largeBlocks256(describe func(holder) format256, rows, m int) {
 		}
 	}
 	Label("loop")
-	if k.mins && k.pairs {
-		for i := range m {
-			sums16x256(i, sums(i))
-		}
-	}
 	k.ds(rows, Y8)
-	if k.top() > 0 {
-		down := binary.LittleEndian.AppendUint32(nil, math.Float32bits(float32(math.Ldexp(1, -k.top()))))
-		if k.mins {
-			down = binary.LittleEndian.AppendUint32(down, math.Float32bits(1))
-		}
-		VMULPS(table("down"+k.name, down...), Y8, Y8)
-	}
 	VMOVUPS(Y8, ds)
 	for _, ls := range k.sides {
 		if m == 1 {
@@ -352,21 +348,11 @@ func largeBlocks256(describe func(holder) format256, rows, m int) {
 			}
 		}
 		k.scales(ls, scales, mins)
-		if k.top() > 0 {
-			var by []byte
-			for b := range 16 {
-				by = append(by, 1<<(k.top()-k.up[b/2%4]), 0)
-			}
-			ls.each(
-				func(l lane) { VMOVDQU(scales(l.r), l.q) },
-				func(l lane) { VPMULLW(table("up"+k.name, by...), l.q, l.q) },
-				func(l lane) { VMOVDQU(l.q, scales(l.r)) })
-		}
 	}
 	for b := range 8 {
 		k.load(b)
 		if m == 1 {
-			VBROADCASTSS(Mem{Base: d, Disp: 4 * b}, k.act)
+			k.actScale(0, b)
 		}
 		for _, ls := range k.sides {
 			k.row(ls, b)
@@ -382,7 +368,7 @@ func largeBlocks256(describe func(holder) format256, rows, m int) {
 					ls.each(func(l lane) { VPBROADCASTW(scales(l.r).Offset(2*b), l.t) })
 				}
 				if m > 1 {
-					VBROADCASTSS(at(d, xStep, xStep3, i, 4*b), k.act)
+					k.actScale(i, b)
 				}
 				ls.each(
 					func(l lane) { VPMADDWD(l.t, or(k.sum, l.q), or(k.sum, l.q)) },
@@ -410,11 +396,8 @@ func largeBlocks256(describe func(holder) format256, rows, m int) {
 					func(l lane) { VCVTDQ2PS(l.q, l.q) },
 					func(l lane) { VMULPS(l.t, l.q, l.q) })
 				for i := range m {
-					from := at(s, xStep, xStep3, i, 0)
-					if k.pairs {
-						from = sums(i).Offset(32 * h)
-					}
-					ls.each(func(l lane) { VFNMADD231PS(from, l.q, y[4*i+l.r]) })
+					sums := at(s, xStep, xStep3, i, 32*h)
+					ls.each(func(l lane) { VFNMADD231PS(sums, l.q, y[4*i+l.r]) })
 				}
 			}
 		}
@@ -426,7 +409,7 @@ func largeBlocks256(describe func(holder) format256, rows, m int) {
 	ADDQ(U32(256), x)
 	ADDQ(U8(32), d)
 	if k.mins {
-		ADDQ(U8(32), s)
+		ADDQ(U8(2*size), s)
 	}
 	SUBQ(U32(256), n)
 	JNZ(LabelRef("loop"))
@@ -447,26 +430,40 @@ func pair256(b int) Mem {
 	return table(fmt.Sprintf("pair%d", b), v...)
 }
 
-// sums16x256 stores d·Σq of 16 activations each, 256 from row i on.
-func sums16x256(i int, to Mem) {
-	ones, order := all(1), table("pairOrder", 0, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 5, 0, 0, 0, 2, 0, 0, 0, 6, 0, 0, 0, 3, 0, 0, 0, 7, 0, 0, 0)
-	for quad := range 2 {
-		VMOVDQU(ones, Y4)
-		for b := range 4 {
-			VPMADDUBSW(activation(i, 128*quad+32*b), Y4, y[b])
-			VPMADDWD(words16(1), y[b], y[b])
-		}
-		VPHADDD(Y1, Y0, Y0)
-		VPHADDD(Y3, Y2, Y2)
-		VPHADDD(Y2, Y0, Y0) // of the first halves of the blocks, then of the second
-		VMOVDQU(order, Y4)
-		VPERMD(Y0, Y4, Y0)
-		VCVTDQ2PS(Y0, Y0)
-		VBROADCASTF128(at(d, xStep, xStep3, i, 16*quad), Y1)
-		VPERMILPS(counts("twice", 0, 0, 1, 1, 2, 2, 3, 3), Y1, Y1)
-		VMULPS(Y1, Y0, Y0)
-		VMOVUPS(Y0, to.Offset(32*quad))
+// sums16x256 emits the function that Q2_K needs beside what a prepared row has: d·Σq
+// for each 16 of n activations, a multiple of 256.
+func sums16x256() {
+	function("avx2Sums16", "sums *float32, q *byte, d *float32, n int", "writes the sums d·Σq of 16 activations each.")
+	sums := RBX
+	Load(Param("sums"), sums)
+	Load(Param("q"), x)
+	Load(Param("d"), d)
+	Load(Param("n"), n)
+	VMOVDQU(all(1), Y4)
+	VMOVDQU(words16(1), Y5)
+	VMOVDQU(counts("firstSecond", 0, 4, 1, 5, 2, 6, 3, 7), Y6)
+	VMOVDQU(counts("twice", 0, 0, 1, 1, 2, 2, 3, 3), Y7)
+	Label("loop")
+	for b := range 4 {
+		VPMADDUBSW(Mem{Base: x, Disp: 32 * b}, Y4, y[b])
+		VPMADDWD(Y5, y[b], y[b])
 	}
+	VPHADDD(Y1, Y0, Y0)
+	VPHADDD(Y3, Y2, Y2)
+	VPHADDD(Y2, Y0, Y0) // of the first halves of 4 blocks, then of the second
+	VPERMD(Y0, Y6, Y0)
+	VCVTDQ2PS(Y0, Y0)
+	VBROADCASTF128(Mem{Base: d}, Y1)
+	VPERMILPS(Y7, Y1, Y1)
+	VMULPS(Y1, Y0, Y0)
+	VMOVUPS(Y0, Mem{Base: sums})
+	ADDQ(U8(32), sums)
+	SUBQ(I8(-128), x)
+	ADDQ(U8(16), d)
+	ADDQ(I8(-128), n)
+	JNZ(LabelRef("loop"))
+	VZEROUPPER()
+	RET()
 }
 
 // unpack256 emits the function that unpacks a row of n elements.
