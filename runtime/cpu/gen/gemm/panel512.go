@@ -71,18 +71,22 @@ func panel512(s shape512, m int) {
 	for g, sums := range sums {
 		weight := func(disp, h int) Mem { return Mem{Base: w, Disp: g*s.block() + disp + 64*h} }
 		act := Mem{Base: x, Disp: g * s.actBlock(m)}
-		for i := range m {
-			if s.minima {
-				VPXORD(sums[2*i], sums[2*i], sums[2*i])
-				VPXORD(sums[2*i+1], sums[2*i+1], sums[2*i+1])
-			} else {
-				VPBROADCASTD(act.Offset((s.group+4)*m+4*i), sums[2*i])
-				VMOVDQA32(sums[2*i], sums[2*i+1])
+		for i, sum := range sums {
+			switch {
+			case s.minima:
+				VPXORD(sum, sum, sum)
+			case i%2 == 0:
+				VPBROADCASTD(act.Offset((s.group+4)*m+i/2*4), sum)
+			default:
+				VMOVDQA32(sums[i-1], sum)
 			}
 		}
 		for j := range s.group / 4 {
 			for h := range 2 {
 				VMOVDQU32(weight(128*j, h), weights[h])
+			}
+			if 64*j < s.actBlock(m) {
+				PREFETCHT0(act.Offset(tileAhead + 64*j))
 			}
 			for i := range m {
 				VPBROADCASTD(act.Offset(s.group*i+4*j), xi)
@@ -169,6 +173,9 @@ func panelFloat512(m int) {
 	for k := range 16 {
 		for h := range 2 {
 			VMOVUPS(Mem{Base: w, Disp: 128*k + 64*h}, weights[h])
+		}
+		if k < m {
+			PREFETCHT0(Mem{Base: x, Disp: tileAhead + 64*k})
 		}
 		for i := range m {
 			VBROADCASTSS(Mem{Base: x, Disp: 64*i + 4*k}, xi)
