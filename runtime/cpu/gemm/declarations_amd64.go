@@ -587,51 +587,6 @@ func avx2Sums16(sums *float32, q *byte, d *float32, n int)
 //go:noescape
 func avx2Quantize(q *byte, d, s *float32, sums *int32, x *float32, blocks int)
 
-// avx512PanelQ8_0_1x6 multiplies 1 rows of W with 6 of activations.
-//
-//go:noescape
-func avx512PanelQ8_0_1x6(t *tile)
-
-// avx512PanelQ4_K_1x6 multiplies 1 rows of W with 6 of activations.
-//
-//go:noescape
-func avx512PanelQ4_K_1x6(t *tile)
-
-// avx512PanelQ8_0_1x4 multiplies 1 rows of W with 4 of activations.
-//
-//go:noescape
-func avx512PanelQ8_0_1x4(t *tile)
-
-// avx512PanelQ4_K_1x4 multiplies 1 rows of W with 4 of activations.
-//
-//go:noescape
-func avx512PanelQ4_K_1x4(t *tile)
-
-// avx512PanelQ8_0_1x2 multiplies 1 rows of W with 2 of activations.
-//
-//go:noescape
-func avx512PanelQ8_0_1x2(t *tile)
-
-// avx512PanelQ4_K_1x2 multiplies 1 rows of W with 2 of activations.
-//
-//go:noescape
-func avx512PanelQ4_K_1x2(t *tile)
-
-// avx512PanelQ8_0_1x1 multiplies 1 rows of W with 1 of activations.
-//
-//go:noescape
-func avx512PanelQ8_0_1x1(t *tile)
-
-// avx512PanelQ4_K_1x1 multiplies 1 rows of W with 1 of activations.
-//
-//go:noescape
-func avx512PanelQ4_K_1x1(t *tile)
-
-// avx512Transpose transposes 16 rows of 16 words.
-//
-//go:noescape
-func avx512Transpose(dst *byte, step, step8 int, src *byte, srcStep int)
-
 // avx2PanelI16_6 adds the products of a panel with 6 rows of activations.
 //
 //go:noescape
@@ -807,12 +762,137 @@ func avx2InterleaveBF16(panel, w *byte, step, n int)
 //go:noescape
 func avx2SpreadFloat(q *byte, dAt, step, m int, fromQ *byte, fromD, fromS *float32, n int)
 
-// avx512UnpackQ8_0 makes bytes of a row of weights.
+// avx512Panel32_6 adds the products of a panel with 6 rows of activations.
 //
 //go:noescape
-func avx512UnpackQ8_0(q *int8, scales, mins *float32, w *byte, n int)
+func avx512Panel32_6(t *tile)
 
-// avx512UnpackQ4_K makes bytes of a row of weights.
+// avx512Panel32_4 adds the products of a panel with 4 rows of activations.
 //
 //go:noescape
-func avx512UnpackQ4_K(q *int8, scales, mins *float32, w *byte, n int)
+func avx512Panel32_4(t *tile)
+
+// avx512Panel32_2 adds the products of a panel with 2 rows of activations.
+//
+//go:noescape
+func avx512Panel32_2(t *tile)
+
+// avx512Panel32_1 adds the products of a panel with 1 rows of activations.
+//
+//go:noescape
+func avx512Panel32_1(t *tile)
+
+// avx512Spread32 puts a row of activations into a tile.
+//
+//go:noescape
+func avx512Spread32(q *byte, dAt, step, m int, fromQ *byte, fromD, fromS *float32, n int)
+
+// avx512Panel32m_6 adds the products of a panel with 6 rows of activations.
+//
+//go:noescape
+func avx512Panel32m_6(t *tile)
+
+// avx512Panel32m_4 adds the products of a panel with 4 rows of activations.
+//
+//go:noescape
+func avx512Panel32m_4(t *tile)
+
+// avx512Panel32m_2 adds the products of a panel with 2 rows of activations.
+//
+//go:noescape
+func avx512Panel32m_2(t *tile)
+
+// avx512Panel32m_1 adds the products of a panel with 1 rows of activations.
+//
+//go:noescape
+func avx512Panel32m_1(t *tile)
+
+// avx512Panel16_6 adds the products of a panel with 6 rows of activations.
+//
+//go:noescape
+func avx512Panel16_6(t *tile)
+
+// avx512Panel16_4 adds the products of a panel with 4 rows of activations.
+//
+//go:noescape
+func avx512Panel16_4(t *tile)
+
+// avx512Panel16_2 adds the products of a panel with 2 rows of activations.
+//
+//go:noescape
+func avx512Panel16_2(t *tile)
+
+// avx512Panel16_1 adds the products of a panel with 1 rows of activations.
+//
+//go:noescape
+func avx512Panel16_1(t *tile)
+
+// avx512Spread16 puts a row of activations into a tile.
+//
+//go:noescape
+func avx512Spread16(q *byte, dAt, step, m int, fromQ *byte, fromD, fromS *float32, n int)
+
+// avx512Panel16m_6 adds the products of a panel with 6 rows of activations.
+//
+//go:noescape
+func avx512Panel16m_6(t *tile)
+
+// avx512Panel16m_4 adds the products of a panel with 4 rows of activations.
+//
+//go:noescape
+func avx512Panel16m_4(t *tile)
+
+// avx512Panel16m_2 adds the products of a panel with 2 rows of activations.
+//
+//go:noescape
+func avx512Panel16m_2(t *tile)
+
+// avx512Panel16m_1 adds the products of a panel with 1 rows of activations.
+//
+//go:noescape
+func avx512Panel16m_1(t *tile)
+
+// avx512PanelFloat_12 adds the products of a panel with 12 rows of activations.
+//
+//go:noescape
+func avx512PanelFloat_12(t *tile)
+
+// avx512PanelFloat_6 adds the products of a panel with 6 rows of activations.
+//
+//go:noescape
+func avx512PanelFloat_6(t *tile)
+
+// avx512PanelFloat_4 adds the products of a panel with 4 rows of activations.
+//
+//go:noescape
+func avx512PanelFloat_4(t *tile)
+
+// avx512PanelFloat_2 adds the products of a panel with 2 rows of activations.
+//
+//go:noescape
+func avx512PanelFloat_2(t *tile)
+
+// avx512PanelFloat_1 adds the products of a panel with 1 rows of activations.
+//
+//go:noescape
+func avx512PanelFloat_1(t *tile)
+
+// avx512SpreadFloat puts a row of activations into a tile.
+//
+//go:noescape
+func avx512SpreadFloat(q *byte, dAt, step, m int, fromQ *byte, fromD, fromS *float32, n int)
+
+// avx512Interleave brings words of 16 rows side by side.
+//
+//go:noescape
+func avx512Interleave(dst *byte, step, step4, step8 int, src *byte, srcStep, count int, flip uint32)
+
+// avx512InterleaveF16 brings words of 16 rows side by side.
+//
+//go:noescape
+func avx512InterleaveF16(dst *byte, step, step4, step8 int, src *byte, srcStep, count int)
+
+// avx512InterleaveBF16 brings words of 16 rows side by side.
+//
+//go:noescape
+func avx512InterleaveBF16(dst *byte, step, step4, step8 int, src *byte, srcStep, count int)

@@ -90,41 +90,80 @@ func panelFloat256(interleave func(panel, w *byte, step, n int)) panelKernels {
 }
 
 var panels512 = map[graph.DType]*panelType{
-	graph.Q8_0: {panelKernels: &panel512Q8_0, unpack: avx512UnpackQ8_0},
-	graph.Q4_K: {panelKernels: &panel512Q4_K, unpack: avx512UnpackQ4_K},
+	graph.F32:    {&panel512F32, nil, 0},
+	graph.F16:    {&panel512F16, nil, 0},
+	graph.BF16:   {&panel512BF16, nil, 0},
+	graph.Q8_0:   {&panel512x32, avx2UnpackQ8_0, 0},
+	graph.Q4_0:   {&panel512x32, avx2UnpackQ4_0, 0},
+	graph.Q4_1:   {&panel512x32m, avx2UnpackQ4_1, 0},
+	graph.Q5_0:   {&panel512x32, avx2UnpackQ5_0, 0},
+	graph.Q5_1:   {&panel512x32m, avx2UnpackQ5_1, 0},
+	graph.IQ4_NL: {&panel512x32, avx2UnpackIQ4_NL, 0},
+	graph.MXFP4:  {&panel512x32, avx2UnpackMXFP4, 0},
+	graph.Q2_K:   {&panel512x16m, avx2UnpackQ2_K, 0},
+	graph.Q3_K:   {&panel512x16, avx2UnpackQ3_K, 0},
+	graph.Q4_K:   {&panel512x32m, avx2UnpackQ4_K, 0},
+	graph.Q5_K:   {&panel512x32m, avx2UnpackQ5_K, 0},
+	graph.Q6_K:   {&panel512x16, avx2UnpackQ6_K, 0},
+	graph.IQ4_XS: {&panel512x32, avx2UnpackIQ4_XS, 0},
 }
 
-// A block of 32 elements is
-//
-//	[8][32][4]byte  unsigned weights: groups of 4 elements, rows
-//	[32]float32     scales
-//	[32]float32     minima
-//
-// and a panel has 80 KiB in the second cache. Unpacked weights are unsigned already.
+// Panels for groups of 32 or 16, m: with minima. Weights with minima are unsigned, the
+// others become so when their highest bit is flipped, as if 128 had been added: sums
+// begin with what takes that away again.
 var (
-	panel512Q8_0 = panelKernels{rows: 32, group: 32, block: 1280, depth: 2048, panels: 1, min: 16, pack: pack512,
-		tiles: []panelKernel{{6, avx512PanelQ8_0_1x6}, {4, avx512PanelQ8_0_1x4}, {2, avx512PanelQ8_0_1x2}, {1, avx512PanelQ8_0_1x1}}}
-	panel512Q4_K = panelKernels{rows: 32, group: 32, block: 1280, depth: 2048, panels: 1, min: 16, pack: pack512,
-		tiles: []panelKernel{{6, avx512PanelQ4_K_1x6}, {4, avx512PanelQ4_K_1x4}, {2, avx512PanelQ4_K_1x2}, {1, avx512PanelQ4_K_1x1}}}
+	panel512x32  = panel512(32, false, avx512Spread32, avx512Panel32_6, avx512Panel32_4, avx512Panel32_2, avx512Panel32_1)
+	panel512x32m = panel512(32, true, avx2SpreadU8x32, avx512Panel32m_6, avx512Panel32m_4, avx512Panel32m_2, avx512Panel32m_1)
+	panel512x16  = panel512(16, false, avx512Spread16, avx512Panel16_6, avx512Panel16_4, avx512Panel16_2, avx512Panel16_1)
+	panel512x16m = panel512(16, true, avx2SpreadU8x16, avx512Panel16m_6, avx512Panel16m_4, avx512Panel16m_2, avx512Panel16m_1)
+	panel512F32  = panelFloat512(func(dst *byte, step, step4, step8 int, src *byte, srcStep, count int) {
+		avx512Interleave(dst, step, step4, step8, src, srcStep, count, 0)
+	})
+	panel512F16  = panelFloat512(avx512InterleaveF16)
+	panel512BF16 = panelFloat512(avx512InterleaveBF16)
 )
 
-func pack512(panel []byte, rows *parts, _ int8, n int) {
-	const (
-		words  = 32 * 4 // bytes of a word of each row
-		scales = 8 * words
-		mins   = scales + words
-		block  = mins + words
-	)
-	step := rows.step / 32
-	for half := range 2 {
-		r := half * 16
-		for j := 0; j < n; j += 64 {
-			avx512Transpose(&panel[j/32*block+half*64], words, block, (*byte)(unsafe.Pointer(&rows.q[r*rows.step+j])), rows.step)
-		}
-		for b := 0; b < n/32; b += 16 {
-			at := r*step + b
-			avx512Transpose(&panel[b*block+scales+half*64], block, 8*block, (*byte)(unsafe.Pointer(&rows.scales[at])), step*4)
-			avx512Transpose(&panel[b*block+mins+half*64], block, 8*block, (*byte)(unsafe.Pointer(&rows.mins[at])), step*4)
+const word512 = 32 * 4 // bytes of a word of each of 32 rows
+
+// panel512 describes panels of 32 rows, of which the second cache holds one: 72 to 96
+// KiB. To make one takes about as many instructions as its products with three to five
+// rows of activations save. The last parameters are kernels for 6, 4, 2 and 1 of them.
+func panel512(group int, minima bool, spread func(q *byte, dAt, step, m int, fromQ *byte, fromD, fromS *float32, n int),
+	six, four, two, one func(*tile)) panelKernels {
+	words := group / 4 // of a row in a group
+	scales := words * word512
+	mins := scales + word512
+	block, flip := mins, uint32(0x80808080)
+	if minima {
+		block, flip = mins+word512, 0
+	}
+	pack := func(panel []byte, rows *parts, _ int8, n int) {
+		for half := range 2 {
+			r, at := 16*half, word512/2*half
+			// Of the last 16 words of a row some may lie past n.
+			avx512Interleave(&panel[at], word512, 4/words*block+4%words*word512, 8/words*block, (*byte)(unsafe.Pointer(&rows.q[r*rows.step])), rows.step, (n+63)/64, flip)
+			first, step, count := r*rows.step/group, rows.step/group*4, (n/group+15)/16
+			avx512Interleave(&panel[scales+at], block, 4*block, 8*block, (*byte)(unsafe.Pointer(&rows.scales[first])), step, count, 0)
+			if minima {
+				avx512Interleave(&panel[mins+at], block, 4*block, 8*block, (*byte)(unsafe.Pointer(&rows.mins[first])), step, count, 0)
+			}
 		}
 	}
+	return panelKernels{rows: 32, group: group, block: block, depth: 2048, panels: 1, min: 5, pack: pack,
+		tile:  &tileLayout{group, group + 8, spread},
+		tiles: []panelKernel{{6, six}, {4, four}, {2, two}, {1, one}}}
+}
+
+// panelFloat512 describes panels of 64 KiB. To make one takes about as many instructions
+// as its products with 20 rows of activations or more save: F16 and BF16 are converted
+// once, and sums need not be added across lanes.
+func panelFloat512(interleave func(dst *byte, step, step4, step8 int, src *byte, srcStep, count int)) panelKernels {
+	pack := func(panel []byte, rows *parts, _ int8, n int) {
+		for half := range 2 {
+			interleave(&panel[word512/2*half], word512, 4*word512, 8*word512, &rows.floats[16*half*rows.step], rows.step, n/16)
+		}
+	}
+	return panelKernels{rows: 32, group: 16, block: 16 * word512, depth: 512, panels: 4, min: 20, pack: pack,
+		tile:  &tileLayout{64, 64, avx512SpreadFloat},
+		tiles: []panelKernel{{12, avx512PanelFloat_12}, {6, avx512PanelFloat_6}, {4, avx512PanelFloat_4}, {2, avx512PanelFloat_2}, {1, avx512PanelFloat_1}}}
 }

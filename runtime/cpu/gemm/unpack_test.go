@@ -16,9 +16,6 @@ import (
 func TestUnpack(t *testing.T) {
 	rng := rand.New(rand.NewPCG(11, 12))
 	for _, set := range isa.Available() {
-		if set == isa.AVX512 { // makes weights unsigned
-			continue
-		}
 		for _, dt := range types {
 			p := panelOf(set, dt)
 			if p == nil || p.unpack == nil {

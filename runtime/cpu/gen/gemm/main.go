@@ -21,8 +21,7 @@ func main() {
 			float(f, 1, m)
 		}
 	}
-	q8, q4, q6 := q8_0(), q4K(), q6K()
-	for _, f := range []int8Format{q8, q4, q6} {
+	for _, f := range []int8Format{q8_0(), q4K(), q6K()} {
 		for _, m := range []int{4, 2, 1} {
 			int8Kernel(f, 4, m)
 			int8Kernel(f, 1, m)
@@ -47,10 +46,8 @@ func main() {
 	}
 	sums16x256()
 	quantize()
-	panels()
 	panels256()
-	unpack(q8)
-	unpack(q4)
+	panels512()
 	Generate()
 	if err := os.WriteFile(declarations, declared, 0o666); err != nil {
 		fmt.Fprintln(os.Stderr, err)

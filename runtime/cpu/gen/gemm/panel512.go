@@ -1,0 +1,215 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// A shape512 is a layout of 32 rows of W and of rows of activations. For each group of
+// elements a panel has 4 unsigned bytes of each row, the next 4, and so on, then the
+// scales and the minima of the rows as float32. A tile of activations has a group of
+// each row, then their d, and then their s, or, without minima, what sums begin with:
+// such weights have 128 too much, so that it is -128·Σq.
+type shape512 struct {
+	group  int
+	minima bool
+}
+
+var shapes512 = []shape512{{32, false}, {32, true}, {16, false}, {16, true}}
+
+func (s shape512) name() string {
+	if s.minima {
+		return fmt.Sprintf("%dm", s.group)
+	}
+	return fmt.Sprint(s.group)
+}
+
+// scales and mins are where a panel has them, behind the weights; block is the bytes
+// of a group.
+func (s shape512) scales() int { return 32 * s.group }
+func (s shape512) mins() int   { return s.scales() + 128 }
+func (s shape512) block() int {
+	if s.minima {
+		return s.mins() + 128
+	}
+	return s.mins()
+}
+
+// actBlock returns the bytes of a group of m rows of activations.
+func (s shape512) actBlock(m int) int { return m * (s.group + 8) }
+
+// panel512 emits a kernel that adds to y, m rows of 32 sums, the products of a panel
+// with m rows of activations. Vector instructions bound it: for six rows and 32
+// elements 96 VPDPBUSD and 36 that convert, scale and add their sums, 60 with groups
+// of 16, of which both share the activations' d. 12 more take the minima away of each
+// group. Sums of one group and, of groups of 32, what they come to fill 24 registers.
+// The sums of two groups of 16 fill them alone; the totals stay in the first cache.
+func panel512(s shape512, m int) {
+	function(fmt.Sprintf("avx512Panel%s_%d", s.name(), m), "t *tile", fmt.Sprintf("adds the products of a panel with %d rows of activations.", m))
+	y := RBX
+	Load(Param("t"), RAX)
+	MOVQ(Mem{Base: RAX, Disp: tileY}, y)
+	MOVQ(Mem{Base: RAX, Disp: tileW}, w)
+	MOVQ(Mem{Base: RAX, Disp: tileX}, x)
+	MOVQ(Mem{Base: RAX, Disp: tileN}, n)
+	groups := 32 / s.group
+	sums, totals := [][]VecPhysical{z[:2*m], z[12 : 12+2*m]}[:groups], z[12:12+2*m]
+	weights, scale, xi := z[24:26], z[26:28], Z28
+	mins := [][]VecPhysical{z[24:26], z[26:28]}
+	eachTotal := func(do func(at Mem, total VecPhysical)) {
+		for i, total := range totals {
+			do(Mem{Base: y, Disp: 64 * i}, total)
+		}
+	}
+	if groups == 1 {
+		eachTotal(func(at Mem, total VecPhysical) { VMOVUPS(at, total) })
+	}
+	Label("loop")
+	for g, sums := range sums {
+		weight := func(disp, h int) Mem { return Mem{Base: w, Disp: g*s.block() + disp + 64*h} }
+		act := Mem{Base: x, Disp: g * s.actBlock(m)}
+		for i, sum := range sums {
+			switch {
+			case s.minima:
+				VPXORD(sum, sum, sum)
+			case i%2 == 0:
+				VPBROADCASTD(act.Offset((s.group+4)*m+i/2*4), sum)
+			default:
+				VMOVDQA32(sums[i-1], sum)
+			}
+		}
+		for j := range s.group / 4 {
+			for h := range 2 {
+				VMOVDQU32(weight(128*j, h), weights[h])
+			}
+			if 64*j < s.actBlock(m) {
+				PREFETCHT0(act.Offset(tileAhead + 64*j))
+			}
+			for i := range m {
+				VPBROADCASTD(act.Offset(s.group*i+4*j), xi)
+				for h := range 2 {
+					VPDPBUSD(xi, weights[h], sums[2*i+h])
+				}
+			}
+		}
+		for h := range 2 {
+			VMOVUPS(weight(s.scales(), h), scale[h])
+		}
+		for i, sum := range sums {
+			VCVTDQ2PS(sum, sum)
+			if g == 0 {
+				VMULPS(scale[i%2], sum, sum)
+			} else {
+				VFMADD213PS(z[i], scale[i%2], sum) // onto those of the group before
+			}
+		}
+	}
+	if s.minima {
+		for g := range groups {
+			for h := range 2 {
+				VMOVUPS(Mem{Base: w, Disp: g*s.block() + s.mins() + 64*h}, mins[g][h])
+			}
+		}
+	}
+	for i := range m {
+		act := Mem{Base: x, Disp: s.group*m + 4*i}
+		VBROADCASTSS(act, xi)
+		to := totals[2*i : 2*i+2]
+		if groups == 1 {
+			for h := range 2 {
+				VFMADD231PS(xi, sums[0][2*i+h], to[h])
+			}
+		} else {
+			to = sums[1][2*i : 2*i+2]
+			for h := range 2 {
+				VFMADD213PS(Mem{Base: y, Disp: 128*i + 64*h}, xi, to[h])
+			}
+		}
+		if s.minima {
+			for g := range groups {
+				VBROADCASTSS(act.Offset(g*s.actBlock(m)+4*m), xi)
+				for h := range 2 {
+					VFNMADD231PS(xi, mins[g][h], to[h])
+				}
+			}
+		}
+		if groups > 1 {
+			for h := range 2 {
+				VMOVUPS(to[h], Mem{Base: y, Disp: 128*i + 64*h})
+			}
+		}
+	}
+	ADDQ(U32(groups*s.block()), w)
+	ADDQ(U32(groups*s.actBlock(m)), x)
+	SUBQ(U8(32), n)
+	JNZ(LabelRef("loop"))
+	if groups == 1 {
+		eachTotal(func(at Mem, total VecPhysical) { VMOVUPS(total, at) })
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// panelFloat512 emits a kernel that adds to y, m rows of 32 sums, the products of a
+// panel of floats with m rows of activations. A panel has an element of all rows after
+// the other, a tile of activations 16 elements of each row, then the next. n is a
+// multiple of 16.
+func panelFloat512(m int) {
+	function(fmt.Sprintf("avx512PanelFloat_%d", m), "t *tile", fmt.Sprintf("adds the products of a panel with %d rows of activations.", m))
+	y := RBX
+	Load(Param("t"), RAX)
+	MOVQ(Mem{Base: RAX, Disp: tileY}, y)
+	MOVQ(Mem{Base: RAX, Disp: tileW}, w)
+	MOVQ(Mem{Base: RAX, Disp: tileX}, x)
+	MOVQ(Mem{Base: RAX, Disp: tileN}, n)
+	sums, weights, xi := z[:2*m], z[24:26], Z26
+	for i, sum := range sums {
+		VMOVUPS(Mem{Base: y, Disp: 64 * i}, sum)
+	}
+	Label("loop")
+	for k := range 16 {
+		for h := range 2 {
+			VMOVUPS(Mem{Base: w, Disp: 128*k + 64*h}, weights[h])
+		}
+		if k < m {
+			PREFETCHT0(Mem{Base: x, Disp: tileAhead + 64*k})
+		}
+		for i := range m {
+			VBROADCASTSS(Mem{Base: x, Disp: 64*i + 4*k}, xi)
+			for h := range 2 {
+				VFMADD231PS(xi, weights[h], sums[2*i+h])
+			}
+		}
+	}
+	ADDQ(U32(16*128), w)
+	ADDQ(U32(64*m), x)
+	SUBQ(U8(16), n)
+	JNZ(LabelRef("loop"))
+	for i, sum := range sums {
+		VMOVUPS(sum, Mem{Base: y, Disp: 64 * i})
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// panels512 emits all that products with many rows of activations need.
+func panels512() {
+	for _, s := range shapes512 {
+		for _, m := range []int{6, 4, 2, 1} {
+			panel512(s, m)
+		}
+		if !s.minima { // those with minima are as AVX2 has them
+			spread512(s)
+		}
+	}
+	for _, m := range []int{12, 6, 4, 2, 1} {
+		panelFloat512(m)
+	}
+	spreadFloat512()
+	interleave512("", f32, true)
+	interleave512(f16.name, f16, false)
+	interleave512(bf16.name, bf16, false)
+}
