@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"github.com/deltaloom/deltaloom/graph"
+	"github.com/deltaloom/deltaloom/runtime/cpu/gemm"
 	"github.com/deltaloom/deltaloom/runtime/cpu/vec"
 	"github.com/deltaloom/deltaloom/runtime/sched"
 )
@@ -120,7 +121,7 @@ func (e *executable) Run(ctx context.Context, b sched.Bindings) error {
 	e.ctx = nil
 	clear(e.memory) // a plan that is kept must not keep a session's memory
 	for _, f := range e.frames {
-		f.bind, f.memory, f.shared, f.local = nil, nil, nil, nil
+		f.bind, f.memory, f.shared, f.local, f.gemm = nil, nil, nil, nil, nil
 	}
 	if f := e.failed.Load(); f != nil {
 		return fmt.Errorf("%s: cpu: %w", graph.Label(f.node), f.err)
@@ -183,6 +184,7 @@ type frame struct {
 	step   int
 	shared []byte
 	local  []byte
+	gemm   *gemm.Scratch
 }
 
 // in returns an operand of f32, out a result.

@@ -106,7 +106,7 @@ func (c choice) multiply(p *plan, x acts, ws []weight, row func(pair int) int, s
 					for j, pair := range some {
 						copy(act[j*size:(j+1)*size], x.of(f, w, row(int(pair))))
 					}
-					w.product.Rows(f.ownFloats(ys[i]), w.n, f.bytes(w.operand)[e*w.size:][:w.size], act, len(some), from, to)
+					w.product.Rows(f.gemm, f.ownFloats(ys[i]), w.n, f.bytes(w.operand)[e*w.size:][:w.size], act, len(some), from, to)
 				}
 				for j, pair := range some {
 					for i, w := range ws {
@@ -149,7 +149,7 @@ func (p *plan) route(x acts, w weight, form ops.RouterForm, found params, bias i
 	logits, score := p.share(4*x.m*E), p.own(4*E)
 	p.step(w.groups(), x.work(), func(f *frame, lo, hi int) {
 		from, to := w.span(lo, hi)
-		w.product.Rows(f.sharedFloats(logits), E, f.bytes(w.operand), x.of(f, w, 0), x.m, from, to)
+		w.product.Rows(f.gemm, f.sharedFloats(logits), E, f.bytes(w.operand), x.of(f, w, 0), x.m, from, to)
 	})
 	p.step(x.m, float64(E*(4+U)), func(f *frame, lo, hi int) {
 		for i := lo; i < hi; i++ {
@@ -242,7 +242,7 @@ func normRouter(n *graph.Node, p *plan) error {
 		if shared {
 			w := ws[1]
 			p.step(1, 0, func(f *frame, lo, hi int) {
-				w.product.Rows(f.out(2), 1, f.bytes(w.operand), x.of(f, w, 0), x.m, 0, 1)
+				w.product.Rows(f.gemm, f.out(2), 1, f.bytes(w.operand), x.of(f, w, 0), x.m, 0, 1)
 				f.vec.Sigmoid(f.out(2), f.out(2))
 			})
 		}
@@ -307,7 +307,7 @@ func expertsDown(n *graph.Node, p *plan) error {
 	p.step(shared.groups(), xs.work()+float64(grain*N*U), func(f *frame, lo, hi int) {
 		from, to := shared.span(lo, hi)
 		z, zs := f.sharedFloats(z), f.sharedFloats(zs)
-		shared.product.Rows(zs, M, f.bytes(5), xs.of(f, shared, 0), N, from, to)
+		shared.product.Rows(f.gemm, zs, M, f.bytes(5), xs.of(f, shared, 0), N, from, to)
 		for i := range N {
 			sum := zs[i*M+from : i*M+to]
 			if gated {

@@ -126,7 +126,7 @@ func (p *plan) multiply(a acts, ws []weight) {
 		for i, w := range ws {
 			if n := w.groups(); lo < n && hi > 0 {
 				from, to := w.span(max(lo, 0), min(hi, n))
-				w.product.Rows(f.out(i), w.n, f.bytes(w.operand), a.of(f, w, 0), a.m, from, to)
+				w.product.Rows(f.gemm, f.out(i), w.n, f.bytes(w.operand), a.of(f, w, 0), a.m, from, to)
 			}
 			lo, hi = lo-w.groups(), hi-w.groups()
 		}
@@ -152,7 +152,7 @@ func matmul(n *graph.Node, p *plan) error {
 			u, end := lo/G, min(hi, (lo/G+1)*G)
 			ia, ib := l.at(u)
 			from, to := w.span(lo%G, end-u*G)
-			w.product.Rows(f.out(0)[u*M*w.n:], w.n, f.bytes(1)[ib*w.size:][:w.size], x.of(f, w, ia*M), M, from, to)
+			w.product.Rows(f.gemm, f.out(0)[u*M*w.n:], w.n, f.bytes(1)[ib*w.size:][:w.size], x.of(f, w, ia*M), M, from, to)
 			lo = end
 		}
 	})
@@ -207,7 +207,7 @@ func linearPair(n *graph.Node, p *plan) error {
 	p.step(G+ws[1].groups(), as[0].work(), func(f *frame, lo, hi int) {
 		for i, w := range ws {
 			if from, to := w.span(max(0, lo-i*G), min(hi-i*G, w.groups())); from < to {
-				w.product.Rows(f.out(i), w.n, f.bytes(w.operand), as[i].of(f, w, 0), as[i].m, from, to)
+				w.product.Rows(f.gemm, f.out(i), w.n, f.bytes(w.operand), as[i].of(f, w, 0), as[i].m, from, to)
 			}
 		}
 	})
@@ -232,7 +232,7 @@ func linearAdd(n *graph.Node, p *plan) error {
 	p.step(w.groups(), x.work(), func(f *frame, lo, hi int) {
 		from, to := w.span(lo, hi)
 		z, r, y := f.sharedFloats(z), f.in(2), f.out(0)
-		w.product.Rows(z, w.n, f.bytes(1), x.of(f, w, 0), x.m, from, to)
+		w.product.Rows(f.gemm, z, w.n, f.bytes(1), x.of(f, w, 0), x.m, from, to)
 		for i := range x.m {
 			row := func(v []float32) []float32 { return v[i*w.n+from : i*w.n+to] }
 			f.vec.Add(row(y), row(r), row(z))
@@ -287,8 +287,8 @@ func (p *plan) gated(x acts, ws []weight, result int) {
 	p.step(g.groups(), 2*x.work(), func(f *frame, lo, hi int) {
 		from, to := g.span(lo, hi)
 		y, up := f.out(result), f.sharedFloats(up)
-		g.product.Rows(y, g.n, f.bytes(g.operand), x.of(f, g, 0), x.m, from, to)
-		u.product.Rows(up, g.n, f.bytes(u.operand), x.of(f, u, 0), x.m, from, to)
+		g.product.Rows(f.gemm, y, g.n, f.bytes(g.operand), x.of(f, g, 0), x.m, from, to)
+		u.product.Rows(f.gemm, up, g.n, f.bytes(u.operand), x.of(f, u, 0), x.m, from, to)
 		for i := range x.m {
 			row := func(v []float32) []float32 { return v[i*g.n+from : i*g.n+to] }
 			f.vec.MulSilu(row(y), row(up), row(y))

@@ -12,6 +12,7 @@ import (
 	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/models"
 	"github.com/deltaloom/deltaloom/ops"
+	"github.com/deltaloom/deltaloom/runtime/cpu/gemm"
 	"github.com/deltaloom/deltaloom/runtime/sched"
 )
 
@@ -120,6 +121,7 @@ func (x *wrecked) Run(ctx context.Context, b sched.Bindings) error {
 	for _, f := range e.frames {
 		g := *f
 		g.bind, g.memory, g.shared, g.local = b, memoryOf(b, nil), shared[:e.shared], local[:e.local]
+		g.gemm = new(gemm.Scratch)
 		frames = append(frames, &g)
 	}
 	for begin, end := 0, 0; begin < len(e.steps); begin = end {

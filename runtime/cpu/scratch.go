@@ -1,6 +1,10 @@
 package cpu
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/deltaloom/deltaloom/runtime/cpu/gemm"
+)
 
 // scratch is the memory in which the steps of a node leave something for each
 // other, and that of each worker. Programs take turns, so all share it: it is as
@@ -9,6 +13,7 @@ type scratch struct {
 	mu     sync.Mutex
 	shared []byte
 	local  [][]byte // by worker
+	gemm   []gemm.Scratch
 }
 
 // reserve makes the memory at least that large, in bytes, from the next program on.
@@ -16,7 +21,7 @@ func (s *scratch) reserve(workers, shared, local int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.local == nil {
-		s.local = make([][]byte, workers)
+		s.local, s.gemm = make([][]byte, workers), make([]gemm.Scratch, workers)
 	}
 	s.shared = atLeast(s.shared, shared)
 	for i, had := range s.local {
@@ -24,12 +29,12 @@ func (s *scratch) reserve(workers, shared, local int) {
 	}
 }
 
-// lend gives a program the bytes that it has reserved.
+// lend gives a program the bytes that it has reserved, and what products work in.
 func (s *scratch) lend(frames []*frame, shared, local int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, f := range frames {
-		f.shared, f.local = s.shared[:shared:shared], s.local[i][:local:local]
+		f.shared, f.local, f.gemm = s.shared[:shared:shared], s.local[i][:local:local], &s.gemm[i]
 	}
 }
 

@@ -53,7 +53,8 @@ func BenchmarkVector(b *testing.B) {
 
 // vectorSets reads and multiplies all matrices, the rows dealt to so many goroutines.
 func vectorSets(b *testing.B, dt graph.DType, where string, all [][]byte, rows, threads int) {
-	run := func(name string, work func(w []byte, lo, hi int)) {
+	scratch := make([]Scratch, threads)
+	run := func(name string, work func(s *Scratch, w []byte, lo, hi int)) {
 		b.Run(fmt.Sprintf("%s/%s/threads=%d", where, name, threads), func(b *testing.B) {
 			b.SetBytes(int64(len(all) * len(all[0])))
 			for b.Loop() {
@@ -61,7 +62,7 @@ func vectorSets(b *testing.B, dt graph.DType, where string, all [][]byte, rows, 
 				for i := range threads {
 					wg.Go(func() {
 						for _, w := range all {
-							work(w, rows*i/threads, rows*(i+1)/threads)
+							work(&scratch[i], w, rows*i/threads, rows*(i+1)/threads)
 						}
 					})
 				}
@@ -69,7 +70,7 @@ func vectorSets(b *testing.B, dt graph.DType, where string, all [][]byte, rows, 
 			}
 		})
 	}
-	run("read", func(w []byte, lo, hi int) { readStreams(w[lo*len(w)/rows : hi*len(w)/rows]) })
+	run("read", func(_ *Scratch, w []byte, lo, hi int) { readStreams(w[lo*len(w)/rows : hi*len(w)/rows]) })
 	for _, set := range isa.Available() {
 		p, err := New(set, dt, benchK)
 		if err != nil {
@@ -77,7 +78,7 @@ func vectorSets(b *testing.B, dt graph.DType, where string, all [][]byte, rows, 
 		}
 		acts, _ := prepared(set, p.Kind(), 1, benchK, rand.New(rand.NewPCG(7, 8)))
 		y := make([]float32, rows)
-		run(set.String(), func(w []byte, lo, hi int) { p.Rows(y, rows, w, acts, 1, lo, hi) })
+		run(set.String(), func(s *Scratch, w []byte, lo, hi int) { p.Rows(s, y, rows, w, acts, 1, lo, hi) })
 	}
 }
 
@@ -115,9 +116,9 @@ func benchMatrix(b *testing.B, types []graph.DType) {
 							b.Fatal(err)
 						}
 						acts, _ := prepared(set, p.Kind(), m, benchK, rand.New(rand.NewPCG(7, 8)))
-						y := make([]float32, m*benchRows)
+						s, y := new(Scratch), make([]float32, m*benchRows)
 						for b.Loop() {
-							p.Rows(y, benchRows, w, acts, m, 0, benchRows)
+							p.Rows(s, y, benchRows, w, acts, m, 0, benchRows)
 						}
 						b.ReportMetric(2*float64(m)*benchRows*benchK*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
 					})

@@ -9,7 +9,6 @@ package gemm
 import (
 	"errors"
 	"fmt"
-	"sync"
 	"unsafe"
 
 	"github.com/deltaloom/deltaloom/graph"
@@ -73,7 +72,7 @@ func (p *Product) Kind() Kind { return p.kind }
 // prepared rows of activations and w holds all rows of W; w needs no alignment and
 // is never read past its end. Lengths that do not fit panic as an index out of
 // range does. The bits of a result depend on neither lo nor hi.
-func (p *Product) Rows(y []float32, ldy int, w []byte, acts []byte, m, lo, hi int) {
+func (p *Product) Rows(s *Scratch, y []float32, ldy int, w []byte, acts []byte, m, lo, hi int) {
 	if m <= 0 || hi <= lo {
 		return
 	}
@@ -82,8 +81,6 @@ func (p *Product) Rows(y []float32, ldy int, w []byte, acts []byte, m, lo, hi in
 	acts = acts[: m*actBytes : len(acts)]
 	w = w[lo*p.rowBytes : hi*p.rowBytes : len(w)]
 	y = y[lo : (m-1)*ldy+hi : len(y)]
-	s := scratches.Get().(*scratch)
-	defer scratches.Put(s)
 	switch {
 	case p.panel != nil && m >= p.panel.min:
 		p.panels(s, y, ldy, w, acts, m, hi-lo)
@@ -96,8 +93,9 @@ func (p *Product) Rows(y []float32, ldy int, w []byte, acts []byte, m, lo, hi in
 	}
 }
 
-// scratch is what one call of Rows needs.
-type scratch struct {
+// Scratch is memory that a call of Rows works in and leaves to the next one; the zero
+// value is ready to use. It serves one call at a time.
+type Scratch struct {
 	tile tile
 	row  []float32 // one unpacked row of W
 	acts []float32 // activations of kind Float
@@ -110,8 +108,6 @@ type scratch struct {
 	tiles  []byte
 	sums   []float32
 }
-
-var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
 // grow returns a slice of n elements, *s where that is long enough.
 func grow[T any](s *[]T, n int) []T {

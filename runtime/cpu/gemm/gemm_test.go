@@ -131,7 +131,7 @@ func check(t *testing.T, set isa.Set, dt graph.DType, rows, m, k int, rng *rand.
 	w := guarded(t, packed)
 	ldy := rows + 3
 	got := make([]float32, m*ldy)
-	p.Rows(got, ldy, w, acts, m, 0, rows)
+	p.Rows(new(Scratch), got, ldy, w, acts, m, 0, rows)
 
 	for i := range m {
 		for r := range rows {
@@ -158,7 +158,7 @@ func check(t *testing.T, set isa.Set, dt graph.DType, rows, m, k int, rng *rand.
 	split := make([]float32, m*ldy)
 	for lo := 0; lo < rows; {
 		hi := min(rows, lo+1+rng.IntN(9))
-		p.Rows(split, ldy, w, acts, m, lo, hi)
+		p.Rows(new(Scratch), split, ldy, w, acts, m, lo, hi)
 		lo = hi
 	}
 	for i := range got {
@@ -192,7 +192,7 @@ func TestFaults(t *testing.T) {
 				acts, _ := prepared(set, p.Kind(), m, k, rng)
 				Prepare(set, p.Kind(), acts[badAct*ActBytes(p.Kind(), k):], bad)
 				y := make([]float32, m*rows)
-				p.Rows(y, rows, w, acts, m, 0, rows)
+				p.Rows(new(Scratch), y, rows, w, acts, m, 0, rows)
 				for i, v := range y {
 					if faulty := i%rows == badRow || i/rows == badAct; faulty != (v != v) {
 						t.Errorf("%v/%v, m=%d: y[%d][%d] is %v", set, dt, m, i/rows, i%rows, v)
@@ -277,10 +277,10 @@ func TestRowsBounds(t *testing.T) {
 	}
 	y, w, acts := make([]float32, 8), make([]byte, 8*64), make([]byte, 2*ActBytes(Float, 16))
 	for name, call := range map[string]func(){
-		"w":    func() { p.Rows(y, 4, w[:3*64], acts, 2, 0, 4) },
-		"y":    func() { p.Rows(y[:7], 4, w, acts, 2, 0, 4) },
-		"acts": func() { p.Rows(y, 4, w, acts[:64], 2, 0, 4) },
-		"lo":   func() { p.Rows(y, 4, w, acts, 2, -1, 4) },
+		"w":    func() { p.Rows(new(Scratch), y, 4, w[:3*64], acts, 2, 0, 4) },
+		"y":    func() { p.Rows(new(Scratch), y[:7], 4, w, acts, 2, 0, 4) },
+		"acts": func() { p.Rows(new(Scratch), y, 4, w, acts[:64], 2, 0, 4) },
+		"lo":   func() { p.Rows(new(Scratch), y, 4, w, acts, 2, -1, 4) },
 	} {
 		func() {
 			defer func() {
@@ -291,6 +291,6 @@ func TestRowsBounds(t *testing.T) {
 			call()
 		}()
 	}
-	p.Rows(y, 4, w, acts, 0, 0, 4)
-	p.Rows(y, 4, w, acts, 2, 4, 4)
+	p.Rows(new(Scratch), y, 4, w, acts, 0, 0, 4)
+	p.Rows(new(Scratch), y, 4, w, acts, 2, 4, 4)
 }

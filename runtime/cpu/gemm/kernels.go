@@ -41,7 +41,7 @@ const blockRows = 64
 
 // vector is Rows for one row of activations: the speed is that of memory, which
 // serves four streams, a quarter of the rows apart, faster than one.
-func (p *Product) vector(s *scratch, y []float32, w, acts []byte, rows int) {
+func (p *Product) vector(s *Scratch, y []float32, w, acts []byte, rows int) {
 	k, t := p.kernels.tiles[len(p.kernels.tiles)-1], &s.tile
 	quarter := rows / 4
 	*t = tile{n: p.k, yStep: uintptr(quarter) * 4, wStep: uintptr(quarter * p.rowBytes)}
@@ -61,7 +61,7 @@ func (p *Product) vector(s *scratch, y []float32, w, acts []byte, rows int) {
 }
 
 // matrix is Rows for several rows of activations.
-func (p *Product) matrix(s *scratch, y []float32, ldy int, w, acts []byte, m, rows int) {
+func (p *Product) matrix(s *Scratch, y []float32, ldy int, w, acts []byte, m, rows int) {
 	t := &s.tile
 	size := ActBytes(p.kind, p.k)
 	sums := p.sums(s, acts, m)
@@ -112,7 +112,7 @@ func (p *Product) activations(t *tile, acts []byte, from int) {
 
 // sums returns what the kernels take in the place of s, as far apart as rows of
 // activations are, or nil.
-func (p *Product) sums(s *scratch, acts []byte, m int) []byte {
+func (p *Product) sums(s *Scratch, acts []byte, m int) []byte {
 	if p.kernels.sums == nil {
 		return nil
 	}

@@ -63,7 +63,7 @@ type parts struct {
 // panels is Rows for many rows of activations. All of them pass by a panel of some
 // elements while the first cache has it, and then by the next panels, so that the
 // same elements of the activations are at hand in a farther one.
-func (p *Product) panels(s *scratch, y []float32, ldy int, w, acts []byte, m, rows int) {
+func (p *Product) panels(s *Scratch, y []float32, ldy int, w, acts []byte, m, rows int) {
 	k := p.panel.panelKernels
 	var tiles []byte
 	if k.tile != nil {
@@ -91,7 +91,7 @@ func (p *Product) panels(s *scratch, y []float32, ldy int, w, acts []byte, m, ro
 
 // multiply adds to sums the products of a panel with m rows of activations, n elements
 // of each from element from on.
-func (p *Product) multiply(s *scratch, sums []float32, panel, tiles, acts []byte, m, from, n int) {
+func (p *Product) multiply(s *Scratch, sums []float32, panel, tiles, acts []byte, m, from, n int) {
 	k, t := p.panel.panelKernels, &s.tile
 	size := ActBytes(p.kind, p.k)
 	*t = tile{n: n, w: unsafe.Pointer(&panel[0]), yLD: uintptr(k.rows) * 4, xStep: uintptr(size), add: 1}
@@ -112,7 +112,7 @@ func (p *Product) multiply(s *scratch, sums []float32, panel, tiles, acts []byte
 
 // spread returns m prepared rows of activations as tiles: of the first depth elements,
 // then of the next.
-func (p *Product) spread(s *scratch, acts []byte, m int) []byte {
+func (p *Product) spread(s *Scratch, acts []byte, m int) []byte {
 	k := p.panel.panelKernels
 	size := ActBytes(p.kind, p.k)
 	tiles := grow(&s.tiles, m*roundUp(p.k, k.group)/k.group*k.tile.group)
@@ -135,7 +135,7 @@ func (p *Product) spread(s *scratch, acts []byte, m int) []byte {
 
 // pack makes a panel of rows of W, n elements of each from element from on; past the
 // last element there are zeros. The lanes of missing rows hold anything.
-func (p *Product) pack(s *scratch, panel, w []byte, from, n int) {
+func (p *Product) pack(s *Scratch, panel, w []byte, from, n int) {
 	k, u := p.panel, &s.parts
 	at, end := int(p.t.Bytes(from)), int(p.t.Bytes(min(from+n, p.k)))
 	rows := len(w) / p.rowBytes

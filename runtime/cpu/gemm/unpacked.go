@@ -4,7 +4,7 @@ import "github.com/deltaloom/deltaloom/quant"
 
 // unpacked is Rows for types without a kernel: it unpacks each row to F32 once and
 // multiplies that with every row of activations.
-func (p *Product) unpacked(s *scratch, y []float32, ldy int, w, acts []byte, m, rows int) {
+func (p *Product) unpacked(s *Scratch, y []float32, ldy int, w, acts []byte, m, rows int) {
 	x, row := floats(acts), grow(&s.row, p.k)
 	ldx := ActBytes(Float, p.k) / 4
 	if p.kind == Int8 {
