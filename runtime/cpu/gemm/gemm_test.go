@@ -82,7 +82,7 @@ func prepared(set isa.Set, kind Kind, m, k int, rng *rand.Rand) (acts []byte, va
 // type together a NMSE of 1e-12 at most, of a few results a hundred times that.
 func TestRows(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	heights, ms := []int{1, 2, 3, 4, 5, 7, 8, 13, 37, 70}, []int{1, 2, 3, 4, 5, 6, 7, 17, 38}
+	heights, ms := []int{1, 2, 3, 4, 5, 7, 8, 13, 37, 70}, []int{1, 2, 3, 4, 5, 6, 7, 17, 20, 29, 38}
 	if testing.Short() { // for emulators
 		heights, ms = []int{1, 5, 13, 70}, []int{1, 3, 5, 11, 38}
 	}
