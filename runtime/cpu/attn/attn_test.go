@@ -182,6 +182,9 @@ func TestAttention(t *testing.T) {
 func FuzzAttention(f *testing.F) {
 	f.Add(uint16(7), uint16(100), uint8(3), uint8(2), uint8(5), uint8(3), uint16(90), true, true)
 	f.Add(uint16(33), uint16(1), uint8(4), uint8(1), uint8(1), uint8(1), uint16(0), false, false)
+	f.Add(uint16(0), uint16(400), uint8(4), uint8(1), uint8(4), uint8(3), uint16(1), false, false)
+	f.Add(uint16(0), uint16(333), uint8(7), uint8(2), uint8(6), uint8(5), uint16(0), false, true)
+	f.Add(uint16(1), uint16(90), uint8(2), uint8(0), uint8(7), uint8(6), uint16(0), true, true)
 	f.Fuzz(func(t *testing.T, T, past uint16, r, G, key, value uint8, short uint16, latent, half bool) {
 		s := shape{B: 2, T: 1 + int(T%70), G: 1 + int(G%3), K: 16 * (2 + int(key%8)), past: int(past % 700), latent: latent, cache: graph.F32}
 		if half {
