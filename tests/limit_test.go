@@ -90,7 +90,7 @@ func (t *traffic) run() {
 			sink := float32(0)
 			for _, x := range t.weights {
 				x = x[len(x)*w/t.threads : len(x)*(w+1)/t.threads]
-				const piece = 1024
+				const piece = 128
 				quarter := len(x) / 4
 				for i := 0; i < quarter; i += piece {
 					for s := range 4 {
