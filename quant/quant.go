@@ -69,7 +69,9 @@ func Unpack(dt graph.DType, dst []float32, src []byte) error {
 		c.unpack(dst, src)
 		return nil
 	}
-	var parts blockParts
+	parts := blocks.Get().(*blockParts)
+	defer blocks.Put(parts)
+	parts.mins = [len(parts.mins)]float32{}
 	for ; len(dst) > 0; dst, src = dst[n:], src[size:] {
 		c.split(parts.q[:n], parts.scales[:n/c.group], parts.mins[:n/c.group], src[:size:size])
 		parts.join(dst[:n], c.group)

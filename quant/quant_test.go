@@ -201,3 +201,17 @@ func TestQ8_0RoundTrip(t *testing.T) {
 		}
 	}
 }
+
+func TestUnpackAllocatesNothing(t *testing.T) {
+	for _, dt := range Types() {
+		block, size := dt.Block()
+		dst, src := make([]float32, 4*block), make([]byte, 4*size)
+		if n := testing.AllocsPerRun(100, func() {
+			if err := Unpack(dt, dst, src); err != nil {
+				t.Fatal(err)
+			}
+		}); n != 0 {
+			t.Errorf("%v: %v allocations", dt, n)
+		}
+	}
+}

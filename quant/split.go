@@ -3,6 +3,7 @@ package quant
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/deltaloom/deltaloom/graph"
 )
@@ -51,6 +52,10 @@ type blockParts struct {
 	q            [kBlock]int8
 	scales, mins [kBlock / 16]float32
 }
+
+// blocks keeps a token's look-up of its embedding from allocating: a function value
+// takes the parts, so they are on the heap.
+var blocks = sync.Pool{New: func() any { return new(blockParts) }}
 
 // join writes the elements of the block.
 func (p *blockParts) join(dst []float32, group int) {
