@@ -129,6 +129,7 @@ func (m *Model) Close() error {
 	for s := range m.sessions {
 		open = append(open, s)
 	}
+	m.sessions = nil
 	m.mu.Unlock()
 	var errs []error
 	for _, s := range open {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/bits"
 	"sync"
 
@@ -58,6 +59,8 @@ func (o SessionOptions) withDefaults(c *models.Config) (SessionOptions, error) {
 	switch {
 	case o.Seqs < 1 || o.Context < 1 || o.UBatch < 1:
 		return o, fmt.Errorf("session %+v: sizes must not be negative", given)
+	case o.Seqs > math.MaxInt32/o.Context:
+		return o, fmt.Errorf("session %+v: more than %d positions", given, math.MaxInt32)
 	case o.Cache != graph.F32 && o.Cache != graph.F16:
 		return o, fmt.Errorf("session %+v: a cache of %v: %w", given, o.Cache, errors.ErrUnsupported)
 	}
@@ -102,8 +105,11 @@ func (m *Model) NewSession(o SessionOptions) (*Session, error) {
 	}
 	s := &Session{m: m, size: o, states: states}
 	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.sessions == nil {
+		return nil, errors.Join(errors.New("the model is closed"), states.Close())
+	}
 	m.sessions[s] = true
-	m.mu.Unlock()
 	return s, nil
 }
 
@@ -219,7 +225,7 @@ func (s *Session) EvalInto(ctx context.Context, rows Rows, results []graph.Tenso
 	}
 	for i, n := range next {
 		want := rows.of(len(n.Tokens)) * s.m.config.Vocab
-		if t := results[i]; t.Shape.Rank() != 2 || t.Shape.Dim(1) != s.m.config.Vocab || t.Shape.Len() != want || len(t.F) != want {
+		if t := results[i]; t.Shape.Rank() != 2 || t.Shape.DType != graph.F32 || t.Shape.Dim(1) != s.m.config.Vocab || t.Shape.Len() != want || len(t.F) != want {
 			return fmt.Errorf("result %d: %v with %d values, want f32[%d %d]", i, t.Shape, len(t.F), rows.of(len(n.Tokens)), s.m.config.Vocab)
 		}
 	}

@@ -233,3 +233,22 @@ func TestOpenErrors(t *testing.T) {
 	_, err = deltaloom.Synthetic("qwen3.5-tiny", 1, deltaloom.Options{Activations: "int8"})
 	want(t, err, "want float, ggml or cpu")
 }
+
+// Sizes that no machine has, and a model that is gone, give errors.
+func TestSessionSizes(t *testing.T) {
+	m, err := deltaloom.Synthetic("qwen3.5-tiny", 1, deltaloom.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []deltaloom.SessionOptions{{Seqs: -1}, {Seqs: 1 << 60}, {Seqs: 1 << 20, Context: 1 << 20}} {
+		if _, err := m.NewSession(o); err == nil {
+			t.Errorf("%+v: no error", o)
+		}
+	}
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.NewSession(deltaloom.SessionOptions{}); err == nil {
+		t.Error("a session of a closed model")
+	}
+}

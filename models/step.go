@@ -2,6 +2,7 @@ package models
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/deltaloom/deltaloom/graph"
@@ -65,6 +66,8 @@ func (s Step) withDefaults() (Step, error) {
 		return s, fmt.Errorf("step %+v: want tokens <= kv <= context, have %d, %d, %d", given, s.Tokens, s.KV, s.Context)
 	case max(s.Seqs, s.Tokens, s.Slots, s.Context) > maxExtent:
 		return s, fmt.Errorf("step %+v: a size is larger than %d", given, maxExtent)
+	case s.Slots > math.MaxInt32/s.Context: // the rows of a cache are numbered in i32
+		return s, fmt.Errorf("step %+v: more than %d positions", given, math.MaxInt32)
 	}
 	return s, nil
 }

@@ -36,16 +36,6 @@ func (f *frame) store(t graph.DType, to []byte, at int, x []float32) {
 	}
 }
 
-// headSize says which values and keys package attn takes.
-func headSize(sizes ...int) error {
-	for _, n := range sizes {
-		if n%16 != 0 {
-			return unsupported("heads of %d elements, want a multiple of 16", n)
-		}
-	}
-	return nil
-}
-
 // attention writes the cache first. Heads of a size that package attn does not take
 // are not supported: such a node is taken apart.
 func attention(n *graph.Node, p *plan) error {
@@ -58,7 +48,7 @@ func attention(n *graph.Node, p *plan) error {
 	pool, q, k := n.In(0).Shape(), n.In(5).Shape(), n.In(6).Shape()
 	P, C := pool.Dim(0), pool.Dim(1)
 	B, T, H, G, D := q.Dim(0), q.Dim(1), q.Dim(2), k.Dim(2), k.Dim(3)
-	if err := headSize(D, D); err != nil {
+	if err := attn.Takes(H/G, D); err != nil {
 		return err
 	}
 	if n.In(1).Shape().DType != pool.DType {
@@ -189,7 +179,7 @@ func latentAttention(n *graph.Node, p *plan) error {
 	P, C, W := pool.Dim(0), pool.Dim(1), pool.Dim(3)
 	B, H, T, R := q.Dim(0), q.Dim(1), q.Dim(2), q.Dim(3)
 	S := W - R
-	if err := headSize(R, W); err != nil {
+	if err := attn.Takes(H, R, W); err != nil {
 		return err
 	}
 	scale := found[ops.ScaleOp][0].(ops.ScalarAttrs).S

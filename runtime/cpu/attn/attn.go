@@ -80,9 +80,9 @@ func (c *Call) Check() error {
 	switch {
 	case c.B < 1 || c.T < 1 || c.G < 1 || c.H < 1 || c.H%c.G != 0:
 		return fmt.Errorf("attention of [B %d T %d], %d heads in %d groups", c.B, c.T, c.H, c.G)
-	case c.H/c.G > blockRows:
-		return fmt.Errorf("%d query heads to a key head: %w", c.H/c.G, errors.ErrUnsupported)
-	case c.K < 16 || c.K%16 != 0 || c.K > maxDim || c.V < 16 || c.V%16 != 0 || c.V > maxDim || c.Latent && c.V > c.K:
+	case Takes(c.H/c.G, c.K, c.V) != nil:
+		return Takes(c.H/c.G, c.K, c.V)
+	case c.Latent && c.V > c.K:
 		return fmt.Errorf("keys of %d elements and values of %d: %w", c.K, c.V, errors.ErrUnsupported)
 	case c.P < 1 || c.C < 1 || c.Len < 0 || c.Len > c.C:
 		return fmt.Errorf("%d positions in %d slots of %d", c.Len, c.P, c.C)
@@ -126,6 +126,20 @@ func (c *Call) Check() error {
 // holds tells whether a pool has room for n elements a position and head.
 func (c *Call) holds(pool []byte, n int) bool {
 	return len(pool)/c.P/c.C/c.G >= int(c.Cache.Bytes(n))
+}
+
+// Takes returns nil where the package has kernels for so many query heads to a key
+// head and keys and values of these sizes; the error wraps errors.ErrUnsupported.
+func Takes(heads int, sizes ...int) error {
+	if heads > blockRows {
+		return fmt.Errorf("%d query heads to a key head: %w", heads, errors.ErrUnsupported)
+	}
+	for _, n := range sizes {
+		if n < 16 || n%16 != 0 || n > maxDim {
+			return fmt.Errorf("heads of %d elements, want a multiple of 16 up to %d: %w", n, maxDim, errors.ErrUnsupported)
+		}
+	}
+	return nil
 }
 
 // Units is the number of pieces of work that may run at once: for every sequence
