@@ -79,7 +79,9 @@ func prepared(set isa.Set, kind Kind, m, k int, rng *rand.Rand) (acts []byte, va
 
 // TestRows compares with float64 sums over the same rounded weights and
 // activations. What is left is the rounding of float32 sums: of all results of a
-// type together a NMSE of 1e-12 at most, of a few results a hundred times that.
+// type together a NMSE of 1e-12 at most, of a few results ten times that. Plain Go has
+// one running sum, whose error grows with k: about 2.5e-12 is to be expected of 4096
+// terms, and a single result may be ten times off.
 func TestRows(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	heights, ms := []int{1, 2, 3, 4, 5, 7, 8, 13, 37, 70}, []int{1, 2, 3, 4, 5, 6, 7, 17, 20, 29, 38}
@@ -150,7 +152,11 @@ func check(t *testing.T, set isa.Set, dt graph.DType, rows, m, k int, rng *rand.
 			}
 		}
 	}
-	if nmse := noise / signal; !(nmse <= 1e-10) {
+	limit := 1e-11
+	if set == isa.Scalar {
+		limit = 3e-11
+	}
+	if nmse := noise / signal; !(nmse <= limit) {
 		t.Fatalf("%d rows, m=%d, k=%d: NMSE %.3g", rows, m, k, nmse)
 	}
 
