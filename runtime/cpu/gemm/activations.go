@@ -2,7 +2,6 @@ package gemm
 
 import (
 	"math"
-	"unsafe"
 
 	"github.com/deltaloom/deltaloom/runtime/cpu/isa"
 )
@@ -17,17 +16,16 @@ import (
 //	q     int8     a block 32   round(x/d), ties to even
 //	d     float32  a block 1    max|x|/127
 //	s     float32  a block 1    d·Σq, for formats with minima
-//	sums  int32    a block 1    Σq, for weights made unsigned
 //
 // A block with a NaN or an infinity has d = NaN, so that a fault stays visible. One
 // below 4e-37, whose 1/d is no float32, is zeros.
 
-// layout returns the offsets of d, s and sums in a prepared row of kind Int8, and
-// the size of the row in bytes.
-func layout(k int) (d, s, sums, size int) {
+// layout returns the offsets of d and s in a prepared row of kind Int8, and the
+// size of the row in bytes.
+func layout(k int) (d, s, size int) {
 	d = roundUp(k, 64)
 	n := roundUp(k, 256) / 32 * 4
-	return d, d + n, d + 2*n, roundUp(d+3*n, 64)
+	return d, d + n, roundUp(d+2*n, 64)
 }
 
 func roundUp(n, to int) int { return (n + to - 1) / to * to }
@@ -37,7 +35,7 @@ func ActBytes(kind Kind, k int) int {
 	if kind == Float {
 		return roundUp(4*k, 64)
 	}
-	_, _, _, size := layout(k)
+	_, _, size := layout(k)
 	return size
 }
 
@@ -51,20 +49,20 @@ func Prepare(set isa.Set, kind Kind, dst []byte, x []float32) {
 		clear(row[copy(row, x):])
 		return
 	}
-	dAt, sAt, sumsAt, _ := layout(len(x))
+	dAt, sAt, _ := layout(len(x))
 	if len(x) == 0 {
 		return
 	}
 	clear(dst[len(x):])
-	q, d, s := dst[:len(x)], floats(dst[dAt:sAt]), floats(dst[sAt:sumsAt])
-	sums := unsafe.Slice((*int32)(unsafe.Pointer(&dst[sumsAt])), len(s))
+	q, d, s := dst[:len(x)], floats(dst[dAt:sAt]), floats(dst[sAt:])
 	if quantize := quantizer(set); quantize != nil {
-		quantize(&q[0], &d[0], &s[0], &sums[0], &x[0], len(x)/32)
+		quantize(&q[0], &d[0], &s[0], &x[0], len(x)/32)
 		return
 	}
 	for b := range len(x) / 32 {
-		d[b], sums[b] = quantizeBlock(q[b*32:b*32+32], x[b*32:b*32+32])
-		s[b] = d[b] * float32(sums[b])
+		var sum int32
+		d[b], sum = quantizeBlock(q[b*32:b*32+32], x[b*32:b*32+32])
+		s[b] = d[b] * float32(sum)
 	}
 }
 
@@ -96,7 +94,7 @@ func quantizeBlock(q []byte, x []float32) (d float32, sum int32) {
 
 // dequantize writes the values that a prepared row of kind Int8 stands for.
 func dequantize(x []float32, row []byte) {
-	dAt, _, _, _ := layout(len(x))
+	dAt, _, _ := layout(len(x))
 	d := floats(row[dAt:])
 	for j := range x {
 		x[j] = d[j/32] * float32(int8(row[j]))

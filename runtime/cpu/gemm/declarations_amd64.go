@@ -582,10 +582,10 @@ func avx2UnpackIQ4_XS(q *int8, scales, mins *float32, w *byte, n int)
 //go:noescape
 func avx2Sums16(sums *float32, q *byte, d *float32, n int)
 
-// avx2Quantize writes q, d, s and the sums of blocks of 32 activations.
+// avx2Quantize writes q, d and s of blocks of 32 activations.
 //
 //go:noescape
-func avx2Quantize(q *byte, d, s *float32, sums *int32, x *float32, blocks int)
+func avx2Quantize(q *byte, d, s, x *float32, blocks int)
 
 // avx2PanelI16_6 adds the products of a panel with 6 rows of activations.
 //

@@ -417,10 +417,10 @@ func neonMXFP4_4x1(t *tile)
 //go:noescape
 func neonMXFP4_1x1(t *tile)
 
-// neonQuantize writes q, d, s and the sums of blocks of 32 activations.
+// neonQuantize writes q, d and s of blocks of 32 activations.
 //
 //go:noescape
-func neonQuantize(q *byte, d, s *float32, sums *int32, x *float32, blocks int)
+func neonQuantize(q *byte, d, s, x *float32, blocks int)
 
 // neonSums16 writes d times the sum of each 16 of n activations.
 //

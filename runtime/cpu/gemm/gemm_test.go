@@ -130,7 +130,7 @@ func check(t *testing.T, set isa.Set, dt graph.DType, rows, m, k int, rng *rand.
 	}
 	packed, weights := matrix(t, dt, rows, k, rng)
 	acts, x := prepared(set, p.Kind(), m, k, rng)
-	w := guarded(t, packed)
+	w, acts := guarded(t, packed), guarded(t, acts)
 	ldy := rows + 3
 	got := make([]float32, m*ldy)
 	p.Rows(new(Scratch), got, ldy, w, acts, m, 0, rows)

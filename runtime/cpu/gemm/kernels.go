@@ -14,7 +14,6 @@ type tile struct {
 	wStep uintptr        // between rows of W
 	x     unsafe.Pointer // float32, or q of kind Int8
 	d, s  unsafe.Pointer // of kind Int8
-	sums  unsafe.Pointer // of kind Int8
 	xStep uintptr        // between rows of activations
 	n     int            // elements
 	add   int            // 1: add to y, 0: write y
@@ -104,10 +103,10 @@ func (p *Product) activations(t *tile, acts []byte, from int) {
 		t.x = unsafe.Pointer(&acts[from*4])
 		return
 	}
-	d, s, sums, _ := layout(p.k)
+	d, s, _ := layout(p.k)
 	at := from / 32 * 4
 	t.x, t.d = unsafe.Pointer(&acts[from]), unsafe.Pointer(&acts[d+at])
-	t.s, t.sums = unsafe.Pointer(&acts[s+at]), unsafe.Pointer(&acts[sums+at])
+	t.s = unsafe.Pointer(&acts[s+at])
 }
 
 // sums returns what the kernels take in the place of s, as far apart as rows of
@@ -117,7 +116,7 @@ func (p *Product) sums(s *Scratch, acts []byte, m int) []byte {
 		return nil
 	}
 	size := ActBytes(p.kind, p.k)
-	d, _, _, _ := layout(p.k)
+	d, _, _ := layout(p.k)
 	sums := grow(&s.sums16, m*size)
 	for i := range m {
 		row := acts[i*size:]

@@ -21,7 +21,7 @@ func kernelsOf(set isa.Set, t graph.DType) *kernels {
 }
 
 // quantizer returns a function for one block and more; nil stands for plain Go.
-func quantizer(set isa.Set) func(q *byte, d, s *float32, sums *int32, x *float32, blocks int) {
+func quantizer(set isa.Set) func(q *byte, d, s, x *float32, blocks int) {
 	if set == isa.Scalar {
 		return nil
 	}

@@ -10,10 +10,10 @@ TEXT ·avx512F32_4x6(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
+	MOVQ   72(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
-	MOVQ   72(AX), R12
+	MOVQ   64(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	LEAQ   (R11)(R13*1), DX
 	VPXORD Z0, Z0, Z0
@@ -132,7 +132,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          88(AX), DI
+	MOVQ          80(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -304,8 +304,8 @@ TEXT ·avx512F32_1x6(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
-	MOVQ   72(AX), R12
+	MOVQ   72(AX), CX
+	MOVQ   64(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	LEAQ   (R11)(R13*1), DX
 	VPXORD Z0, Z0, Z0
@@ -364,7 +364,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          88(AX), DI
+	MOVQ          80(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -458,10 +458,10 @@ TEXT ·avx512F32_4x2(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
+	MOVQ   72(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
-	MOVQ   72(AX), R12
+	MOVQ   64(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -522,7 +522,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          88(AX), DI
+	MOVQ          80(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -586,8 +586,8 @@ TEXT ·avx512F32_1x2(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
-	MOVQ   72(AX), R12
+	MOVQ   72(AX), CX
+	MOVQ   64(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	VPXORD Z0, Z0, Z0
 	VPXORD Z4, Z4, Z4
@@ -624,7 +624,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          88(AX), DI
+	MOVQ          80(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -662,7 +662,7 @@ TEXT ·avx512F32_4x1(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
+	MOVQ   72(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
 	VPXORD Z0, Z0, Z0
@@ -718,7 +718,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          88(AX), DI
+	MOVQ          80(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -755,7 +755,7 @@ TEXT ·avx512F32_1x1(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
+	MOVQ   72(AX), CX
 	VPXORD Z0, Z0, Z0
 	MOVQ   CX, AX
 	SHRQ   $0x04, AX
@@ -788,7 +788,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          88(AX), DI
+	MOVQ          80(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -812,10 +812,10 @@ TEXT ·avx512F16_4x6(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
+	MOVQ   72(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
-	MOVQ   72(AX), R12
+	MOVQ   64(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	LEAQ   (R11)(R13*1), DX
 	VPXORD Z0, Z0, Z0
@@ -934,7 +934,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          88(AX), DI
+	MOVQ          80(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -1106,8 +1106,8 @@ TEXT ·avx512F16_1x6(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
-	MOVQ   72(AX), R12
+	MOVQ   72(AX), CX
+	MOVQ   64(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	LEAQ   (R11)(R13*1), DX
 	VPXORD Z0, Z0, Z0
@@ -1166,7 +1166,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          88(AX), DI
+	MOVQ          80(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -1260,10 +1260,10 @@ TEXT ·avx512F16_4x2(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
+	MOVQ   72(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
-	MOVQ   72(AX), R12
+	MOVQ   64(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -1324,7 +1324,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          88(AX), DI
+	MOVQ          80(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -1388,8 +1388,8 @@ TEXT ·avx512F16_1x2(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
-	MOVQ   72(AX), R12
+	MOVQ   72(AX), CX
+	MOVQ   64(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	VPXORD Z0, Z0, Z0
 	VPXORD Z4, Z4, Z4
@@ -1426,7 +1426,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          88(AX), DI
+	MOVQ          80(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -1464,7 +1464,7 @@ TEXT ·avx512F16_4x1(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
+	MOVQ   72(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
 	VPXORD Z0, Z0, Z0
@@ -1520,7 +1520,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          88(AX), DI
+	MOVQ          80(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -1557,7 +1557,7 @@ TEXT ·avx512F16_1x1(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
+	MOVQ   72(AX), CX
 	VPXORD Z0, Z0, Z0
 	MOVQ   CX, AX
 	SHRQ   $0x04, AX
@@ -1590,7 +1590,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          88(AX), DI
+	MOVQ          80(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -1614,10 +1614,10 @@ TEXT ·avx512BF16_4x6(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
+	MOVQ   72(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
-	MOVQ   72(AX), R12
+	MOVQ   64(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	LEAQ   (R11)(R13*1), DX
 	VPXORD Z0, Z0, Z0
@@ -1744,7 +1744,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          88(AX), DI
+	MOVQ          80(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -1916,8 +1916,8 @@ TEXT ·avx512BF16_1x6(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
-	MOVQ   72(AX), R12
+	MOVQ   72(AX), CX
+	MOVQ   64(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	LEAQ   (R11)(R13*1), DX
 	VPXORD Z0, Z0, Z0
@@ -1978,7 +1978,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          88(AX), DI
+	MOVQ          80(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -2072,10 +2072,10 @@ TEXT ·avx512BF16_4x2(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
+	MOVQ   72(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
-	MOVQ   72(AX), R12
+	MOVQ   64(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -2144,7 +2144,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          88(AX), DI
+	MOVQ          80(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -2208,8 +2208,8 @@ TEXT ·avx512BF16_1x2(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
-	MOVQ   72(AX), R12
+	MOVQ   72(AX), CX
+	MOVQ   64(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	VPXORD Z0, Z0, Z0
 	VPXORD Z4, Z4, Z4
@@ -2248,7 +2248,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          88(AX), DI
+	MOVQ          80(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -2286,7 +2286,7 @@ TEXT ·avx512BF16_4x1(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
+	MOVQ   72(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
 	VPXORD Z0, Z0, Z0
@@ -2350,7 +2350,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          88(AX), DI
+	MOVQ          80(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -2387,7 +2387,7 @@ TEXT ·avx512BF16_1x1(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
+	MOVQ   72(AX), CX
 	VPXORD Z0, Z0, Z0
 	MOVQ   CX, AX
 	SHRQ   $0x04, AX
@@ -2422,7 +2422,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          88(AX), DI
+	MOVQ          80(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -2659,10 +2659,10 @@ TEXT ·avx512Q8_0_4x4(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
+	MOVQ   72(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
-	MOVQ   72(AX), R12
+	MOVQ   64(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	MOVQ   48(AX), DI
 	MOVL   $0x0000ff00, AX
@@ -2959,7 +2959,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          88(AX), DI
+	MOVQ          80(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -3077,8 +3077,8 @@ TEXT ·avx512Q8_0_1x4(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
-	MOVQ   72(AX), R12
+	MOVQ   72(AX), CX
+	MOVQ   64(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	MOVQ   48(AX), DI
 	MOVL   $0x0000ff00, AX
@@ -3213,7 +3213,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          88(AX), DI
+	MOVQ          80(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -3279,10 +3279,10 @@ TEXT ·avx512Q8_0_4x2(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
+	MOVQ   72(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
-	MOVQ   72(AX), R12
+	MOVQ   64(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	MOVQ   48(AX), DI
 	MOVL   $0x0000ff00, AX
@@ -3463,7 +3463,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          88(AX), DI
+	MOVQ          80(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -3527,8 +3527,8 @@ TEXT ·avx512Q8_0_1x2(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
-	MOVQ   72(AX), R12
+	MOVQ   72(AX), CX
+	MOVQ   64(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	MOVQ   48(AX), DI
 	MOVL   $0x0000ff00, AX
@@ -3613,7 +3613,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          88(AX), DI
+	MOVQ          80(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -3651,7 +3651,7 @@ TEXT ·avx512Q8_0_4x1(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
+	MOVQ   72(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
 	MOVQ   48(AX), DI
@@ -3783,7 +3783,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          88(AX), DI
+	MOVQ          80(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -3820,7 +3820,7 @@ TEXT ·avx512Q8_0_1x1(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
+	MOVQ   72(AX), CX
 	MOVQ   48(AX), DI
 	MOVL   $0x0000ff00, AX
 	KMOVW  AX, K1
@@ -3881,7 +3881,7 @@ done:
 	MOVQ          (AX), BX
 	MOVQ          8(AX), DX
 	MOVQ          16(AX), CX
-	MOVQ          88(AX), DI
+	MOVQ          80(AX), DI
 	LEAQ          (DX)(DX*2), SI
 	VEXTRACTF64X4 $0x01, Z0, Y31
 	VADDPS        Y31, Y0, Y0
@@ -3905,10 +3905,10 @@ TEXT ·avx512Q4_K_4x4(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
+	MOVQ   72(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
-	MOVQ   72(AX), R12
+	MOVQ   64(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	MOVQ   48(AX), DI
 	MOVQ   56(AX), SI
@@ -4482,7 +4482,7 @@ loop:
 	MOVQ            (AX), BX
 	MOVQ            8(AX), DX
 	MOVQ            16(AX), CX
-	MOVQ            88(AX), DI
+	MOVQ            80(AX), DI
 	LEAQ            (DX)(DX*2), SI
 	VEXTRACTF64X4   $0x01, Z0, Y31
 	VADDPS          Y31, Y0, Y0
@@ -4600,8 +4600,8 @@ TEXT ·avx512Q4_K_1x4(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
-	MOVQ   72(AX), R12
+	MOVQ   72(AX), CX
+	MOVQ   64(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	MOVQ   48(AX), DI
 	MOVQ   56(AX), SI
@@ -4785,7 +4785,7 @@ loop:
 	MOVQ            (AX), BX
 	MOVQ            8(AX), DX
 	MOVQ            16(AX), CX
-	MOVQ            88(AX), DI
+	MOVQ            80(AX), DI
 	LEAQ            (DX)(DX*2), SI
 	VEXTRACTF64X4   $0x01, Z0, Y31
 	VADDPS          Y31, Y0, Y0
@@ -4851,10 +4851,10 @@ TEXT ·avx512Q4_K_4x2(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
+	MOVQ   72(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
-	MOVQ   72(AX), R12
+	MOVQ   64(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	MOVQ   48(AX), DI
 	MOVQ   56(AX), SI
@@ -5234,7 +5234,7 @@ loop:
 	MOVQ            (AX), BX
 	MOVQ            8(AX), DX
 	MOVQ            16(AX), CX
-	MOVQ            88(AX), DI
+	MOVQ            80(AX), DI
 	LEAQ            (DX)(DX*2), SI
 	VEXTRACTF64X4   $0x01, Z0, Y31
 	VADDPS          Y31, Y0, Y0
@@ -5298,8 +5298,8 @@ TEXT ·avx512Q4_K_1x2(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
-	MOVQ   72(AX), R12
+	MOVQ   72(AX), CX
+	MOVQ   64(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	MOVQ   48(AX), DI
 	MOVQ   56(AX), SI
@@ -5421,7 +5421,7 @@ loop:
 	MOVQ            (AX), BX
 	MOVQ            8(AX), DX
 	MOVQ            16(AX), CX
-	MOVQ            88(AX), DI
+	MOVQ            80(AX), DI
 	LEAQ            (DX)(DX*2), SI
 	VEXTRACTF64X4   $0x01, Z0, Y31
 	VADDPS          Y31, Y0, Y0
@@ -5459,7 +5459,7 @@ TEXT ·avx512Q4_K_4x1(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
+	MOVQ   72(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
 	MOVQ   48(AX), DI
@@ -5755,7 +5755,7 @@ loop:
 	MOVQ            (AX), BX
 	MOVQ            8(AX), DX
 	MOVQ            16(AX), CX
-	MOVQ            88(AX), DI
+	MOVQ            80(AX), DI
 	LEAQ            (DX)(DX*2), SI
 	VEXTRACTF64X4   $0x01, Z0, Y31
 	VADDPS          Y31, Y0, Y0
@@ -5792,7 +5792,7 @@ TEXT ·avx512Q4_K_1x1(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
+	MOVQ   72(AX), CX
 	MOVQ   48(AX), DI
 	MOVQ   56(AX), SI
 	MOVL   $0x0000ff00, AX
@@ -5885,7 +5885,7 @@ loop:
 	MOVQ            (AX), BX
 	MOVQ            8(AX), DX
 	MOVQ            16(AX), CX
-	MOVQ            88(AX), DI
+	MOVQ            80(AX), DI
 	LEAQ            (DX)(DX*2), SI
 	VEXTRACTF64X4   $0x01, Z0, Y31
 	VADDPS          Y31, Y0, Y0
@@ -5909,10 +5909,10 @@ TEXT ·avx512Q6_K_4x4(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
+	MOVQ   72(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
-	MOVQ   72(AX), R12
+	MOVQ   64(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	MOVQ   48(AX), DI
 	MOVL   $0x0000ff00, AX
@@ -6516,7 +6516,7 @@ loop:
 	MOVQ            (AX), BX
 	MOVQ            8(AX), DX
 	MOVQ            16(AX), CX
-	MOVQ            88(AX), DI
+	MOVQ            80(AX), DI
 	LEAQ            (DX)(DX*2), SI
 	VEXTRACTF64X4   $0x01, Z0, Y31
 	VADDPS          Y31, Y0, Y0
@@ -6634,8 +6634,8 @@ TEXT ·avx512Q6_K_1x4(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
-	MOVQ   72(AX), R12
+	MOVQ   72(AX), CX
+	MOVQ   64(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	MOVQ   48(AX), DI
 	MOVL   $0x0000ff00, AX
@@ -6882,7 +6882,7 @@ loop:
 	MOVQ            (AX), BX
 	MOVQ            8(AX), DX
 	MOVQ            16(AX), CX
-	MOVQ            88(AX), DI
+	MOVQ            80(AX), DI
 	LEAQ            (DX)(DX*2), SI
 	VEXTRACTF64X4   $0x01, Z0, Y31
 	VADDPS          Y31, Y0, Y0
@@ -6948,10 +6948,10 @@ TEXT ·avx512Q6_K_4x2(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
+	MOVQ   72(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
-	MOVQ   72(AX), R12
+	MOVQ   64(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	MOVQ   48(AX), DI
 	MOVL   $0x0000ff00, AX
@@ -7331,7 +7331,7 @@ loop:
 	MOVQ            (AX), BX
 	MOVQ            8(AX), DX
 	MOVQ            16(AX), CX
-	MOVQ            88(AX), DI
+	MOVQ            80(AX), DI
 	LEAQ            (DX)(DX*2), SI
 	VEXTRACTF64X4   $0x01, Z0, Y31
 	VADDPS          Y31, Y0, Y0
@@ -7395,8 +7395,8 @@ TEXT ·avx512Q6_K_1x2(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
-	MOVQ   72(AX), R12
+	MOVQ   72(AX), CX
+	MOVQ   64(AX), R12
 	LEAQ   (R12)(R12*2), R13
 	MOVQ   48(AX), DI
 	MOVL   $0x0000ff00, AX
@@ -7545,7 +7545,7 @@ loop:
 	MOVQ            (AX), BX
 	MOVQ            8(AX), DX
 	MOVQ            16(AX), CX
-	MOVQ            88(AX), DI
+	MOVQ            80(AX), DI
 	LEAQ            (DX)(DX*2), SI
 	VEXTRACTF64X4   $0x01, Z0, Y31
 	VADDPS          Y31, Y0, Y0
@@ -7583,7 +7583,7 @@ TEXT ·avx512Q6_K_4x1(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
+	MOVQ   72(AX), CX
 	MOVQ   32(AX), R9
 	LEAQ   (R9)(R9*2), R10
 	MOVQ   48(AX), DI
@@ -7868,7 +7868,7 @@ loop:
 	MOVQ            (AX), BX
 	MOVQ            8(AX), DX
 	MOVQ            16(AX), CX
-	MOVQ            88(AX), DI
+	MOVQ            80(AX), DI
 	LEAQ            (DX)(DX*2), SI
 	VEXTRACTF64X4   $0x01, Z0, Y31
 	VADDPS          Y31, Y0, Y0
@@ -7905,7 +7905,7 @@ TEXT ·avx512Q6_K_1x1(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
 	MOVQ   40(AX), R11
-	MOVQ   80(AX), CX
+	MOVQ   72(AX), CX
 	MOVQ   48(AX), DI
 	MOVL   $0x0000ff00, AX
 	KMOVW  AX, K1
@@ -8008,7 +8008,7 @@ loop:
 	MOVQ            (AX), BX
 	MOVQ            8(AX), DX
 	MOVQ            16(AX), CX
-	MOVQ            88(AX), DI
+	MOVQ            80(AX), DI
 	LEAQ            (DX)(DX*2), SI
 	VEXTRACTF64X4   $0x01, Z0, Y31
 	VADDPS          Y31, Y0, Y0
@@ -8032,10 +8032,10 @@ TEXT ·avx2F32_4x3(SB), NOSPLIT, $0-8
 	MOVQ  t+0(FP), AX
 	MOVQ  24(AX), R8
 	MOVQ  40(AX), R11
-	MOVQ  80(AX), CX
+	MOVQ  72(AX), CX
 	MOVQ  32(AX), R9
 	LEAQ  (R9)(R9*2), R10
-	MOVQ  72(AX), R12
+	MOVQ  64(AX), R12
 	LEAQ  (R12)(R12*2), R13
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
@@ -8112,7 +8112,7 @@ done:
 	MOVQ         (AX), BX
 	MOVQ         8(AX), DX
 	MOVQ         16(AX), CX
-	MOVQ         88(AX), DI
+	MOVQ         80(AX), DI
 	LEAQ         (DX)(DX*2), SI
 	VHADDPS      Y1, Y0, Y0
 	VHADDPS      Y3, Y2, Y2
@@ -8187,8 +8187,8 @@ TEXT ·avx2F32_1x3(SB), NOSPLIT, $0-8
 	MOVQ  t+0(FP), AX
 	MOVQ  24(AX), R8
 	MOVQ  40(AX), R11
-	MOVQ  80(AX), CX
-	MOVQ  72(AX), R12
+	MOVQ  72(AX), CX
+	MOVQ  64(AX), R12
 	LEAQ  (R12)(R12*2), R13
 	VPXOR Y0, Y0, Y0
 	VPXOR Y4, Y4, Y4
@@ -8232,7 +8232,7 @@ done:
 	MOVQ         (AX), BX
 	MOVQ         8(AX), DX
 	MOVQ         16(AX), CX
-	MOVQ         88(AX), DI
+	MOVQ         80(AX), DI
 	LEAQ         (DX)(DX*2), SI
 	VHADDPS      Y0, Y0, Y0
 	VHADDPS      Y0, Y0, Y0
@@ -8280,10 +8280,10 @@ TEXT ·avx2F32_4x2(SB), NOSPLIT, $0-8
 	MOVQ  t+0(FP), AX
 	MOVQ  24(AX), R8
 	MOVQ  40(AX), R11
-	MOVQ  80(AX), CX
+	MOVQ  72(AX), CX
 	MOVQ  32(AX), R9
 	LEAQ  (R9)(R9*2), R10
-	MOVQ  72(AX), R12
+	MOVQ  64(AX), R12
 	LEAQ  (R12)(R12*2), R13
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
@@ -8346,7 +8346,7 @@ done:
 	MOVQ         (AX), BX
 	MOVQ         8(AX), DX
 	MOVQ         16(AX), CX
-	MOVQ         88(AX), DI
+	MOVQ         80(AX), DI
 	LEAQ         (DX)(DX*2), SI
 	VHADDPS      Y1, Y0, Y0
 	VHADDPS      Y3, Y2, Y2
@@ -8398,8 +8398,8 @@ TEXT ·avx2F32_1x2(SB), NOSPLIT, $0-8
 	MOVQ  t+0(FP), AX
 	MOVQ  24(AX), R8
 	MOVQ  40(AX), R11
-	MOVQ  80(AX), CX
-	MOVQ  72(AX), R12
+	MOVQ  72(AX), CX
+	MOVQ  64(AX), R12
 	LEAQ  (R12)(R12*2), R13
 	VPXOR Y0, Y0, Y0
 	VPXOR Y4, Y4, Y4
@@ -8438,7 +8438,7 @@ done:
 	MOVQ         (AX), BX
 	MOVQ         8(AX), DX
 	MOVQ         16(AX), CX
-	MOVQ         88(AX), DI
+	MOVQ         80(AX), DI
 	LEAQ         (DX)(DX*2), SI
 	VHADDPS      Y0, Y0, Y0
 	VHADDPS      Y0, Y0, Y0
@@ -8473,7 +8473,7 @@ TEXT ·avx2F32_4x1(SB), NOSPLIT, $0-8
 	MOVQ  t+0(FP), AX
 	MOVQ  24(AX), R8
 	MOVQ  40(AX), R11
-	MOVQ  80(AX), CX
+	MOVQ  72(AX), CX
 	MOVQ  32(AX), R9
 	LEAQ  (R9)(R9*2), R10
 	VPXOR Y0, Y0, Y0
@@ -8527,7 +8527,7 @@ done:
 	MOVQ         (AX), BX
 	MOVQ         8(AX), DX
 	MOVQ         16(AX), CX
-	MOVQ         88(AX), DI
+	MOVQ         80(AX), DI
 	LEAQ         (DX)(DX*2), SI
 	VHADDPS      Y1, Y0, Y0
 	VHADDPS      Y3, Y2, Y2
@@ -8556,7 +8556,7 @@ TEXT ·avx2F32_1x1(SB), NOSPLIT, $0-8
 	MOVQ  t+0(FP), AX
 	MOVQ  24(AX), R8
 	MOVQ  40(AX), R11
-	MOVQ  80(AX), CX
+	MOVQ  72(AX), CX
 	VPXOR Y0, Y0, Y0
 	MOVQ  CX, DX
 	SHRQ  $0x03, DX
@@ -8590,7 +8590,7 @@ done:
 	MOVQ         (AX), BX
 	MOVQ         8(AX), DX
 	MOVQ         16(AX), CX
-	MOVQ         88(AX), DI
+	MOVQ         80(AX), DI
 	LEAQ         (DX)(DX*2), SI
 	VHADDPS      Y0, Y0, Y0
 	VHADDPS      Y0, Y0, Y0
@@ -8612,10 +8612,10 @@ TEXT ·avx2F16_4x2(SB), NOSPLIT, $0-8
 	MOVQ  t+0(FP), AX
 	MOVQ  24(AX), R8
 	MOVQ  40(AX), R11
-	MOVQ  80(AX), CX
+	MOVQ  72(AX), CX
 	MOVQ  32(AX), R9
 	LEAQ  (R9)(R9*2), R10
-	MOVQ  72(AX), R12
+	MOVQ  64(AX), R12
 	LEAQ  (R12)(R12*2), R13
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
@@ -8686,7 +8686,7 @@ done:
 	MOVQ         (AX), BX
 	MOVQ         8(AX), DX
 	MOVQ         16(AX), CX
-	MOVQ         88(AX), DI
+	MOVQ         80(AX), DI
 	LEAQ         (DX)(DX*2), SI
 	VHADDPS      Y1, Y0, Y0
 	VHADDPS      Y3, Y2, Y2
@@ -8738,8 +8738,8 @@ TEXT ·avx2F16_1x2(SB), NOSPLIT, $0-8
 	MOVQ  t+0(FP), AX
 	MOVQ  24(AX), R8
 	MOVQ  40(AX), R11
-	MOVQ  80(AX), CX
-	MOVQ  72(AX), R12
+	MOVQ  72(AX), CX
+	MOVQ  64(AX), R12
 	LEAQ  (R12)(R12*2), R13
 	VPXOR Y0, Y0, Y0
 	VPXOR Y4, Y4, Y4
@@ -8780,7 +8780,7 @@ done:
 	MOVQ         (AX), BX
 	MOVQ         8(AX), DX
 	MOVQ         16(AX), CX
-	MOVQ         88(AX), DI
+	MOVQ         80(AX), DI
 	LEAQ         (DX)(DX*2), SI
 	VHADDPS      Y0, Y0, Y0
 	VHADDPS      Y0, Y0, Y0
@@ -8815,7 +8815,7 @@ TEXT ·avx2F16_4x1(SB), NOSPLIT, $0-8
 	MOVQ  t+0(FP), AX
 	MOVQ  24(AX), R8
 	MOVQ  40(AX), R11
-	MOVQ  80(AX), CX
+	MOVQ  72(AX), CX
 	MOVQ  32(AX), R9
 	LEAQ  (R9)(R9*2), R10
 	VPXOR Y0, Y0, Y0
@@ -8877,7 +8877,7 @@ done:
 	MOVQ         (AX), BX
 	MOVQ         8(AX), DX
 	MOVQ         16(AX), CX
-	MOVQ         88(AX), DI
+	MOVQ         80(AX), DI
 	LEAQ         (DX)(DX*2), SI
 	VHADDPS      Y1, Y0, Y0
 	VHADDPS      Y3, Y2, Y2
@@ -8906,7 +8906,7 @@ TEXT ·avx2F16_1x1(SB), NOSPLIT, $0-8
 	MOVQ  t+0(FP), AX
 	MOVQ  24(AX), R8
 	MOVQ  40(AX), R11
-	MOVQ  80(AX), CX
+	MOVQ  72(AX), CX
 	VPXOR Y0, Y0, Y0
 	MOVQ  CX, DX
 	SHRQ  $0x03, DX
@@ -8942,7 +8942,7 @@ done:
 	MOVQ         (AX), BX
 	MOVQ         8(AX), DX
 	MOVQ         16(AX), CX
-	MOVQ         88(AX), DI
+	MOVQ         80(AX), DI
 	LEAQ         (DX)(DX*2), SI
 	VHADDPS      Y0, Y0, Y0
 	VHADDPS      Y0, Y0, Y0
@@ -8964,10 +8964,10 @@ TEXT ·avx2BF16_4x2(SB), NOSPLIT, $0-8
 	MOVQ  t+0(FP), AX
 	MOVQ  24(AX), R8
 	MOVQ  40(AX), R11
-	MOVQ  80(AX), CX
+	MOVQ  72(AX), CX
 	MOVQ  32(AX), R9
 	LEAQ  (R9)(R9*2), R10
-	MOVQ  72(AX), R12
+	MOVQ  64(AX), R12
 	LEAQ  (R12)(R12*2), R13
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
@@ -9042,7 +9042,7 @@ done:
 	MOVQ         (AX), BX
 	MOVQ         8(AX), DX
 	MOVQ         16(AX), CX
-	MOVQ         88(AX), DI
+	MOVQ         80(AX), DI
 	LEAQ         (DX)(DX*2), SI
 	VHADDPS      Y1, Y0, Y0
 	VHADDPS      Y3, Y2, Y2
@@ -9094,8 +9094,8 @@ TEXT ·avx2BF16_1x2(SB), NOSPLIT, $0-8
 	MOVQ  t+0(FP), AX
 	MOVQ  24(AX), R8
 	MOVQ  40(AX), R11
-	MOVQ  80(AX), CX
-	MOVQ  72(AX), R12
+	MOVQ  72(AX), CX
+	MOVQ  64(AX), R12
 	LEAQ  (R12)(R12*2), R13
 	VPXOR Y0, Y0, Y0
 	VPXOR Y4, Y4, Y4
@@ -9137,7 +9137,7 @@ done:
 	MOVQ         (AX), BX
 	MOVQ         8(AX), DX
 	MOVQ         16(AX), CX
-	MOVQ         88(AX), DI
+	MOVQ         80(AX), DI
 	LEAQ         (DX)(DX*2), SI
 	VHADDPS      Y0, Y0, Y0
 	VHADDPS      Y0, Y0, Y0
@@ -9172,7 +9172,7 @@ TEXT ·avx2BF16_4x1(SB), NOSPLIT, $0-8
 	MOVQ  t+0(FP), AX
 	MOVQ  24(AX), R8
 	MOVQ  40(AX), R11
-	MOVQ  80(AX), CX
+	MOVQ  72(AX), CX
 	MOVQ  32(AX), R9
 	LEAQ  (R9)(R9*2), R10
 	VPXOR Y0, Y0, Y0
@@ -9238,7 +9238,7 @@ done:
 	MOVQ         (AX), BX
 	MOVQ         8(AX), DX
 	MOVQ         16(AX), CX
-	MOVQ         88(AX), DI
+	MOVQ         80(AX), DI
 	LEAQ         (DX)(DX*2), SI
 	VHADDPS      Y1, Y0, Y0
 	VHADDPS      Y3, Y2, Y2
@@ -9267,7 +9267,7 @@ TEXT ·avx2BF16_1x1(SB), NOSPLIT, $0-8
 	MOVQ  t+0(FP), AX
 	MOVQ  24(AX), R8
 	MOVQ  40(AX), R11
-	MOVQ  80(AX), CX
+	MOVQ  72(AX), CX
 	VPXOR Y0, Y0, Y0
 	MOVQ  CX, DX
 	SHRQ  $0x03, DX
@@ -9304,7 +9304,7 @@ done:
 	MOVQ         (AX), BX
 	MOVQ         8(AX), DX
 	MOVQ         16(AX), CX
-	MOVQ         88(AX), DI
+	MOVQ         80(AX), DI
 	LEAQ         (DX)(DX*2), SI
 	VHADDPS      Y0, Y0, Y0
 	VHADDPS      Y0, Y0, Y0
@@ -9326,10 +9326,10 @@ TEXT ·avx2Q8_0_4x2(SB), NOSPLIT, $0-8
 	MOVQ  t+0(FP), AX
 	MOVQ  24(AX), R8
 	MOVQ  40(AX), R11
-	MOVQ  80(AX), CX
+	MOVQ  72(AX), CX
 	MOVQ  32(AX), R9
 	LEAQ  (R9)(R9*2), R10
-	MOVQ  72(AX), R12
+	MOVQ  64(AX), R12
 	LEAQ  (R12)(R12*2), R13
 	MOVQ  48(AX), DI
 	VPXOR Y0, Y0, Y0
@@ -9426,7 +9426,7 @@ loop:
 	MOVQ         (AX), BX
 	MOVQ         8(AX), DX
 	MOVQ         16(AX), CX
-	MOVQ         88(AX), DI
+	MOVQ         80(AX), DI
 	LEAQ         (DX)(DX*2), SI
 	VHADDPS      Y1, Y0, Y0
 	VHADDPS      Y3, Y2, Y2
@@ -9512,8 +9512,8 @@ TEXT ·avx2Q8_0_1x2(SB), NOSPLIT, $0-8
 	MOVQ  t+0(FP), AX
 	MOVQ  24(AX), R8
 	MOVQ  40(AX), R11
-	MOVQ  80(AX), CX
-	MOVQ  72(AX), R12
+	MOVQ  72(AX), CX
+	MOVQ  64(AX), R12
 	LEAQ  (R12)(R12*2), R13
 	MOVQ  48(AX), DI
 	VPXOR Y0, Y0, Y0
@@ -9550,7 +9550,7 @@ loop:
 	MOVQ         (AX), BX
 	MOVQ         8(AX), DX
 	MOVQ         16(AX), CX
-	MOVQ         88(AX), DI
+	MOVQ         80(AX), DI
 	LEAQ         (DX)(DX*2), SI
 	VHADDPS      Y0, Y0, Y0
 	VHADDPS      Y0, Y0, Y0
@@ -9585,7 +9585,7 @@ TEXT ·avx2Q8_0_4x1(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    32(AX), R9
 	LEAQ    (R9)(R9*2), R10
 	MOVQ    48(AX), DI
@@ -9652,7 +9652,7 @@ loop:
 	MOVQ         (AX), BX
 	MOVQ         8(AX), DX
 	MOVQ         16(AX), CX
-	MOVQ         88(AX), DI
+	MOVQ         80(AX), DI
 	LEAQ         (DX)(DX*2), SI
 	VHADDPS      Y1, Y0, Y0
 	VHADDPS      Y3, Y2, Y2
@@ -9681,7 +9681,7 @@ TEXT ·avx2Q8_0_1x1(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    48(AX), DI
 	VMOVDQU words1<>+0(SB), Y11
 	VPXOR   Y0, Y0, Y0
@@ -9710,7 +9710,7 @@ loop:
 	MOVQ         (AX), BX
 	MOVQ         8(AX), DX
 	MOVQ         16(AX), CX
-	MOVQ         88(AX), DI
+	MOVQ         80(AX), DI
 	LEAQ         (DX)(DX*2), SI
 	VHADDPS      Y0, Y0, Y0
 	VHADDPS      Y0, Y0, Y0
@@ -9822,10 +9822,10 @@ TEXT ·avx2Q4_0_4x2(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    32(AX), R9
 	LEAQ    (R9)(R9*2), R10
-	MOVQ    72(AX), R12
+	MOVQ    64(AX), R12
 	LEAQ    (R12)(R12*2), R13
 	MOVQ    48(AX), DI
 	VMOVDQU all15<>+0(SB), Y15
@@ -9929,7 +9929,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y1, Y0, Y0
 	VHADDPS        Y3, Y2, Y2
@@ -10015,8 +10015,8 @@ TEXT ·avx2Q4_0_1x2(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
-	MOVQ    72(AX), R12
+	MOVQ    72(AX), CX
+	MOVQ    64(AX), R12
 	LEAQ    (R12)(R12*2), R13
 	MOVQ    48(AX), DI
 	VMOVDQU all15<>+0(SB), Y15
@@ -10057,7 +10057,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y0, Y0, Y0
 	VHADDPS        Y0, Y0, Y0
@@ -10092,7 +10092,7 @@ TEXT ·avx2Q4_0_4x1(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    32(AX), R9
 	LEAQ    (R9)(R9*2), R10
 	MOVQ    48(AX), DI
@@ -10167,7 +10167,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y1, Y0, Y0
 	VHADDPS        Y3, Y2, Y2
@@ -10196,7 +10196,7 @@ TEXT ·avx2Q4_0_1x1(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    48(AX), DI
 	VMOVDQU all15<>+0(SB), Y11
 	VMOVDQU shiftNibbles<>+0(SB), Y12
@@ -10230,7 +10230,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y0, Y0, Y0
 	VHADDPS        Y0, Y0, Y0
@@ -10279,10 +10279,10 @@ TEXT ·avx2Q4_1_4x2(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    32(AX), R9
 	LEAQ    (R9)(R9*2), R10
-	MOVQ    72(AX), R12
+	MOVQ    64(AX), R12
 	LEAQ    (R12)(R12*2), R13
 	MOVQ    48(AX), DI
 	MOVQ    56(AX), SI
@@ -10392,7 +10392,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y1, Y0, Y0
 	VHADDPS        Y3, Y2, Y2
@@ -10444,8 +10444,8 @@ TEXT ·avx2Q4_1_1x2(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
-	MOVQ    72(AX), R12
+	MOVQ    72(AX), CX
+	MOVQ    64(AX), R12
 	LEAQ    (R12)(R12*2), R13
 	MOVQ    48(AX), DI
 	MOVQ    56(AX), SI
@@ -10489,7 +10489,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y0, Y0, Y0
 	VHADDPS        Y0, Y0, Y0
@@ -10524,7 +10524,7 @@ TEXT ·avx2Q4_1_4x1(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    32(AX), R9
 	LEAQ    (R9)(R9*2), R10
 	MOVQ    48(AX), DI
@@ -10605,7 +10605,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y1, Y0, Y0
 	VHADDPS        Y3, Y2, Y2
@@ -10634,7 +10634,7 @@ TEXT ·avx2Q4_1_1x1(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    48(AX), DI
 	MOVQ    56(AX), SI
 	VMOVDQU all15<>+0(SB), Y11
@@ -10671,7 +10671,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y0, Y0, Y0
 	VHADDPS        Y0, Y0, Y0
@@ -10859,10 +10859,10 @@ TEXT ·avx2Q5_0_4x2(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    32(AX), R9
 	LEAQ    (R9)(R9*2), R10
-	MOVQ    72(AX), R12
+	MOVQ    64(AX), R12
 	LEAQ    (R12)(R12*2), R13
 	MOVQ    48(AX), DI
 	VMOVDQU all15<>+0(SB), Y15
@@ -10990,7 +10990,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y1, Y0, Y0
 	VHADDPS        Y3, Y2, Y2
@@ -11042,8 +11042,8 @@ TEXT ·avx2Q5_0_1x2(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
-	MOVQ    72(AX), R12
+	MOVQ    72(AX), CX
+	MOVQ    64(AX), R12
 	LEAQ    (R12)(R12*2), R13
 	MOVQ    48(AX), DI
 	VMOVDQU all15<>+0(SB), Y15
@@ -11090,7 +11090,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y0, Y0, Y0
 	VHADDPS        Y0, Y0, Y0
@@ -11125,7 +11125,7 @@ TEXT ·avx2Q5_0_4x1(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    32(AX), R9
 	LEAQ    (R9)(R9*2), R10
 	MOVQ    48(AX), DI
@@ -11226,7 +11226,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y1, Y0, Y0
 	VHADDPS        Y3, Y2, Y2
@@ -11255,7 +11255,7 @@ TEXT ·avx2Q5_0_1x1(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    48(AX), DI
 	VMOVDQU all15<>+0(SB), Y11
 	VMOVDQU shiftNibbles<>+0(SB), Y12
@@ -11297,7 +11297,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y0, Y0, Y0
 	VHADDPS        Y0, Y0, Y0
@@ -11355,10 +11355,10 @@ TEXT ·avx2Q5_1_4x2(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    32(AX), R9
 	LEAQ    (R9)(R9*2), R10
-	MOVQ    72(AX), R12
+	MOVQ    64(AX), R12
 	LEAQ    (R12)(R12*2), R13
 	MOVQ    48(AX), DI
 	MOVQ    56(AX), SI
@@ -11492,7 +11492,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y1, Y0, Y0
 	VHADDPS        Y3, Y2, Y2
@@ -11544,8 +11544,8 @@ TEXT ·avx2Q5_1_1x2(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
-	MOVQ    72(AX), R12
+	MOVQ    72(AX), CX
+	MOVQ    64(AX), R12
 	LEAQ    (R12)(R12*2), R13
 	MOVQ    48(AX), DI
 	MOVQ    56(AX), SI
@@ -11595,7 +11595,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y0, Y0, Y0
 	VHADDPS        Y0, Y0, Y0
@@ -11630,7 +11630,7 @@ TEXT ·avx2Q5_1_4x1(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    32(AX), R9
 	LEAQ    (R9)(R9*2), R10
 	MOVQ    48(AX), DI
@@ -11737,7 +11737,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y1, Y0, Y0
 	VHADDPS        Y3, Y2, Y2
@@ -11766,7 +11766,7 @@ TEXT ·avx2Q5_1_1x1(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    48(AX), DI
 	MOVQ    56(AX), SI
 	VMOVDQU all15<>+0(SB), Y11
@@ -11811,7 +11811,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y0, Y0, Y0
 	VHADDPS        Y0, Y0, Y0
@@ -11906,10 +11906,10 @@ TEXT ·avx2IQ4_NL_4x2(SB), NOSPLIT, $0-8
 	MOVQ  t+0(FP), AX
 	MOVQ  24(AX), R8
 	MOVQ  40(AX), R11
-	MOVQ  80(AX), CX
+	MOVQ  72(AX), CX
 	MOVQ  32(AX), R9
 	LEAQ  (R9)(R9*2), R10
-	MOVQ  72(AX), R12
+	MOVQ  64(AX), R12
 	LEAQ  (R12)(R12*2), R13
 	MOVQ  48(AX), DI
 	VPXOR Y0, Y0, Y0
@@ -12022,7 +12022,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y1, Y0, Y0
 	VHADDPS        Y3, Y2, Y2
@@ -12074,8 +12074,8 @@ TEXT ·avx2IQ4_NL_1x2(SB), NOSPLIT, $0-8
 	MOVQ  t+0(FP), AX
 	MOVQ  24(AX), R8
 	MOVQ  40(AX), R11
-	MOVQ  80(AX), CX
-	MOVQ  72(AX), R12
+	MOVQ  72(AX), CX
+	MOVQ  64(AX), R12
 	LEAQ  (R12)(R12*2), R13
 	MOVQ  48(AX), DI
 	VPXOR Y0, Y0, Y0
@@ -12116,7 +12116,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y0, Y0, Y0
 	VHADDPS        Y0, Y0, Y0
@@ -12151,7 +12151,7 @@ TEXT ·avx2IQ4_NL_4x1(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    32(AX), R9
 	LEAQ    (R9)(R9*2), R10
 	MOVQ    48(AX), DI
@@ -12233,7 +12233,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y1, Y0, Y0
 	VHADDPS        Y3, Y2, Y2
@@ -12262,7 +12262,7 @@ TEXT ·avx2IQ4_NL_1x1(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    48(AX), DI
 	VMOVDQU iq4Book<>+0(SB), Y11
 	VMOVDQU all15<>+0(SB), Y12
@@ -12297,7 +12297,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y0, Y0, Y0
 	VHADDPS        Y0, Y0, Y0
@@ -13407,10 +13407,10 @@ TEXT ·avx2MXFP4_4x2(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    32(AX), R9
 	LEAQ    (R9)(R9*2), R10
-	MOVQ    72(AX), R12
+	MOVQ    64(AX), R12
 	LEAQ    (R12)(R12*2), R13
 	MOVQ    48(AX), DI
 	VMOVDQU mxfp4Book<>+0(SB), Y15
@@ -13522,7 +13522,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y1, Y0, Y0
 	VHADDPS        Y3, Y2, Y2
@@ -13608,8 +13608,8 @@ TEXT ·avx2MXFP4_1x2(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
-	MOVQ    72(AX), R12
+	MOVQ    72(AX), CX
+	MOVQ    64(AX), R12
 	LEAQ    (R12)(R12*2), R13
 	MOVQ    48(AX), DI
 	VMOVDQU mxfp4Book<>+0(SB), Y15
@@ -13652,7 +13652,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y0, Y0, Y0
 	VHADDPS        Y0, Y0, Y0
@@ -13687,7 +13687,7 @@ TEXT ·avx2MXFP4_4x1(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    32(AX), R9
 	LEAQ    (R9)(R9*2), R10
 	MOVQ    48(AX), DI
@@ -13769,7 +13769,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y1, Y0, Y0
 	VHADDPS        Y3, Y2, Y2
@@ -13798,7 +13798,7 @@ TEXT ·avx2MXFP4_1x1(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    48(AX), DI
 	VMOVDQU mxfp4Book<>+0(SB), Y11
 	VMOVDQU all15<>+0(SB), Y12
@@ -13835,7 +13835,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y0, Y0, Y0
 	VHADDPS        Y0, Y0, Y0
@@ -13955,10 +13955,10 @@ TEXT ·avx2Q2_K_4x2(SB), NOSPLIT, $576-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    32(AX), R9
 	LEAQ    (R9)(R9*2), R10
-	MOVQ    72(AX), R12
+	MOVQ    64(AX), R12
 	LEAQ    (R12)(R12*2), R13
 	MOVQ    48(AX), DI
 	MOVQ    56(AX), SI
@@ -14581,7 +14581,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y1, Y0, Y0
 	VHADDPS        Y3, Y2, Y2
@@ -14871,8 +14871,8 @@ TEXT ·avx2Q2_K_1x2(SB), NOSPLIT, $192-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
-	MOVQ    72(AX), R12
+	MOVQ    72(AX), CX
+	MOVQ    64(AX), R12
 	LEAQ    (R12)(R12*2), R13
 	MOVQ    48(AX), DI
 	MOVQ    56(AX), SI
@@ -15045,7 +15045,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y0, Y0, Y0
 	VHADDPS        Y0, Y0, Y0
@@ -15080,7 +15080,7 @@ TEXT ·avx2Q2_K_4x1(SB), NOSPLIT, $448-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    32(AX), R9
 	LEAQ    (R9)(R9*2), R10
 	MOVQ    48(AX), DI
@@ -15465,7 +15465,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y1, Y0, Y0
 	VHADDPS        Y3, Y2, Y2
@@ -15494,7 +15494,7 @@ TEXT ·avx2Q2_K_1x1(SB), NOSPLIT, $160-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    48(AX), DI
 	MOVQ    56(AX), SI
 	VMOVDQU all3<>+0(SB), Y12
@@ -15631,7 +15631,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y0, Y0, Y0
 	VHADDPS        Y0, Y0, Y0
@@ -15729,10 +15729,10 @@ TEXT ·avx2Q3_K_4x2(SB), NOSPLIT, $576-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    32(AX), R9
 	LEAQ    (R9)(R9*2), R10
-	MOVQ    72(AX), R12
+	MOVQ    64(AX), R12
 	LEAQ    (R12)(R12*2), R13
 	MOVQ    48(AX), DI
 	VMOVDQU all3<>+0(SB), Y15
@@ -16557,7 +16557,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y1, Y0, Y0
 	VHADDPS        Y3, Y2, Y2
@@ -16745,8 +16745,8 @@ TEXT ·avx2Q3_K_1x2(SB), NOSPLIT, $192-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
-	MOVQ    72(AX), R12
+	MOVQ    72(AX), CX
+	MOVQ    64(AX), R12
 	LEAQ    (R12)(R12*2), R13
 	MOVQ    48(AX), DI
 	VMOVDQU all3<>+0(SB), Y15
@@ -16992,7 +16992,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y0, Y0, Y0
 	VHADDPS        Y0, Y0, Y0
@@ -17027,7 +17027,7 @@ TEXT ·avx2Q3_K_4x1(SB), NOSPLIT, $448-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    32(AX), R9
 	LEAQ    (R9)(R9*2), R10
 	MOVQ    48(AX), DI
@@ -17574,7 +17574,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y1, Y0, Y0
 	VHADDPS        Y3, Y2, Y2
@@ -17603,7 +17603,7 @@ TEXT ·avx2Q3_K_1x1(SB), NOSPLIT, $160-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    48(AX), DI
 	VMOVDQU all3<>+0(SB), Y12
 	VMOVDQU all12<>+0(SB), Y13
@@ -17791,7 +17791,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y0, Y0, Y0
 	VHADDPS        Y0, Y0, Y0
@@ -17923,10 +17923,10 @@ TEXT ·avx2Q4_K_4x2(SB), NOSPLIT, $576-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    32(AX), R9
 	LEAQ    (R9)(R9*2), R10
-	MOVQ    72(AX), R12
+	MOVQ    64(AX), R12
 	LEAQ    (R12)(R12*2), R13
 	MOVQ    48(AX), DI
 	MOVQ    56(AX), SI
@@ -18481,7 +18481,7 @@ loop:
 	MOVQ         (AX), BX
 	MOVQ         8(AX), DX
 	MOVQ         16(AX), CX
-	MOVQ         88(AX), DI
+	MOVQ         80(AX), DI
 	LEAQ         (DX)(DX*2), SI
 	VHADDPS      Y1, Y0, Y0
 	VHADDPS      Y3, Y2, Y2
@@ -18635,8 +18635,8 @@ TEXT ·avx2Q4_K_1x2(SB), NOSPLIT, $192-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
-	MOVQ    72(AX), R12
+	MOVQ    72(AX), CX
+	MOVQ    64(AX), R12
 	LEAQ    (R12)(R12*2), R13
 	MOVQ    48(AX), DI
 	MOVQ    56(AX), SI
@@ -18792,7 +18792,7 @@ loop:
 	MOVQ         (AX), BX
 	MOVQ         8(AX), DX
 	MOVQ         16(AX), CX
-	MOVQ         88(AX), DI
+	MOVQ         80(AX), DI
 	LEAQ         (DX)(DX*2), SI
 	VHADDPS      Y0, Y0, Y0
 	VHADDPS      Y0, Y0, Y0
@@ -18827,7 +18827,7 @@ TEXT ·avx2Q4_K_4x1(SB), NOSPLIT, $448-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    32(AX), R9
 	LEAQ    (R9)(R9*2), R10
 	MOVQ    48(AX), DI
@@ -19176,7 +19176,7 @@ loop:
 	MOVQ         (AX), BX
 	MOVQ         8(AX), DX
 	MOVQ         16(AX), CX
-	MOVQ         88(AX), DI
+	MOVQ         80(AX), DI
 	LEAQ         (DX)(DX*2), SI
 	VHADDPS      Y1, Y0, Y0
 	VHADDPS      Y3, Y2, Y2
@@ -19205,7 +19205,7 @@ TEXT ·avx2Q4_K_1x1(SB), NOSPLIT, $160-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    48(AX), DI
 	MOVQ    56(AX), SI
 	VMOVDQU all15<>+0(SB), Y11
@@ -19327,7 +19327,7 @@ loop:
 	MOVQ         (AX), BX
 	MOVQ         8(AX), DX
 	MOVQ         16(AX), CX
-	MOVQ         88(AX), DI
+	MOVQ         80(AX), DI
 	LEAQ         (DX)(DX*2), SI
 	VHADDPS      Y0, Y0, Y0
 	VHADDPS      Y0, Y0, Y0
@@ -19421,10 +19421,10 @@ TEXT ·avx2Q5_K_4x2(SB), NOSPLIT, $576-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    32(AX), R9
 	LEAQ    (R9)(R9*2), R10
-	MOVQ    72(AX), R12
+	MOVQ    64(AX), R12
 	LEAQ    (R12)(R12*2), R13
 	MOVQ    48(AX), DI
 	MOVQ    56(AX), SI
@@ -20103,7 +20103,7 @@ loop:
 	MOVQ         (AX), BX
 	MOVQ         8(AX), DX
 	MOVQ         16(AX), CX
-	MOVQ         88(AX), DI
+	MOVQ         80(AX), DI
 	LEAQ         (DX)(DX*2), SI
 	VHADDPS      Y1, Y0, Y0
 	VHADDPS      Y3, Y2, Y2
@@ -20155,8 +20155,8 @@ TEXT ·avx2Q5_K_1x2(SB), NOSPLIT, $192-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
-	MOVQ    72(AX), R12
+	MOVQ    72(AX), CX
+	MOVQ    64(AX), R12
 	LEAQ    (R12)(R12*2), R13
 	MOVQ    48(AX), DI
 	MOVQ    56(AX), SI
@@ -20343,7 +20343,7 @@ loop:
 	MOVQ         (AX), BX
 	MOVQ         8(AX), DX
 	MOVQ         16(AX), CX
-	MOVQ         88(AX), DI
+	MOVQ         80(AX), DI
 	LEAQ         (DX)(DX*2), SI
 	VHADDPS      Y0, Y0, Y0
 	VHADDPS      Y0, Y0, Y0
@@ -20378,7 +20378,7 @@ TEXT ·avx2Q5_K_4x1(SB), NOSPLIT, $448-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    32(AX), R9
 	LEAQ    (R9)(R9*2), R10
 	MOVQ    48(AX), DI
@@ -20848,7 +20848,7 @@ loop:
 	MOVQ         (AX), BX
 	MOVQ         8(AX), DX
 	MOVQ         16(AX), CX
-	MOVQ         88(AX), DI
+	MOVQ         80(AX), DI
 	LEAQ         (DX)(DX*2), SI
 	VHADDPS      Y1, Y0, Y0
 	VHADDPS      Y3, Y2, Y2
@@ -20877,7 +20877,7 @@ TEXT ·avx2Q5_K_1x1(SB), NOSPLIT, $160-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    48(AX), DI
 	MOVQ    56(AX), SI
 	VMOVDQU all15<>+0(SB), Y11
@@ -21030,7 +21030,7 @@ loop:
 	MOVQ         (AX), BX
 	MOVQ         8(AX), DX
 	MOVQ         16(AX), CX
-	MOVQ         88(AX), DI
+	MOVQ         80(AX), DI
 	LEAQ         (DX)(DX*2), SI
 	VHADDPS      Y0, Y0, Y0
 	VHADDPS      Y0, Y0, Y0
@@ -21155,10 +21155,10 @@ TEXT ·avx2Q6_K_4x2(SB), NOSPLIT, $576-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    32(AX), R9
 	LEAQ    (R9)(R9*2), R10
-	MOVQ    72(AX), R12
+	MOVQ    64(AX), R12
 	LEAQ    (R12)(R12*2), R13
 	MOVQ    48(AX), DI
 	VMOVDQU all15<>+0(SB), Y15
@@ -21891,7 +21891,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y1, Y0, Y0
 	VHADDPS        Y3, Y2, Y2
@@ -21943,8 +21943,8 @@ TEXT ·avx2Q6_K_1x2(SB), NOSPLIT, $192-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
-	MOVQ    72(AX), R12
+	MOVQ    72(AX), CX
+	MOVQ    64(AX), R12
 	LEAQ    (R12)(R12*2), R13
 	MOVQ    48(AX), DI
 	VMOVDQU all15<>+0(SB), Y15
@@ -22167,7 +22167,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y0, Y0, Y0
 	VHADDPS        Y0, Y0, Y0
@@ -22202,7 +22202,7 @@ TEXT ·avx2Q6_K_4x1(SB), NOSPLIT, $448-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    32(AX), R9
 	LEAQ    (R9)(R9*2), R10
 	MOVQ    48(AX), DI
@@ -22714,7 +22714,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y1, Y0, Y0
 	VHADDPS        Y3, Y2, Y2
@@ -22743,7 +22743,7 @@ TEXT ·avx2Q6_K_1x1(SB), NOSPLIT, $160-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    48(AX), DI
 	VMOVDQU all15<>+0(SB), Y12
 	VMOVDQU all48<>+0(SB), Y13
@@ -22917,7 +22917,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y0, Y0, Y0
 	VHADDPS        Y0, Y0, Y0
@@ -23033,10 +23033,10 @@ TEXT ·avx2IQ4_XS_4x2(SB), NOSPLIT, $576-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    32(AX), R9
 	LEAQ    (R9)(R9*2), R10
-	MOVQ    72(AX), R12
+	MOVQ    64(AX), R12
 	LEAQ    (R12)(R12*2), R13
 	MOVQ    48(AX), DI
 	LEAQ    (SP), BX
@@ -23768,7 +23768,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y1, Y0, Y0
 	VHADDPS        Y3, Y2, Y2
@@ -23990,8 +23990,8 @@ TEXT ·avx2IQ4_XS_1x2(SB), NOSPLIT, $192-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
-	MOVQ    72(AX), R12
+	MOVQ    72(AX), CX
+	MOVQ    64(AX), R12
 	LEAQ    (R12)(R12*2), R13
 	MOVQ    48(AX), DI
 	LEAQ    (SP), BX
@@ -24201,7 +24201,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y0, Y0, Y0
 	VHADDPS        Y0, Y0, Y0
@@ -24236,7 +24236,7 @@ TEXT ·avx2IQ4_XS_4x1(SB), NOSPLIT, $448-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    32(AX), R9
 	LEAQ    (R9)(R9*2), R10
 	MOVQ    48(AX), DI
@@ -24713,7 +24713,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y1, Y0, Y0
 	VHADDPS        Y3, Y2, Y2
@@ -24742,7 +24742,7 @@ TEXT ·avx2IQ4_XS_1x1(SB), NOSPLIT, $160-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	MOVQ    48(AX), DI
 	VMOVDQU iq4Book<>+0(SB), Y11
 	VMOVDQU all15<>+0(SB), Y12
@@ -24890,7 +24890,7 @@ loop:
 	MOVQ           (AX), BX
 	MOVQ           8(AX), DX
 	MOVQ           16(AX), CX
-	MOVQ           88(AX), DI
+	MOVQ           80(AX), DI
 	LEAQ           (DX)(DX*2), SI
 	VHADDPS        Y0, Y0, Y0
 	VHADDPS        Y0, Y0, Y0
@@ -25127,15 +25127,14 @@ DATA twice<>+30(SB)/1, $0x00
 DATA twice<>+31(SB)/1, $0x00
 GLOBL twice<>(SB), RODATA|NOPTR, $32
 
-// func avx2Quantize(q *byte, d *float32, s *float32, sums *int32, x *float32, blocks int)
+// func avx2Quantize(q *byte, d *float32, s *float32, x *float32, blocks int)
 // Requires: AVX, AVX2
-TEXT ·avx2Quantize(SB), NOSPLIT, $0-48
+TEXT ·avx2Quantize(SB), NOSPLIT, $0-40
 	MOVQ         q+0(FP), DI
 	MOVQ         d+8(FP), SI
 	MOVQ         s+16(FP), DX
-	MOVQ         sums+24(FP), R8
-	MOVQ         x+32(FP), BX
-	MOVQ         blocks+40(FP), CX
+	MOVQ         x+24(FP), BX
+	MOVQ         blocks+32(FP), CX
 	VBROADCASTSS magnitude<>+0(SB), Y15
 	VMOVDQU      packedOrder<>+0(SB), Y14
 
@@ -25188,7 +25187,6 @@ loop:
 	VPADDD       X5, X4, X4
 	VPSHUFD      $0xb1, X4, X5
 	VPADDD       X5, X4, X4
-	VMOVD        X4, (R8)
 	VCVTDQ2PS    X4, X4
 	VMULSS       X8, X4, X4
 
@@ -25200,7 +25198,6 @@ store:
 	ADDQ    $0x20, DI
 	ADDQ    $0x04, SI
 	ADDQ    $0x04, DX
-	ADDQ    $0x04, R8
 	DECQ    CX
 	JNZ     loop
 	VZEROUPPER
@@ -25217,7 +25214,6 @@ invalid:
 same:
 	VPXOR   Y0, Y0, Y0
 	VMOVAPS X8, X4
-	VMOVD   X0, (R8)
 	JMP     store
 
 DATA magnitude<>+0(SB)/4, $0x7fffffff
@@ -25244,7 +25240,7 @@ TEXT ·avx2PanelI16_6(SB), NOSPLIT, $0-8
 	MOVQ (AX), BX
 	MOVQ 24(AX), R8
 	MOVQ 40(AX), R11
-	MOVQ 80(AX), CX
+	MOVQ 72(AX), CX
 
 loop:
 	VMOVDQU      (R8), Y12
@@ -25824,7 +25820,7 @@ TEXT ·avx2PanelI16_4(SB), NOSPLIT, $0-8
 	MOVQ (AX), BX
 	MOVQ 24(AX), R8
 	MOVQ 40(AX), R11
-	MOVQ 80(AX), CX
+	MOVQ 72(AX), CX
 
 loop:
 	VMOVDQU      (R8), Y12
@@ -26228,7 +26224,7 @@ TEXT ·avx2PanelI16_2(SB), NOSPLIT, $0-8
 	MOVQ (AX), BX
 	MOVQ 24(AX), R8
 	MOVQ 40(AX), R11
-	MOVQ 80(AX), CX
+	MOVQ 72(AX), CX
 
 loop:
 	VMOVDQU      (R8), Y12
@@ -26456,7 +26452,7 @@ TEXT ·avx2PanelI16_1(SB), NOSPLIT, $0-8
 	MOVQ (AX), BX
 	MOVQ 24(AX), R8
 	MOVQ 40(AX), R11
-	MOVQ 80(AX), CX
+	MOVQ 72(AX), CX
 
 loop:
 	VMOVDQU      (R8), Y12
@@ -26596,7 +26592,7 @@ TEXT ·avx2PanelU4x32_6(SB), NOSPLIT, $0-8
 	MOVQ (AX), BX
 	MOVQ 24(AX), R8
 	MOVQ 40(AX), R11
-	MOVQ 80(AX), CX
+	MOVQ 72(AX), CX
 
 loop:
 	VMOVDQU      (R8), Y12
@@ -26958,7 +26954,7 @@ TEXT ·avx2PanelU4x32_4(SB), NOSPLIT, $0-8
 	MOVQ (AX), BX
 	MOVQ 24(AX), R8
 	MOVQ 40(AX), R11
-	MOVQ 80(AX), CX
+	MOVQ 72(AX), CX
 
 loop:
 	VMOVDQU      (R8), Y12
@@ -27205,7 +27201,7 @@ TEXT ·avx2PanelU4x32_2(SB), NOSPLIT, $0-8
 	MOVQ (AX), BX
 	MOVQ 24(AX), R8
 	MOVQ 40(AX), R11
-	MOVQ 80(AX), CX
+	MOVQ 72(AX), CX
 
 loop:
 	VMOVDQU      (R8), Y12
@@ -27347,7 +27343,7 @@ TEXT ·avx2PanelU4x32_1(SB), NOSPLIT, $0-8
 	MOVQ (AX), BX
 	MOVQ 24(AX), R8
 	MOVQ 40(AX), R11
-	MOVQ 80(AX), CX
+	MOVQ 72(AX), CX
 
 loop:
 	VMOVDQU      (R8), Y12
@@ -27436,7 +27432,7 @@ TEXT ·avx2PanelU5x32_6(SB), NOSPLIT, $384-8
 	MOVQ (AX), BX
 	MOVQ 24(AX), R8
 	MOVQ 40(AX), R11
-	MOVQ 80(AX), CX
+	MOVQ 72(AX), CX
 
 loop:
 	VMOVDQU      (R8), Y12
@@ -27813,7 +27809,7 @@ TEXT ·avx2PanelU5x32_4(SB), NOSPLIT, $256-8
 	MOVQ (AX), BX
 	MOVQ 24(AX), R8
 	MOVQ 40(AX), R11
-	MOVQ 80(AX), CX
+	MOVQ 72(AX), CX
 
 loop:
 	VMOVDQU      (R8), Y12
@@ -28077,7 +28073,7 @@ TEXT ·avx2PanelU5x32_2(SB), NOSPLIT, $128-8
 	MOVQ (AX), BX
 	MOVQ 24(AX), R8
 	MOVQ 40(AX), R11
-	MOVQ 80(AX), CX
+	MOVQ 72(AX), CX
 
 loop:
 	VMOVDQU      (R8), Y12
@@ -28228,7 +28224,7 @@ TEXT ·avx2PanelU5x32_1(SB), NOSPLIT, $64-8
 	MOVQ (AX), BX
 	MOVQ 24(AX), R8
 	MOVQ 40(AX), R11
-	MOVQ 80(AX), CX
+	MOVQ 72(AX), CX
 
 loop:
 	VMOVDQU      (R8), Y12
@@ -28322,7 +28318,7 @@ TEXT ·avx2PanelU5x16_6(SB), NOSPLIT, $0-8
 	MOVQ (AX), BX
 	MOVQ 24(AX), R8
 	MOVQ 40(AX), R11
-	MOVQ 80(AX), CX
+	MOVQ 72(AX), CX
 
 loop:
 	VMOVDQU      (R8), Y12
@@ -28545,7 +28541,7 @@ TEXT ·avx2PanelU5x16_4(SB), NOSPLIT, $0-8
 	MOVQ (AX), BX
 	MOVQ 24(AX), R8
 	MOVQ 40(AX), R11
-	MOVQ 80(AX), CX
+	MOVQ 72(AX), CX
 
 loop:
 	VMOVDQU      (R8), Y12
@@ -28703,7 +28699,7 @@ TEXT ·avx2PanelU5x16_2(SB), NOSPLIT, $0-8
 	MOVQ (AX), BX
 	MOVQ 24(AX), R8
 	MOVQ 40(AX), R11
-	MOVQ 80(AX), CX
+	MOVQ 72(AX), CX
 
 loop:
 	VMOVDQU      (R8), Y12
@@ -28796,7 +28792,7 @@ TEXT ·avx2PanelU5x16_1(SB), NOSPLIT, $0-8
 	MOVQ (AX), BX
 	MOVQ 24(AX), R8
 	MOVQ 40(AX), R11
-	MOVQ 80(AX), CX
+	MOVQ 72(AX), CX
 
 loop:
 	VMOVDQU      (R8), Y12
@@ -28857,7 +28853,7 @@ TEXT ·avx2PanelU6x16_6(SB), NOSPLIT, $384-8
 	MOVQ (AX), BX
 	MOVQ 24(AX), R8
 	MOVQ 40(AX), R11
-	MOVQ 80(AX), CX
+	MOVQ 72(AX), CX
 
 loop:
 	VMOVDQU      (R8), Y12
@@ -29105,7 +29101,7 @@ TEXT ·avx2PanelU6x16_4(SB), NOSPLIT, $256-8
 	MOVQ (AX), BX
 	MOVQ 24(AX), R8
 	MOVQ 40(AX), R11
-	MOVQ 80(AX), CX
+	MOVQ 72(AX), CX
 
 loop:
 	VMOVDQU      (R8), Y12
@@ -29280,7 +29276,7 @@ TEXT ·avx2PanelU6x16_2(SB), NOSPLIT, $128-8
 	MOVQ (AX), BX
 	MOVQ 24(AX), R8
 	MOVQ 40(AX), R11
-	MOVQ 80(AX), CX
+	MOVQ 72(AX), CX
 
 loop:
 	VMOVDQU      (R8), Y12
@@ -29382,7 +29378,7 @@ TEXT ·avx2PanelU6x16_1(SB), NOSPLIT, $64-8
 	MOVQ (AX), BX
 	MOVQ 24(AX), R8
 	MOVQ 40(AX), R11
-	MOVQ 80(AX), CX
+	MOVQ 72(AX), CX
 
 loop:
 	VMOVDQU      (R8), Y12
@@ -29888,7 +29884,7 @@ TEXT ·avx2PanelFloat_6(SB), NOSPLIT, $0-8
 	MOVQ    (AX), BX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	VMOVUPS (BX), Y0
 	VMOVUPS 32(BX), Y1
 	VMOVUPS 64(BX), Y2
@@ -30092,7 +30088,7 @@ TEXT ·avx2PanelFloat_4(SB), NOSPLIT, $0-8
 	MOVQ    (AX), BX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	VMOVUPS (BX), Y0
 	VMOVUPS 32(BX), Y1
 	VMOVUPS 64(BX), Y2
@@ -30239,7 +30235,7 @@ TEXT ·avx2PanelFloat_2(SB), NOSPLIT, $0-8
 	MOVQ    (AX), BX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	VMOVUPS (BX), Y0
 	VMOVUPS 32(BX), Y1
 	VMOVUPS 64(BX), Y2
@@ -30329,7 +30325,7 @@ TEXT ·avx2PanelFloat_1(SB), NOSPLIT, $0-8
 	MOVQ    (AX), BX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	VMOVUPS (BX), Y0
 	VMOVUPS 32(BX), Y1
 
@@ -30612,7 +30608,7 @@ TEXT ·avx512Panel32_6(SB), NOSPLIT, $0-8
 	MOVQ    (AX), BX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	VMOVUPS (BX), Z12
 	VMOVUPS 64(BX), Z13
 	VMOVUPS 128(BX), Z14
@@ -30873,7 +30869,7 @@ TEXT ·avx512Panel32_4(SB), NOSPLIT, $0-8
 	MOVQ    (AX), BX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	VMOVUPS (BX), Z12
 	VMOVUPS 64(BX), Z13
 	VMOVUPS 128(BX), Z14
@@ -31059,7 +31055,7 @@ TEXT ·avx512Panel32_2(SB), NOSPLIT, $0-8
 	MOVQ    (AX), BX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	VMOVUPS (BX), Z12
 	VMOVUPS 64(BX), Z13
 	VMOVUPS 128(BX), Z14
@@ -31170,7 +31166,7 @@ TEXT ·avx512Panel32_1(SB), NOSPLIT, $0-8
 	MOVQ    (AX), BX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	VMOVUPS (BX), Z12
 	VMOVUPS 64(BX), Z13
 
@@ -31280,7 +31276,7 @@ TEXT ·avx512Panel32m_6(SB), NOSPLIT, $0-8
 	MOVQ    (AX), BX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	VMOVUPS (BX), Z12
 	VMOVUPS 64(BX), Z13
 	VMOVUPS 128(BX), Z14
@@ -31561,7 +31557,7 @@ TEXT ·avx512Panel32m_4(SB), NOSPLIT, $0-8
 	MOVQ    (AX), BX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	VMOVUPS (BX), Z12
 	VMOVUPS 64(BX), Z13
 	VMOVUPS 128(BX), Z14
@@ -31761,7 +31757,7 @@ TEXT ·avx512Panel32m_2(SB), NOSPLIT, $0-8
 	MOVQ    (AX), BX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	VMOVUPS (BX), Z12
 	VMOVUPS 64(BX), Z13
 	VMOVUPS 128(BX), Z14
@@ -31880,7 +31876,7 @@ TEXT ·avx512Panel32m_1(SB), NOSPLIT, $0-8
 	MOVQ    (AX), BX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	VMOVUPS (BX), Z12
 	VMOVUPS 64(BX), Z13
 
@@ -31958,7 +31954,7 @@ TEXT ·avx512Panel16_6(SB), NOSPLIT, $0-8
 	MOVQ (AX), BX
 	MOVQ 24(AX), R8
 	MOVQ 40(AX), R11
-	MOVQ 80(AX), CX
+	MOVQ 72(AX), CX
 
 loop:
 	VPBROADCASTD 120(R11), Z0
@@ -32247,7 +32243,7 @@ TEXT ·avx512Panel16_4(SB), NOSPLIT, $0-8
 	MOVQ (AX), BX
 	MOVQ 24(AX), R8
 	MOVQ 40(AX), R11
-	MOVQ 80(AX), CX
+	MOVQ 72(AX), CX
 
 loop:
 	VPBROADCASTD 80(R11), Z0
@@ -32452,7 +32448,7 @@ TEXT ·avx512Panel16_2(SB), NOSPLIT, $0-8
 	MOVQ (AX), BX
 	MOVQ 24(AX), R8
 	MOVQ 40(AX), R11
-	MOVQ 80(AX), CX
+	MOVQ 72(AX), CX
 
 loop:
 	VPBROADCASTD 40(R11), Z0
@@ -32573,7 +32569,7 @@ TEXT ·avx512Panel16_1(SB), NOSPLIT, $0-8
 	MOVQ (AX), BX
 	MOVQ 24(AX), R8
 	MOVQ 40(AX), R11
-	MOVQ 80(AX), CX
+	MOVQ 72(AX), CX
 
 loop:
 	VPBROADCASTD 20(R11), Z0
@@ -32695,7 +32691,7 @@ TEXT ·avx512Panel16m_6(SB), NOSPLIT, $0-8
 	MOVQ (AX), BX
 	MOVQ 24(AX), R8
 	MOVQ 40(AX), R11
-	MOVQ 80(AX), CX
+	MOVQ 72(AX), CX
 
 loop:
 	VPXORD       Z0, Z0, Z0
@@ -33024,7 +33020,7 @@ TEXT ·avx512Panel16m_4(SB), NOSPLIT, $0-8
 	MOVQ (AX), BX
 	MOVQ 24(AX), R8
 	MOVQ 40(AX), R11
-	MOVQ 80(AX), CX
+	MOVQ 72(AX), CX
 
 loop:
 	VPXORD       Z0, Z0, Z0
@@ -33257,7 +33253,7 @@ TEXT ·avx512Panel16m_2(SB), NOSPLIT, $0-8
 	MOVQ (AX), BX
 	MOVQ 24(AX), R8
 	MOVQ 40(AX), R11
-	MOVQ 80(AX), CX
+	MOVQ 72(AX), CX
 
 loop:
 	VPXORD       Z0, Z0, Z0
@@ -33394,7 +33390,7 @@ TEXT ·avx512Panel16m_1(SB), NOSPLIT, $0-8
 	MOVQ (AX), BX
 	MOVQ 24(AX), R8
 	MOVQ 40(AX), R11
-	MOVQ 80(AX), CX
+	MOVQ 72(AX), CX
 
 loop:
 	VPXORD       Z0, Z0, Z0
@@ -33484,7 +33480,7 @@ TEXT ·avx512PanelFloat_12(SB), NOSPLIT, $0-8
 	MOVQ    (AX), BX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	VMOVUPS (BX), Z0
 	VMOVUPS 64(BX), Z1
 	VMOVUPS 128(BX), Z2
@@ -34169,7 +34165,7 @@ TEXT ·avx512PanelFloat_6(SB), NOSPLIT, $0-8
 	MOVQ    (AX), BX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	VMOVUPS (BX), Z0
 	VMOVUPS 64(BX), Z1
 	VMOVUPS 128(BX), Z2
@@ -34536,7 +34532,7 @@ TEXT ·avx512PanelFloat_4(SB), NOSPLIT, $0-8
 	MOVQ    (AX), BX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	VMOVUPS (BX), Z0
 	VMOVUPS 64(BX), Z1
 	VMOVUPS 128(BX), Z2
@@ -34797,7 +34793,7 @@ TEXT ·avx512PanelFloat_2(SB), NOSPLIT, $0-8
 	MOVQ    (AX), BX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	VMOVUPS (BX), Z0
 	VMOVUPS 64(BX), Z1
 	VMOVUPS 128(BX), Z2
@@ -34952,7 +34948,7 @@ TEXT ·avx512PanelFloat_1(SB), NOSPLIT, $0-8
 	MOVQ    (AX), BX
 	MOVQ    24(AX), R8
 	MOVQ    40(AX), R11
-	MOVQ    80(AX), CX
+	MOVQ    72(AX), CX
 	VMOVUPS (BX), Z0
 	VMOVUPS 64(BX), Z1
 

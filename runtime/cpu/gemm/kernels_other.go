@@ -13,4 +13,4 @@ func kernelsOf(isa.Set, graph.DType) *kernels { return nil }
 
 func panelOf(isa.Set, graph.DType) *panelType { return nil }
 
-func quantizer(isa.Set) func(q *byte, d, s *float32, sums *int32, x *float32, blocks int) { return nil }
+func quantizer(isa.Set) func(q *byte, d, s, x *float32, blocks int) { return nil }

@@ -28,15 +28,14 @@ func finish256(rows, m int) {
 
 // quantize emits the function that rounds activations to blocks of 32 int8.
 func quantize() {
-	function("avx2Quantize", "q *byte, d, s *float32, sums *int32, x *float32, blocks int", "writes q, d, s and the sums of blocks of 32 activations.")
+	function("avx2Quantize", "q *byte, d, s, x *float32, blocks int", "writes q, d and s of blocks of 32 activations.")
 	magnitude := words("magnitude", 0x7fffffff)
 	constants := words("constants127and1", 0x42fe0000, 0x3f800000)
 	order := words("packedOrder", 0, 4, 1, 5, 2, 6, 3, 7)
-	q, d, s, sums, x, n := RDI, RSI, RDX, R8, RBX, RCX
+	q, d, s, x, n := RDI, RSI, RDX, RBX, RCX
 	Load(Param("q"), q)
 	Load(Param("d"), d)
 	Load(Param("s"), s)
-	Load(Param("sums"), sums)
 	Load(Param("x"), x)
 	Load(Param("blocks"), n)
 	VBROADCASTSS(magnitude, Y15)
@@ -81,7 +80,6 @@ func quantize() {
 	VPACKSSWB(Y2, Y0, Y0)
 	VPERMD(Y0, Y14, Y0)
 	reduce(func(a, b, to VecPhysical) { VPADDD(a, b, to) })
-	VMOVD(X4, Mem{Base: sums})
 	VCVTDQ2PS(X4, X4)
 	VMULSS(X8, X4, X4)
 	Label("store")
@@ -92,7 +90,6 @@ func quantize() {
 	ADDQ(U8(32), q)
 	ADDQ(U8(4), d)
 	ADDQ(U8(4), s)
-	ADDQ(U8(4), sums)
 	DECQ(n)
 	JNZ(LabelRef("loop"))
 	VZEROUPPER()
@@ -107,6 +104,5 @@ func quantize() {
 	Label("same")
 	VPXOR(Y0, Y0, Y0)
 	VMOVAPS(X8, X4)
-	VMOVD(X0, Mem{Base: sums})
 	JMP(LabelRef("store"))
 }

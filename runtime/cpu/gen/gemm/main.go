@@ -73,8 +73,7 @@ const (
 	tileY, tileYStep, tileYLD = 0, 8, 16
 	tileW, tileWStep          = 24, 32
 	tileX, tileD, tileS       = 40, 48, 56
-	tileSums                  = 64
-	tileXStep, tileN, tileAdd = 72, 80, 88
+	tileXStep, tileN, tileAdd = 64, 72, 80
 )
 
 // Registers that hold the same in every kernel: pointers to the first row of W, of

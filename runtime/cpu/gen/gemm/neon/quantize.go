@@ -3,10 +3,10 @@ package main
 // quantize emits the function that rounds activations to blocks of 32 int8: about 75
 // instructions a block, of which two divisions, one after the other, take longest.
 func (a *asm) quantize() {
-	a.function("neonQuantize", "q *byte, d, s *float32, sums *int32, x *float32, blocks int", "writes q, d, s and the sums of blocks of 32 activations.")
-	q, d, s, sums, x, n := "R0", "R1", "R2", "R3", "R4", "R5"
-	infinity, bits := "R6", "R7"
-	a.arguments("q", q, "d", d, "s", s, "sums", sums, "x", x, "blocks", n)
+	a.function("neonQuantize", "q *byte, d, s, x *float32, blocks int", "writes q, d and s of blocks of 32 activations.")
+	q, d, s, x, n := "R0", "R1", "R2", "R3", "R4"
+	infinity, bits := "R5", "R6"
+	a.arguments("q", q, "d", d, "s", s, "x", x, "blocks", n)
 	const most, one, signs = 29, 30, 31
 	a.f("FMOVS $127.0, F%d", most)
 	a.f("FMOVS $1.0, F%d", one)
@@ -62,7 +62,6 @@ func (a *asm) quantize() {
 	a.f("FSTPQ.P (F0, F1), 32(%s)", q)
 	a.f("FMOVS.P F%d, 4(%s)", dAt, d)
 	a.f("FMOVS.P F%d, 4(%s)", sAt, s)
-	a.f("FMOVS.P F%d, 4(%s)", sum, sums)
 	a.f("ADD $128, %s", x)
 	a.f("SUBS $1, %s", n)
 	a.f("BNE loop")
@@ -76,8 +75,7 @@ func (a *asm) quantize() {
 	a.label("same")
 	a.f("FMOVS %s, F%d", bits, dAt)
 	a.f("FMOVS %s, F%d", bits, sAt)
-	for _, v := range []int{0, 1, sum} {
-		a.zero(v)
-	}
+	a.zero(0)
+	a.zero(1)
 	a.f("B store")
 }

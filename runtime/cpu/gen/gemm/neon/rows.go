@@ -7,7 +7,7 @@ const (
 	tileY, tileYStep, tileYLD = 0, 8, 16
 	tileW, tileWStep          = 24, 32
 	tileX, tileD, tileS       = 40, 48, 56
-	tileXStep, tileN, tileAdd = 72, 80, 88
+	tileXStep, tileN, tileAdd = 64, 72, 80
 )
 
 // Registers of row kernels: pointers to rows of W and to x, d and s of rows of
