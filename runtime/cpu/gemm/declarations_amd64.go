@@ -762,22 +762,22 @@ func avx2InterleaveBF16(panel, w *byte, step, n int)
 //go:noescape
 func avx2SpreadFloat(q *byte, dAt, step, m int, fromQ *byte, fromD, fromS *float32, n int)
 
-// avx512Panel32_6 adds the products of a panel with 6 rows of activations.
+// avx512Panel32_6 multiplies a panel with 6 rows of activations.
 //
 //go:noescape
 func avx512Panel32_6(t *tile)
 
-// avx512Panel32_4 adds the products of a panel with 4 rows of activations.
+// avx512Panel32_4 multiplies a panel with 4 rows of activations.
 //
 //go:noescape
 func avx512Panel32_4(t *tile)
 
-// avx512Panel32_2 adds the products of a panel with 2 rows of activations.
+// avx512Panel32_2 multiplies a panel with 2 rows of activations.
 //
 //go:noescape
 func avx512Panel32_2(t *tile)
 
-// avx512Panel32_1 adds the products of a panel with 1 rows of activations.
+// avx512Panel32_1 multiplies a panel with 1 rows of activations.
 //
 //go:noescape
 func avx512Panel32_1(t *tile)
@@ -787,42 +787,42 @@ func avx512Panel32_1(t *tile)
 //go:noescape
 func avx512Spread32(q *byte, dAt, step, m int, fromQ *byte, fromD, fromS *float32, n int)
 
-// avx512Panel32m_6 adds the products of a panel with 6 rows of activations.
+// avx512Panel32m_6 multiplies a panel with 6 rows of activations.
 //
 //go:noescape
 func avx512Panel32m_6(t *tile)
 
-// avx512Panel32m_4 adds the products of a panel with 4 rows of activations.
+// avx512Panel32m_4 multiplies a panel with 4 rows of activations.
 //
 //go:noescape
 func avx512Panel32m_4(t *tile)
 
-// avx512Panel32m_2 adds the products of a panel with 2 rows of activations.
+// avx512Panel32m_2 multiplies a panel with 2 rows of activations.
 //
 //go:noescape
 func avx512Panel32m_2(t *tile)
 
-// avx512Panel32m_1 adds the products of a panel with 1 rows of activations.
+// avx512Panel32m_1 multiplies a panel with 1 rows of activations.
 //
 //go:noescape
 func avx512Panel32m_1(t *tile)
 
-// avx512Panel16_6 adds the products of a panel with 6 rows of activations.
+// avx512Panel16_6 multiplies a panel with 6 rows of activations.
 //
 //go:noescape
 func avx512Panel16_6(t *tile)
 
-// avx512Panel16_4 adds the products of a panel with 4 rows of activations.
+// avx512Panel16_4 multiplies a panel with 4 rows of activations.
 //
 //go:noescape
 func avx512Panel16_4(t *tile)
 
-// avx512Panel16_2 adds the products of a panel with 2 rows of activations.
+// avx512Panel16_2 multiplies a panel with 2 rows of activations.
 //
 //go:noescape
 func avx512Panel16_2(t *tile)
 
-// avx512Panel16_1 adds the products of a panel with 1 rows of activations.
+// avx512Panel16_1 multiplies a panel with 1 rows of activations.
 //
 //go:noescape
 func avx512Panel16_1(t *tile)
@@ -832,47 +832,47 @@ func avx512Panel16_1(t *tile)
 //go:noescape
 func avx512Spread16(q *byte, dAt, step, m int, fromQ *byte, fromD, fromS *float32, n int)
 
-// avx512Panel16m_6 adds the products of a panel with 6 rows of activations.
+// avx512Panel16m_6 multiplies a panel with 6 rows of activations.
 //
 //go:noescape
 func avx512Panel16m_6(t *tile)
 
-// avx512Panel16m_4 adds the products of a panel with 4 rows of activations.
+// avx512Panel16m_4 multiplies a panel with 4 rows of activations.
 //
 //go:noescape
 func avx512Panel16m_4(t *tile)
 
-// avx512Panel16m_2 adds the products of a panel with 2 rows of activations.
+// avx512Panel16m_2 multiplies a panel with 2 rows of activations.
 //
 //go:noescape
 func avx512Panel16m_2(t *tile)
 
-// avx512Panel16m_1 adds the products of a panel with 1 rows of activations.
+// avx512Panel16m_1 multiplies a panel with 1 rows of activations.
 //
 //go:noescape
 func avx512Panel16m_1(t *tile)
 
-// avx512PanelFloat_12 adds the products of a panel with 12 rows of activations.
+// avx512PanelFloat_12 multiplies a panel with 12 rows of activations.
 //
 //go:noescape
 func avx512PanelFloat_12(t *tile)
 
-// avx512PanelFloat_6 adds the products of a panel with 6 rows of activations.
+// avx512PanelFloat_6 multiplies a panel with 6 rows of activations.
 //
 //go:noescape
 func avx512PanelFloat_6(t *tile)
 
-// avx512PanelFloat_4 adds the products of a panel with 4 rows of activations.
+// avx512PanelFloat_4 multiplies a panel with 4 rows of activations.
 //
 //go:noescape
 func avx512PanelFloat_4(t *tile)
 
-// avx512PanelFloat_2 adds the products of a panel with 2 rows of activations.
+// avx512PanelFloat_2 multiplies a panel with 2 rows of activations.
 //
 //go:noescape
 func avx512PanelFloat_2(t *tile)
 
-// avx512PanelFloat_1 adds the products of a panel with 1 rows of activations.
+// avx512PanelFloat_1 multiplies a panel with 1 rows of activations.
 //
 //go:noescape
 func avx512PanelFloat_1(t *tile)

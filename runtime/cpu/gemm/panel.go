@@ -14,12 +14,13 @@ import (
 
 // panelKernels multiply panels of one layout.
 type panelKernels struct {
-	rows   int // of W in a panel
-	group  int // elements that share a scale; of floats, a step of the kernels
-	block  int // bytes of a group
-	depth  int // elements of a panel at a time: whole blocks of every type
-	panels int // that the same elements of the activations, in a farther cache, pass by
-	min    int // rows of activations that make up for packing
+	rows   int  // of W in a panel
+	group  int  // elements that share a scale; of floats, a step of the kernels
+	block  int  // bytes of a group
+	depth  int  // elements of a panel at a time: whole blocks of every type
+	panels int  // that the same elements of the activations, in a farther cache, pass by
+	min    int  // rows of activations that make up for packing
+	direct bool // kernels write y or add to it, not only add to sums that lie together
 	// pack makes a panel of the first n elements of rows. offset makes weights
 	// unsigned, for kernels that want them so.
 	pack  func(panel []byte, rows *parts, offset int8, n int)
@@ -27,8 +28,7 @@ type panelKernels struct {
 	tiles []panelKernel // by falling m, the last for m = 1
 }
 
-// A panelKernel adds to y, m rows of as many sums as a panel has rows, the products of
-// a panel with m rows of activations.
+// A panelKernel is for the products of a panel with m rows of activations.
 type panelKernel struct {
 	m   int
 	run func(*tile)
@@ -73,15 +73,22 @@ func (p *Product) panels(s *Scratch, y []float32, ldy int, w, acts []byte, m, ro
 	sums := grow(&s.sums, k.panels*m*k.rows)
 	for top := 0; top < rows; top += k.panels * k.rows {
 		bottom := min(top+k.panels*k.rows, rows)
-		clear(sums)
+		direct := k.direct && bottom-top == k.panels*k.rows
+		if !k.direct {
+			clear(sums)
+		}
 		for from := 0; from < p.k; from += k.depth {
 			n := roundUp(min(k.depth, p.k-from), k.group)
 			for r := top; r < bottom; r += k.rows {
 				p.pack(s, panel, w[r*p.rowBytes:min(r+k.rows, bottom)*p.rowBytes], from, n)
-				p.multiply(s, sums[(r-top)*m:], panel, tiles, acts, m, from, n)
+				if direct {
+					p.multiply(s, y[r:], ldy, panel, tiles, acts, m, from, n)
+				} else {
+					p.multiply(s, sums[(r-top)*m:], k.rows, panel, tiles, acts, m, from, n)
+				}
 			}
 		}
-		for i := range m {
+		for i := 0; i < m && !direct; i++ {
 			for r := top; r < bottom; r += k.rows {
 				copy(y[i*ldy+r:i*ldy+min(r+k.rows, bottom)], sums[(r-top)*m+i*k.rows:])
 			}
@@ -89,17 +96,17 @@ func (p *Product) panels(s *Scratch, y []float32, ldy int, w, acts []byte, m, ro
 	}
 }
 
-// multiply adds to sums the products of a panel with m rows of activations, n elements
-// of each from element from on.
-func (p *Product) multiply(s *Scratch, sums []float32, panel, tiles, acts []byte, m, from, n int) {
+// multiply adds to y the products of a panel with m rows of activations, n elements of
+// each from element from on. The first ones are written where kernels are direct.
+func (p *Product) multiply(s *Scratch, y []float32, ldy int, panel, tiles, acts []byte, m, from, n int) {
 	k, t := p.panel.panelKernels, &s.tile
 	size := ActBytes(p.kind, p.k)
-	*t = tile{n: n, w: unsafe.Pointer(&panel[0]), yLD: uintptr(k.rows) * 4, xStep: uintptr(size), add: 1}
+	*t = tile{n: n, w: unsafe.Pointer(&panel[0]), yLD: uintptr(ldy) * 4, xStep: uintptr(size), add: min(from, 1)}
 	for i, j := 0, 0; i < m; i += k.tiles[j].m {
 		for k.tiles[j].m > m-i {
 			j++
 		}
-		t.y = unsafe.Pointer(&sums[i*k.rows])
+		t.y = unsafe.Pointer(&y[i*ldy])
 		if tiles != nil {
 			t.x = unsafe.Pointer(&tiles[(from*m+i*n)/k.group*k.tile.group])
 		} else {

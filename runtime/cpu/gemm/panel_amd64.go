@@ -149,7 +149,7 @@ func panel512(group int, minima bool, spread func(q *byte, dAt, step, m int, fro
 			}
 		}
 	}
-	return panelKernels{rows: 32, group: group, block: block, depth: 2048, panels: 1, min: 5, pack: pack,
+	return panelKernels{rows: 32, group: group, block: block, depth: 4096, panels: 1, min: 5, direct: true, pack: pack,
 		tile:  &tileLayout{group, group + 8, spread},
 		tiles: []panelKernel{{6, six}, {4, four}, {2, two}, {1, one}}}
 }
@@ -163,7 +163,7 @@ func panelFloat512(interleave func(dst *byte, step, step4, step8 int, src *byte,
 			interleave(&panel[word512/2*half], word512, 4*word512, 8*word512, &rows.floats[16*half*rows.step], rows.step, n/16)
 		}
 	}
-	return panelKernels{rows: 32, group: 16, block: 16 * word512, depth: 512, panels: 4, min: 20, pack: pack,
+	return panelKernels{rows: 32, group: 16, block: 16 * word512, depth: 512, panels: 4, min: 20, direct: true, pack: pack,
 		tile:  &tileLayout{64, 64, avx512SpreadFloat},
 		tiles: []panelKernel{{12, avx512PanelFloat_12}, {6, avx512PanelFloat_6}, {4, avx512PanelFloat_4}, {2, avx512PanelFloat_2}, {1, avx512PanelFloat_1}}}
 }

@@ -41,31 +41,25 @@ func (s shape512) block() int {
 // actBlock returns the bytes of a group of m rows of activations.
 func (s shape512) actBlock(m int) int { return m * (s.group + 8) }
 
-// panel512 emits a kernel that adds to y, m rows of 32 sums, the products of a panel
-// with m rows of activations. Vector instructions bound it: for six rows and 32
-// elements 96 VPDPBUSD and 36 that convert, scale and add their sums, 60 with groups
-// of 16, of which both share the activations' d. 12 more take the minima away of each
-// group. Sums of one group and, of groups of 32, what they come to fill 24 registers.
-// The sums of two groups of 16 fill them alone; the totals stay in the first cache.
+// panel512 emits a kernel for the products of a panel with m rows of activations.
+// Vector instructions bound it: for six rows and 32 elements 96 VPDPBUSD and 36 that
+// convert, scale and add their sums, 60 with groups of 16, of which both share the
+// activations' d. 12 more take the minima away of each group. Sums of one group and,
+// of groups of 32, what they come to fill 24 registers. The sums of two groups of 16
+// fill them alone; their totals stay in y.
 func panel512(s shape512, m int) {
-	function(fmt.Sprintf("avx512Panel%s_%d", s.name(), m), "t *tile", fmt.Sprintf("adds the products of a panel with %d rows of activations.", m))
-	y := RBX
-	Load(Param("t"), RAX)
-	MOVQ(Mem{Base: RAX, Disp: tileY}, y)
-	MOVQ(Mem{Base: RAX, Disp: tileW}, w)
-	MOVQ(Mem{Base: RAX, Disp: tileX}, x)
-	MOVQ(Mem{Base: RAX, Disp: tileN}, n)
+	beginPanel512(s.name(), m)
 	groups := 32 / s.group
 	sums, totals := [][]VecPhysical{z[:2*m], z[12 : 12+2*m]}[:groups], z[12:12+2*m]
 	weights, scale, xi := z[24:26], z[26:28], Z28
 	mins := [][]VecPhysical{z[24:26], z[26:28]}
-	eachTotal := func(do func(at Mem, total VecPhysical)) {
+	clear512(totals)
+	if groups > 1 {
+		TESTQ(add, add)
+		JNZ(LabelRef("loop"))
 		for i, total := range totals {
-			do(Mem{Base: y, Disp: 64 * i}, total)
+			VMOVUPS(total, y512(i))
 		}
-	}
-	if groups == 1 {
-		eachTotal(func(at Mem, total VecPhysical) { VMOVUPS(at, total) })
 	}
 	Label("loop")
 	for g, sums := range sums {
@@ -125,7 +119,7 @@ func panel512(s shape512, m int) {
 		} else {
 			to = sums[1][2*i : 2*i+2]
 			for h := range 2 {
-				VFMADD213PS(Mem{Base: y, Disp: 128*i + 64*h}, xi, to[h])
+				VFMADD213PS(y512(2*i+h), xi, to[h])
 			}
 		}
 		if s.minima {
@@ -138,7 +132,7 @@ func panel512(s shape512, m int) {
 		}
 		if groups > 1 {
 			for h := range 2 {
-				VMOVUPS(to[h], Mem{Base: y, Disp: 128*i + 64*h})
+				VMOVUPS(to[h], y512(2*i+h))
 			}
 		}
 	}
@@ -147,28 +141,79 @@ func panel512(s shape512, m int) {
 	SUBQ(U8(32), n)
 	JNZ(LabelRef("loop"))
 	if groups == 1 {
-		eachTotal(func(at Mem, total VecPhysical) { VMOVUPS(total, at) })
+		finishPanel512(totals)
+		return
 	}
 	VZEROUPPER()
 	RET()
 }
 
-// panelFloat512 emits a kernel that adds to y, m rows of 32 sums, the products of a
-// panel of floats with m rows of activations. A panel has an element of all rows after
-// the other, a tile of activations 16 elements of each row, then the next. n is a
-// multiple of 16.
-func panelFloat512(m int) {
-	function(fmt.Sprintf("avx512PanelFloat_%d", m), "t *tile", fmt.Sprintf("adds the products of a panel with %d rows of activations.", m))
-	y := RBX
-	Load(Param("t"), RAX)
-	MOVQ(Mem{Base: RAX, Disp: tileY}, y)
-	MOVQ(Mem{Base: RAX, Disp: tileW}, w)
-	MOVQ(Mem{Base: RAX, Disp: tileX}, x)
-	MOVQ(Mem{Base: RAX, Disp: tileN}, n)
-	sums, weights, xi := z[:2*m], z[24:26], Z26
-	for i, sum := range sums {
-		VMOVUPS(Mem{Base: y, Disp: 64 * i}, sum)
+// Registers that lead to the rows of y, y3 being the fourth, and what add is.
+var y0, yLD, yLD3, y3, add = RBX, RDX, RSI, RDI, R9
+
+// y512 returns the address of half a row of y, i counting halves of at most six rows.
+func y512(i int) Mem {
+	base := y0
+	if i >= 6 {
+		base = y3
 	}
+	half := Mem{Base: base, Disp: 64 * (i % 2)}
+	if row := i / 2 % 3; row > 0 {
+		half = half.Idx(yLD, uint8(row))
+	}
+	return half
+}
+
+func beginPanel512(shape string, m int) {
+	function(fmt.Sprintf("avx512Panel%s_%d", shape, m), "t *tile", fmt.Sprintf("multiplies a panel with %d rows of activations.", m))
+	Load(Param("t"), RAX)
+	field := func(at int, to Register) { MOVQ(Mem{Base: RAX, Disp: at}, to) }
+	field(tileW, w)
+	field(tileX, x)
+	field(tileN, n)
+	field(tileY, y0)
+	field(tileYLD, yLD)
+	field(tileAdd, add)
+	LEAQ(Mem{Base: yLD, Index: yLD, Scale: 2}, yLD3)
+	LEAQ(Mem{Base: y0, Index: yLD3, Scale: 1}, y3)
+}
+
+func clear512(vectors []VecPhysical) {
+	for _, v := range vectors {
+		VPXORD(v, v, v)
+	}
+}
+
+// finishPanel512 writes totals to y, or adds them to it, and ends the kernel.
+func finishPanel512(totals []VecPhysical) {
+	for at := 0; at < len(totals); at += 12 {
+		six := totals[at:min(at+12, len(totals))]
+		if at > 0 {
+			LEAQ(Mem{Base: y0, Index: yLD3, Scale: 2}, y0)
+			LEAQ(Mem{Base: y3, Index: yLD3, Scale: 2}, y3)
+		}
+		write := fmt.Sprintf("write%d", at)
+		TESTQ(add, add)
+		JZ(LabelRef(write))
+		for i, total := range six {
+			VADDPS(y512(i), total, total)
+		}
+		Label(write)
+		for i, total := range six {
+			VMOVUPS(total, y512(i))
+		}
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// panelFloat512 emits a kernel for the products of a panel of floats with m rows of
+// activations. A panel has an element of all rows after the other, a tile of
+// activations 16 elements of each row, then the next. n is a multiple of 16.
+func panelFloat512(m int) {
+	beginPanel512("Float", m)
+	sums, weights, xi := z[:2*m], z[24:26], Z26
+	clear512(sums)
 	Label("loop")
 	for k := range 16 {
 		for h := range 2 {
@@ -188,11 +233,7 @@ func panelFloat512(m int) {
 	ADDQ(U32(64*m), x)
 	SUBQ(U8(16), n)
 	JNZ(LabelRef("loop"))
-	for i, sum := range sums {
-		VMOVUPS(sum, Mem{Base: y, Disp: 64 * i})
-	}
-	VZEROUPPER()
-	RET()
+	finishPanel512(sums)
 }
 
 // panels512 emits all that products with many rows of activations need.
