@@ -86,8 +86,8 @@ func (p *Product) Rows(s *Scratch, y []float32, ldy int, w []byte, acts []byte, 
 		p.panels(s, y, ldy, w, acts, m, hi-lo)
 	case p.unpack:
 		p.unpacked(s, y, ldy, w, acts, m, hi-lo)
-	case m == 1:
-		p.vector(s, y, w, acts, hi-lo)
+	case m == 1 || len(acts) <= nearBytes:
+		p.stream(s, y, ldy, w, acts, m, hi-lo)
 	default:
 		p.matrix(s, y, ldy, w, acts, m, hi-lo)
 	}

@@ -38,23 +38,38 @@ type tileKernels struct {
 // blockRows rows of W stay in the second cache while all activations pass by.
 const blockRows = 64
 
-// vector is Rows for one row of activations: the speed is that of memory, which
+// nearBytes of activations stay in a near cache while rows of W pass by.
+const nearBytes = 64 << 10
+
+// stream is Rows for few rows of activations: the speed is that of memory, which
 // serves four streams, a quarter of the rows apart, faster than one.
-func (p *Product) vector(s *Scratch, y []float32, w, acts []byte, rows int) {
-	k, t := p.kernels.tiles[len(p.kernels.tiles)-1], &s.tile
-	quarter := rows / 4
-	*t = tile{n: p.k, yStep: uintptr(quarter) * 4, wStep: uintptr(quarter * p.rowBytes)}
-	p.activations(t, acts, 0)
-	if sums := p.sums(s, acts, 1); sums != nil {
-		t.s = unsafe.Pointer(&sums[0])
+func (p *Product) stream(s *Scratch, y []float32, ldy int, w, acts []byte, m, rows int) {
+	t, size, quarter := &s.tile, ActBytes(p.kind, p.k), rows/4
+	sums := p.sums(s, acts, m)
+	*t = tile{n: p.k, yStep: uintptr(quarter) * 4, yLD: uintptr(ldy) * 4, wStep: uintptr(quarter * p.rowBytes), xStep: uintptr(size)}
+	multiply := func(r int, four bool) {
+		t.w = unsafe.Pointer(&w[r*p.rowBytes])
+		for i, j := 0, 0; i < m; i += p.kernels.tiles[j].m {
+			for p.kernels.tiles[j].m > m-i {
+				j++
+			}
+			p.activations(t, acts[i*size:], 0)
+			if sums != nil {
+				t.s = unsafe.Pointer(&sums[i*size])
+			}
+			t.y = unsafe.Pointer(&y[i*ldy+r])
+			if four {
+				p.kernels.tiles[j].four(t)
+			} else {
+				p.kernels.tiles[j].one(t)
+			}
+		}
 	}
 	for r := range quarter {
-		t.y, t.w = unsafe.Pointer(&y[r]), unsafe.Pointer(&w[r*p.rowBytes])
-		k.four(t)
+		multiply(r, true)
 	}
-	for r := quarter * 4; r < rows; r++ {
-		t.y, t.w = unsafe.Pointer(&y[r]), unsafe.Pointer(&w[r*p.rowBytes])
-		k.one(t)
+	for r := 4 * quarter; r < rows; r++ {
+		multiply(r, false)
 	}
 	*t = tile{}
 }

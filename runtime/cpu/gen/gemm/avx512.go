@@ -60,9 +60,7 @@ func float(f floatFormat, rows, m int) {
 	clearAll(rows, m)
 	step := func(load func(Mem, VecPhysical)) {
 		for r := range rows {
-			if m == 1 {
-				PREFETCHT0(weight(r, prefetch))
-			}
+			PREFETCHT0(weight(r, prefetch))
 			load(weight(r, 0), weights[r])
 		}
 		for i := range m {
@@ -159,11 +157,9 @@ func int8Kernel(f int8Format, rows, m int) {
 		JL(LabelRef("half"))
 	}
 	Label("loop")
-	if m == 1 {
-		for r := range rows {
-			for line := 0; line < f.size; line += 64 {
-				PREFETCHT0(weight(r, prefetch+line))
-			}
+	for r := range rows {
+		for line := 0; line < f.size; line += 64 {
+			PREFETCHT0(weight(r, prefetch+line))
 		}
 	}
 	if f.block != nil {

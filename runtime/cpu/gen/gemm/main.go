@@ -86,8 +86,7 @@ var (
 	x3               = RDX
 )
 
-// prefetch is how far ahead of the loads a product with one row of activations
-// asks for W.
+// prefetch is how far ahead of the loads a product of rows asks for W.
 const prefetch = 2048
 
 // begin opens a kernel for rows of W times m rows of activations.

@@ -189,11 +189,11 @@ func smallBlocks256(describe func(holder) format256, rows, m int) {
 			VPSLLDQ(U8(4), v.AsX(), v.AsX())
 		}
 	}
+	for r := range rows {
+		PREFETCHT0(weight(r, prefetch))
+	}
 	if m == 1 {
 		VBROADCASTSS(Mem{Base: d}, k.act)
-		for r := range rows {
-			PREFETCHT0(weight(r, prefetch))
-		}
 	}
 	for _, ls := range k.sides {
 		k.row(ls, 0)
@@ -270,10 +270,8 @@ func largeBlocks256(describe func(holder) format256, rows, m int) {
 	k.ds(rows, Y8)
 	VMOVUPS(Y8, ds)
 	for _, ls := range k.sides {
-		if m == 1 {
-			for line := 0; line < k.size; line += 64 {
-				ls.each(func(l lane) { PREFETCHT0(weight(l.r, prefetch+line)) })
-			}
+		for line := 0; line < k.size; line += 64 {
+			ls.each(func(l lane) { PREFETCHT0(weight(l.r, prefetch+line)) })
 		}
 		k.scales(ls, scales, mins)
 	}

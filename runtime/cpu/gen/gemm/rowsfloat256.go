@@ -55,10 +55,8 @@ func float256(f floatFormat256, rows, m int) {
 	SHRQ(U8(3), RDX)
 	JZ(LabelRef("tail"))
 	Label("loop")
-	if m == 1 {
-		for r := range rows {
-			PREFETCHT0(weight(r, prefetch))
-		}
+	for r := range rows {
+		PREFETCHT0(weight(r, prefetch))
 	}
 	step(f.load, f32x256.load)
 	ADDQ(U8(8*f.size), w)

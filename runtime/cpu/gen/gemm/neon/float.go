@@ -62,9 +62,7 @@ func (a *asm) floatRows(f floatFormat, rows, m int) {
 	a.f("BLT tail")
 	a.label("loop")
 	for r := range rows {
-		if m == 1 {
-			a.ask(w[r], 8*f.size)
-		}
+		a.ask(w[r], 8*f.size)
 		f.eight(a, w[r], weights+2*r)
 	}
 	for i := range m {

@@ -71,9 +71,7 @@ func (a *asm) int8Rows(f int8Format, rows, m int) {
 	}
 	a.label("loop")
 	for r := range rows {
-		if m == 1 {
-			a.ask(w[r], f.size)
-		}
+		a.ask(w[r], f.size)
 		f.scales(a, w[r], 4)
 		if f.minima {
 			for i := range m {
