@@ -154,12 +154,16 @@ func (t *Tokenizer) readMerges(f *gguf.File, ids map[string]int32) error {
 	m.joined = make([]int32, len(lines))
 	m.ranks = make(map[uint64]int32, len(lines))
 	var joined []byte
+	var id int32
 	for rank, line := range lines {
 		left, right, _ := strings.Cut(line, " ")
 		joined = append(append(joined[:0], left...), right...)
 		l, okL := ids[left]
 		r, okR := ids[right]
-		id, ok := ids[string(joined)]
+		ok := true
+		if id++; !t.has(id) || t.texts[id] != string(joined) { // most tokens are in the order of their merges
+			id, ok = ids[string(joined)]
+		}
 		switch {
 		case !okL || !okR || !ok:
 			return keyError(mergesKey, "element %d: %q is no pair of tokens that makes a token", rank, line)

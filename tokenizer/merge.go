@@ -1,5 +1,7 @@
 package tokenizer
 
+import "slices"
+
 // merges says which neighbours become one token, and which go first.
 type merges struct {
 	bytes  [256]int32       // the token of each byte
@@ -46,7 +48,8 @@ type part struct {
 
 // merge appends the tokens of a piece of 1 to longest bytes.
 func (m *merger) merge(dst []int32, piece string) []int32 {
-	m.list, m.queue = m.list[:0], m.queue[:0]
+	m.list = slices.Grow(m.list[:0], len(piece))
+	m.queue = slices.Grow(m.queue[:0], len(piece))
 	for i := range len(piece) {
 		at := int32(i)
 		m.list = append(m.list, part{id: m.bytes[piece[i]], prev: at - 1, next: at + 1, rank: noRank})
