@@ -25,7 +25,7 @@ var arrows = map[string][]string{
 	"runtime/sched":    {"graph", "ops", "quant"},
 	"runtime":          {"graph", "ops", "quant", "runtime"},
 	"tools/graphviz":   {"graph"},
-	"tokenizer":        {"tokenizer"},
+	"tokenizer":        {"gguf", "graph", "quant", "tokenizer"},
 	"sample":           {"sample"},
 	"interop/gorgonia": {"graph", "ops", "quant"},
 	"interop/ggml":     {"graph", "ops", "quant"},
