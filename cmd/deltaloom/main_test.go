@@ -14,6 +14,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/deltaloom/deltaloom/gguf"
 	"github.com/deltaloom/deltaloom/models"
 )
 
@@ -28,8 +29,9 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"deltaloom": 
 //	truncate FILE N          cuts a file to N bytes
 //	retype FILE TENSOR N     makes N the type of a tensor of two axes
 //
-// and the files tiny.ir, the built-in model's graph for one token, and $GOLDEN,
-// the folder of the reference data.
+// and the files tiny.ir, the built-in model's graph for one token, bytes.gguf, a
+// vocabulary of bytes, gpt-2.gguf, the same with a pre-tokenizer that is not
+// supported, and $GOLDEN, the folder of the reference data.
 func TestScripts(t *testing.T) {
 	golden := goldenDir()
 	testscript.Run(t, testscript.Params{
@@ -45,6 +47,13 @@ func TestScripts(t *testing.T) {
 			g, err := models.Build(c, models.Step{})
 			if err != nil {
 				return err
+			}
+			for name, pre := range map[string]string{"bytes.gguf": "qwen35", "gpt-2.gguf": "gpt-2"} {
+				w := &gguf.Writer{}
+				bytesVocabulary(w, pre, leastVocabulary)
+				if err := w.WriteFile(filepath.Join(e.WorkDir, name)); err != nil {
+					return err
+				}
 			}
 			return os.WriteFile(filepath.Join(e.WorkDir, "tiny.ir"), []byte(g.String()), 0o666)
 		},
