@@ -4,13 +4,7 @@ import (
 	"fmt"
 
 	"github.com/deltaloom/deltaloom/gguf"
-)
-
-// Types of tokens in tokenizer.ggml.token_type.
-const (
-	normalToken  = int32(1)
-	controlToken = int32(3)
-	unusedToken  = int32(5)
+	"github.com/deltaloom/deltaloom/tokenizer"
 )
 
 // leastVocabulary is the 256 bytes and the end of text.
@@ -23,11 +17,11 @@ func bytesVocabulary(w *gguf.Writer, pre string, n int) {
 	for i := range tokens {
 		switch {
 		case i < 256:
-			tokens[i], types[i] = byteSymbols[i], normalToken
+			tokens[i], types[i] = string(tokenizer.Symbol(byte(i))), int32(tokenizer.Normal)
 		case i == 256:
-			tokens[i], types[i] = "<|endoftext|>", controlToken
+			tokens[i], types[i] = "<|endoftext|>", int32(tokenizer.Control)
 		default:
-			tokens[i], types[i] = fmt.Sprintf("<|unused_%d|>", i), unusedToken
+			tokens[i], types[i] = fmt.Sprintf("<|unused_%d|>", i), int32(tokenizer.Unused)
 		}
 	}
 	w.KV("tokenizer.ggml.model", "gpt2")
@@ -39,20 +33,3 @@ func bytesVocabulary(w *gguf.Writer, pre string, n int) {
 		w.KV("tokenizer.ggml."+key+"_token_id", uint32(256))
 	}
 }
-
-// byteSymbols are the characters by which byte-level BPE writes the 256 bytes:
-// printable ones of Latin-1 stand for themselves, the others, in order, for the
-// characters from U+0100 on.
-var byteSymbols = func() (s [256]string) {
-	next := rune(256)
-	for b := range s {
-		switch {
-		case b >= '!' && b <= '~', b >= '¡' && b <= '¬', b >= '®':
-			s[b] = string(rune(b))
-		default:
-			s[b] = string(next)
-			next++
-		}
-	}
-	return s
-}()
