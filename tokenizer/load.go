@@ -152,17 +152,15 @@ func (t *Tokenizer) readMerges(f *gguf.File, ids map[string]int32) error {
 		return err
 	}
 	m.joined = make([]int32, len(lines))
-	m.ranks = make(map[uint64]int32, len(lines))
-	var joined []byte
-	var id int32
+	pairs := make([]uint64, len(lines))
+	id := int32(0)
 	for rank, line := range lines {
 		left, right, _ := strings.Cut(line, " ")
-		joined = append(append(joined[:0], left...), right...)
 		l, okL := ids[left]
 		r, okR := ids[right]
 		ok := true
-		if id++; !t.has(id) || t.texts[id] != string(joined) { // most tokens are in the order of their merges
-			id, ok = ids[string(joined)]
+		if id++; !t.has(id) || !joins(t.texts[id], left, right) { // most tokens are in the order of their merges
+			id, ok = ids[left+right]
 		}
 		switch {
 		case !okL || !okR || !ok:
@@ -170,12 +168,18 @@ func (t *Tokenizer) readMerges(f *gguf.File, ids map[string]int32) error {
 		case len(t.pieces[id]) != len(t.pieces[l])+len(t.pieces[r]): // one is not spelled in symbols
 			return keyError(mergesKey, "element %d: %q makes a token of other bytes", rank, line)
 		}
-		m.joined[rank] = id
-		if _, ok := m.ranks[pair(l, r)]; !ok {
-			m.ranks[pair(l, r)] = int32(rank)
-		}
+		pairs[rank], m.joined[rank] = pair(l, r), id
+	}
+	m.ranks = make(map[uint64]int32, len(lines))
+	for rank, p := range slices.Backward(pairs) { // so that of two merges of a pair the first stays
+		m.ranks[p] = int32(rank)
 	}
 	return nil
+}
+
+// joins reports whether whole is left and right.
+func joins(whole, left, right string) bool {
+	return len(whole) == len(left)+len(right) && whole[:len(left)] == left && whole[len(left):] == right
 }
 
 // readEnds reads which tokens begin and end texts.
