@@ -17,6 +17,8 @@ type tile struct {
 	xStep uintptr        // between rows of activations
 	n     int            // elements
 	add   int            // 1: add to y, 0: write y
+
+	ahead, aheadEnd uintptr // what panel kernels may ask the second cache for
 }
 
 // kernels are the kernels of one type of weight. Within a kernel the order of

@@ -30892,7 +30892,7 @@ loop:
 	RET
 
 // func avx512Panel32_6(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+// Requires: AVX, AVX512F, AVX512VNNI, CMOV, MMX+
 TEXT ·avx512Panel32_6(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
@@ -30901,6 +30901,8 @@ TEXT ·avx512Panel32_6(SB), NOSPLIT, $0-8
 	MOVQ   (AX), BX
 	MOVQ   16(AX), DX
 	MOVQ   80(AX), R9
+	MOVQ   88(AX), R12
+	MOVQ   96(AX), R13
 	LEAQ   (DX)(DX*2), SI
 	LEAQ   (BX)(SI*1), DI
 	VPXORD Z12, Z12, Z12
@@ -30917,6 +30919,15 @@ TEXT ·avx512Panel32_6(SB), NOSPLIT, $0-8
 	VPXORD Z23, Z23, Z23
 
 loop:
+	PREFETCHT1   (R12)
+	PREFETCHT1   64(R12)
+	PREFETCHT1   128(R12)
+	PREFETCHT1   192(R12)
+	PREFETCHT1   256(R12)
+	PREFETCHT1   320(R12)
+	ADDQ         $0x00000180, R12
+	CMPQ         R12, R13
+	CMOVQHI      R13, R12
 	VPBROADCASTD 216(R11), Z0
 	VMOVDQA32    Z0, Z1
 	VPBROADCASTD 220(R11), Z2
@@ -31141,6 +31152,7 @@ loop:
 	ADDQ         $0x000000f0, R11
 	SUBQ         $0x20, CX
 	JNZ          loop
+	MOVQ         R12, 88(AX)
 	TESTQ        R9, R9
 	JZ           write0
 	VADDPS       (BX), Z12, Z12
@@ -31173,7 +31185,7 @@ write0:
 	RET
 
 // func avx512Panel32_4(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+// Requires: AVX, AVX512F, AVX512VNNI, CMOV, MMX+
 TEXT ·avx512Panel32_4(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
@@ -31182,6 +31194,8 @@ TEXT ·avx512Panel32_4(SB), NOSPLIT, $0-8
 	MOVQ   (AX), BX
 	MOVQ   16(AX), DX
 	MOVQ   80(AX), R9
+	MOVQ   88(AX), R12
+	MOVQ   96(AX), R13
 	LEAQ   (DX)(DX*2), SI
 	LEAQ   (BX)(SI*1), DI
 	VPXORD Z12, Z12, Z12
@@ -31194,6 +31208,15 @@ TEXT ·avx512Panel32_4(SB), NOSPLIT, $0-8
 	VPXORD Z19, Z19, Z19
 
 loop:
+	PREFETCHT1   (R12)
+	PREFETCHT1   64(R12)
+	PREFETCHT1   128(R12)
+	PREFETCHT1   192(R12)
+	PREFETCHT1   256(R12)
+	PREFETCHT1   320(R12)
+	ADDQ         $0x00000180, R12
+	CMPQ         R12, R13
+	CMOVQHI      R13, R12
 	VPBROADCASTD 144(R11), Z0
 	VMOVDQA32    Z0, Z1
 	VPBROADCASTD 148(R11), Z2
@@ -31351,6 +31374,7 @@ loop:
 	ADDQ         $0x000000a0, R11
 	SUBQ         $0x20, CX
 	JNZ          loop
+	MOVQ         R12, 88(AX)
 	TESTQ        R9, R9
 	JZ           write0
 	VADDPS       (BX), Z12, Z12
@@ -31375,7 +31399,7 @@ write0:
 	RET
 
 // func avx512Panel32_2(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+// Requires: AVX, AVX512F, AVX512VNNI, CMOV, MMX+
 TEXT ·avx512Panel32_2(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
@@ -31384,6 +31408,8 @@ TEXT ·avx512Panel32_2(SB), NOSPLIT, $0-8
 	MOVQ   (AX), BX
 	MOVQ   16(AX), DX
 	MOVQ   80(AX), R9
+	MOVQ   88(AX), R12
+	MOVQ   96(AX), R13
 	LEAQ   (DX)(DX*2), SI
 	LEAQ   (BX)(SI*1), DI
 	VPXORD Z12, Z12, Z12
@@ -31392,6 +31418,15 @@ TEXT ·avx512Panel32_2(SB), NOSPLIT, $0-8
 	VPXORD Z15, Z15, Z15
 
 loop:
+	PREFETCHT1   (R12)
+	PREFETCHT1   64(R12)
+	PREFETCHT1   128(R12)
+	PREFETCHT1   192(R12)
+	PREFETCHT1   256(R12)
+	PREFETCHT1   320(R12)
+	ADDQ         $0x00000180, R12
+	CMPQ         R12, R13
+	CMOVQHI      R13, R12
 	VPBROADCASTD 72(R11), Z0
 	VMOVDQA32    Z0, Z1
 	VPBROADCASTD 76(R11), Z2
@@ -31482,6 +31517,7 @@ loop:
 	ADDQ         $0x00000050, R11
 	SUBQ         $0x20, CX
 	JNZ          loop
+	MOVQ         R12, 88(AX)
 	TESTQ        R9, R9
 	JZ           write0
 	VADDPS       (BX), Z12, Z12
@@ -31498,7 +31534,7 @@ write0:
 	RET
 
 // func avx512Panel32_1(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+// Requires: AVX, AVX512F, AVX512VNNI, CMOV, MMX+
 TEXT ·avx512Panel32_1(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
@@ -31507,12 +31543,23 @@ TEXT ·avx512Panel32_1(SB), NOSPLIT, $0-8
 	MOVQ   (AX), BX
 	MOVQ   16(AX), DX
 	MOVQ   80(AX), R9
+	MOVQ   88(AX), R12
+	MOVQ   96(AX), R13
 	LEAQ   (DX)(DX*2), SI
 	LEAQ   (BX)(SI*1), DI
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
 
 loop:
+	PREFETCHT1   (R12)
+	PREFETCHT1   64(R12)
+	PREFETCHT1   128(R12)
+	PREFETCHT1   192(R12)
+	PREFETCHT1   256(R12)
+	PREFETCHT1   320(R12)
+	ADDQ         $0x00000180, R12
+	CMPQ         R12, R13
+	CMOVQHI      R13, R12
 	VPBROADCASTD 36(R11), Z0
 	VMOVDQA32    Z0, Z1
 	VMOVDQU32    (R8), Z24
@@ -31569,6 +31616,7 @@ loop:
 	ADDQ         $0x00000028, R11
 	SUBQ         $0x20, CX
 	JNZ          loop
+	MOVQ         R12, 88(AX)
 	TESTQ        R9, R9
 	JZ           write0
 	VADDPS       (BX), Z12, Z12
@@ -31618,7 +31666,7 @@ loop:
 	RET
 
 // func avx512Panel32m_6(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+// Requires: AVX, AVX512F, AVX512VNNI, CMOV, MMX+
 TEXT ·avx512Panel32m_6(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
@@ -31627,6 +31675,8 @@ TEXT ·avx512Panel32m_6(SB), NOSPLIT, $0-8
 	MOVQ   (AX), BX
 	MOVQ   16(AX), DX
 	MOVQ   80(AX), R9
+	MOVQ   88(AX), R12
+	MOVQ   96(AX), R13
 	LEAQ   (DX)(DX*2), SI
 	LEAQ   (BX)(SI*1), DI
 	VPXORD Z12, Z12, Z12
@@ -31643,6 +31693,15 @@ TEXT ·avx512Panel32m_6(SB), NOSPLIT, $0-8
 	VPXORD Z23, Z23, Z23
 
 loop:
+	PREFETCHT1   (R12)
+	PREFETCHT1   64(R12)
+	PREFETCHT1   128(R12)
+	PREFETCHT1   192(R12)
+	PREFETCHT1   256(R12)
+	PREFETCHT1   320(R12)
+	ADDQ         $0x00000180, R12
+	CMPQ         R12, R13
+	CMOVQHI      R13, R12
 	VPXORD       Z0, Z0, Z0
 	VPXORD       Z1, Z1, Z1
 	VPXORD       Z2, Z2, Z2
@@ -31887,6 +31946,7 @@ loop:
 	ADDQ         $0x000000f0, R11
 	SUBQ         $0x20, CX
 	JNZ          loop
+	MOVQ         R12, 88(AX)
 	TESTQ        R9, R9
 	JZ           write0
 	VADDPS       (BX), Z12, Z12
@@ -31919,7 +31979,7 @@ write0:
 	RET
 
 // func avx512Panel32m_4(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+// Requires: AVX, AVX512F, AVX512VNNI, CMOV, MMX+
 TEXT ·avx512Panel32m_4(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
@@ -31928,6 +31988,8 @@ TEXT ·avx512Panel32m_4(SB), NOSPLIT, $0-8
 	MOVQ   (AX), BX
 	MOVQ   16(AX), DX
 	MOVQ   80(AX), R9
+	MOVQ   88(AX), R12
+	MOVQ   96(AX), R13
 	LEAQ   (DX)(DX*2), SI
 	LEAQ   (BX)(SI*1), DI
 	VPXORD Z12, Z12, Z12
@@ -31940,6 +32002,15 @@ TEXT ·avx512Panel32m_4(SB), NOSPLIT, $0-8
 	VPXORD Z19, Z19, Z19
 
 loop:
+	PREFETCHT1   (R12)
+	PREFETCHT1   64(R12)
+	PREFETCHT1   128(R12)
+	PREFETCHT1   192(R12)
+	PREFETCHT1   256(R12)
+	PREFETCHT1   320(R12)
+	ADDQ         $0x00000180, R12
+	CMPQ         R12, R13
+	CMOVQHI      R13, R12
 	VPXORD       Z0, Z0, Z0
 	VPXORD       Z1, Z1, Z1
 	VPXORD       Z2, Z2, Z2
@@ -32111,6 +32182,7 @@ loop:
 	ADDQ         $0x000000a0, R11
 	SUBQ         $0x20, CX
 	JNZ          loop
+	MOVQ         R12, 88(AX)
 	TESTQ        R9, R9
 	JZ           write0
 	VADDPS       (BX), Z12, Z12
@@ -32135,7 +32207,7 @@ write0:
 	RET
 
 // func avx512Panel32m_2(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+// Requires: AVX, AVX512F, AVX512VNNI, CMOV, MMX+
 TEXT ·avx512Panel32m_2(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
@@ -32144,6 +32216,8 @@ TEXT ·avx512Panel32m_2(SB), NOSPLIT, $0-8
 	MOVQ   (AX), BX
 	MOVQ   16(AX), DX
 	MOVQ   80(AX), R9
+	MOVQ   88(AX), R12
+	MOVQ   96(AX), R13
 	LEAQ   (DX)(DX*2), SI
 	LEAQ   (BX)(SI*1), DI
 	VPXORD Z12, Z12, Z12
@@ -32152,6 +32226,15 @@ TEXT ·avx512Panel32m_2(SB), NOSPLIT, $0-8
 	VPXORD Z15, Z15, Z15
 
 loop:
+	PREFETCHT1   (R12)
+	PREFETCHT1   64(R12)
+	PREFETCHT1   128(R12)
+	PREFETCHT1   192(R12)
+	PREFETCHT1   256(R12)
+	PREFETCHT1   320(R12)
+	ADDQ         $0x00000180, R12
+	CMPQ         R12, R13
+	CMOVQHI      R13, R12
 	VPXORD       Z0, Z0, Z0
 	VPXORD       Z1, Z1, Z1
 	VPXORD       Z2, Z2, Z2
@@ -32250,6 +32333,7 @@ loop:
 	ADDQ         $0x00000050, R11
 	SUBQ         $0x20, CX
 	JNZ          loop
+	MOVQ         R12, 88(AX)
 	TESTQ        R9, R9
 	JZ           write0
 	VADDPS       (BX), Z12, Z12
@@ -32266,7 +32350,7 @@ write0:
 	RET
 
 // func avx512Panel32m_1(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+// Requires: AVX, AVX512F, AVX512VNNI, CMOV, MMX+
 TEXT ·avx512Panel32m_1(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   24(AX), R8
@@ -32275,12 +32359,23 @@ TEXT ·avx512Panel32m_1(SB), NOSPLIT, $0-8
 	MOVQ   (AX), BX
 	MOVQ   16(AX), DX
 	MOVQ   80(AX), R9
+	MOVQ   88(AX), R12
+	MOVQ   96(AX), R13
 	LEAQ   (DX)(DX*2), SI
 	LEAQ   (BX)(SI*1), DI
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
 
 loop:
+	PREFETCHT1   (R12)
+	PREFETCHT1   64(R12)
+	PREFETCHT1   128(R12)
+	PREFETCHT1   192(R12)
+	PREFETCHT1   256(R12)
+	PREFETCHT1   320(R12)
+	ADDQ         $0x00000180, R12
+	CMPQ         R12, R13
+	CMOVQHI      R13, R12
 	VPXORD       Z0, Z0, Z0
 	VPXORD       Z1, Z1, Z1
 	VMOVDQU32    (R8), Z24
@@ -32342,6 +32437,7 @@ loop:
 	ADDQ         $0x00000028, R11
 	SUBQ         $0x20, CX
 	JNZ          loop
+	MOVQ         R12, 88(AX)
 	TESTQ        R9, R9
 	JZ           write0
 	VADDPS       (BX), Z12, Z12
@@ -32354,7 +32450,7 @@ write0:
 	RET
 
 // func avx512Panel16_6(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+// Requires: AVX, AVX512F, AVX512VNNI, CMOV, MMX+
 TEXT ·avx512Panel16_6(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
@@ -32363,6 +32459,8 @@ TEXT ·avx512Panel16_6(SB), NOSPLIT, $0-8
 	MOVQ    (AX), BX
 	MOVQ    16(AX), DX
 	MOVQ    80(AX), R9
+	MOVQ    88(AX), R12
+	MOVQ    96(AX), R13
 	LEAQ    (DX)(DX*2), SI
 	LEAQ    (BX)(SI*1), DI
 	VPXORD  Z12, Z12, Z12
@@ -32393,6 +32491,15 @@ TEXT ·avx512Panel16_6(SB), NOSPLIT, $0-8
 	VMOVUPS Z23, 64(DI)(DX*2)
 
 loop:
+	PREFETCHT1   (R12)
+	PREFETCHT1   64(R12)
+	PREFETCHT1   128(R12)
+	PREFETCHT1   192(R12)
+	PREFETCHT1   256(R12)
+	PREFETCHT1   320(R12)
+	ADDQ         $0x00000180, R12
+	CMPQ         R12, R13
+	CMOVQHI      R13, R12
 	VPBROADCASTD 120(R11), Z0
 	VMOVDQA32    Z0, Z1
 	VPBROADCASTD 124(R11), Z2
@@ -32669,11 +32776,12 @@ loop:
 	ADDQ         $0x00000120, R11
 	SUBQ         $0x20, CX
 	JNZ          loop
+	MOVQ         R12, 88(AX)
 	VZEROUPPER
 	RET
 
 // func avx512Panel16_4(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+// Requires: AVX, AVX512F, AVX512VNNI, CMOV, MMX+
 TEXT ·avx512Panel16_4(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
@@ -32682,6 +32790,8 @@ TEXT ·avx512Panel16_4(SB), NOSPLIT, $0-8
 	MOVQ    (AX), BX
 	MOVQ    16(AX), DX
 	MOVQ    80(AX), R9
+	MOVQ    88(AX), R12
+	MOVQ    96(AX), R13
 	LEAQ    (DX)(DX*2), SI
 	LEAQ    (BX)(SI*1), DI
 	VPXORD  Z12, Z12, Z12
@@ -32704,6 +32814,15 @@ TEXT ·avx512Panel16_4(SB), NOSPLIT, $0-8
 	VMOVUPS Z19, 64(DI)
 
 loop:
+	PREFETCHT1   (R12)
+	PREFETCHT1   64(R12)
+	PREFETCHT1   128(R12)
+	PREFETCHT1   192(R12)
+	PREFETCHT1   256(R12)
+	PREFETCHT1   320(R12)
+	ADDQ         $0x00000180, R12
+	CMPQ         R12, R13
+	CMOVQHI      R13, R12
 	VPBROADCASTD 80(R11), Z0
 	VMOVDQA32    Z0, Z1
 	VPBROADCASTD 84(R11), Z2
@@ -32896,11 +33015,12 @@ loop:
 	ADDQ         $0x000000c0, R11
 	SUBQ         $0x20, CX
 	JNZ          loop
+	MOVQ         R12, 88(AX)
 	VZEROUPPER
 	RET
 
 // func avx512Panel16_2(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+// Requires: AVX, AVX512F, AVX512VNNI, CMOV, MMX+
 TEXT ·avx512Panel16_2(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
@@ -32909,6 +33029,8 @@ TEXT ·avx512Panel16_2(SB), NOSPLIT, $0-8
 	MOVQ    (AX), BX
 	MOVQ    16(AX), DX
 	MOVQ    80(AX), R9
+	MOVQ    88(AX), R12
+	MOVQ    96(AX), R13
 	LEAQ    (DX)(DX*2), SI
 	LEAQ    (BX)(SI*1), DI
 	VPXORD  Z12, Z12, Z12
@@ -32923,6 +33045,15 @@ TEXT ·avx512Panel16_2(SB), NOSPLIT, $0-8
 	VMOVUPS Z15, 64(BX)(DX*1)
 
 loop:
+	PREFETCHT1   (R12)
+	PREFETCHT1   64(R12)
+	PREFETCHT1   128(R12)
+	PREFETCHT1   192(R12)
+	PREFETCHT1   256(R12)
+	PREFETCHT1   320(R12)
+	ADDQ         $0x00000180, R12
+	CMPQ         R12, R13
+	CMOVQHI      R13, R12
 	VPBROADCASTD 40(R11), Z0
 	VMOVDQA32    Z0, Z1
 	VPBROADCASTD 44(R11), Z2
@@ -33031,11 +33162,12 @@ loop:
 	ADDQ         $0x00000060, R11
 	SUBQ         $0x20, CX
 	JNZ          loop
+	MOVQ         R12, 88(AX)
 	VZEROUPPER
 	RET
 
 // func avx512Panel16_1(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+// Requires: AVX, AVX512F, AVX512VNNI, CMOV, MMX+
 TEXT ·avx512Panel16_1(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
@@ -33044,6 +33176,8 @@ TEXT ·avx512Panel16_1(SB), NOSPLIT, $0-8
 	MOVQ    (AX), BX
 	MOVQ    16(AX), DX
 	MOVQ    80(AX), R9
+	MOVQ    88(AX), R12
+	MOVQ    96(AX), R13
 	LEAQ    (DX)(DX*2), SI
 	LEAQ    (BX)(SI*1), DI
 	VPXORD  Z12, Z12, Z12
@@ -33054,6 +33188,15 @@ TEXT ·avx512Panel16_1(SB), NOSPLIT, $0-8
 	VMOVUPS Z13, 64(BX)
 
 loop:
+	PREFETCHT1   (R12)
+	PREFETCHT1   64(R12)
+	PREFETCHT1   128(R12)
+	PREFETCHT1   192(R12)
+	PREFETCHT1   256(R12)
+	PREFETCHT1   320(R12)
+	ADDQ         $0x00000180, R12
+	CMPQ         R12, R13
+	CMOVQHI      R13, R12
 	VPBROADCASTD 20(R11), Z0
 	VMOVDQA32    Z0, Z1
 	VMOVDQU32    (R8), Z24
@@ -33121,6 +33264,7 @@ loop:
 	ADDQ         $0x00000030, R11
 	SUBQ         $0x20, CX
 	JNZ          loop
+	MOVQ         R12, 88(AX)
 	VZEROUPPER
 	RET
 
@@ -33167,7 +33311,7 @@ loop:
 	RET
 
 // func avx512Panel16m_6(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+// Requires: AVX, AVX512F, AVX512VNNI, CMOV, MMX+
 TEXT ·avx512Panel16m_6(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
@@ -33176,6 +33320,8 @@ TEXT ·avx512Panel16m_6(SB), NOSPLIT, $0-8
 	MOVQ    (AX), BX
 	MOVQ    16(AX), DX
 	MOVQ    80(AX), R9
+	MOVQ    88(AX), R12
+	MOVQ    96(AX), R13
 	LEAQ    (DX)(DX*2), SI
 	LEAQ    (BX)(SI*1), DI
 	VPXORD  Z12, Z12, Z12
@@ -33206,6 +33352,15 @@ TEXT ·avx512Panel16m_6(SB), NOSPLIT, $0-8
 	VMOVUPS Z23, 64(DI)(DX*2)
 
 loop:
+	PREFETCHT1   (R12)
+	PREFETCHT1   64(R12)
+	PREFETCHT1   128(R12)
+	PREFETCHT1   192(R12)
+	PREFETCHT1   256(R12)
+	PREFETCHT1   320(R12)
+	ADDQ         $0x00000180, R12
+	CMPQ         R12, R13
+	CMOVQHI      R13, R12
 	VPXORD       Z0, Z0, Z0
 	VPXORD       Z1, Z1, Z1
 	VPXORD       Z2, Z2, Z2
@@ -33522,11 +33677,12 @@ loop:
 	ADDQ         $0x00000120, R11
 	SUBQ         $0x20, CX
 	JNZ          loop
+	MOVQ         R12, 88(AX)
 	VZEROUPPER
 	RET
 
 // func avx512Panel16m_4(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+// Requires: AVX, AVX512F, AVX512VNNI, CMOV, MMX+
 TEXT ·avx512Panel16m_4(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
@@ -33535,6 +33691,8 @@ TEXT ·avx512Panel16m_4(SB), NOSPLIT, $0-8
 	MOVQ    (AX), BX
 	MOVQ    16(AX), DX
 	MOVQ    80(AX), R9
+	MOVQ    88(AX), R12
+	MOVQ    96(AX), R13
 	LEAQ    (DX)(DX*2), SI
 	LEAQ    (BX)(SI*1), DI
 	VPXORD  Z12, Z12, Z12
@@ -33557,6 +33715,15 @@ TEXT ·avx512Panel16m_4(SB), NOSPLIT, $0-8
 	VMOVUPS Z19, 64(DI)
 
 loop:
+	PREFETCHT1   (R12)
+	PREFETCHT1   64(R12)
+	PREFETCHT1   128(R12)
+	PREFETCHT1   192(R12)
+	PREFETCHT1   256(R12)
+	PREFETCHT1   320(R12)
+	ADDQ         $0x00000180, R12
+	CMPQ         R12, R13
+	CMOVQHI      R13, R12
 	VPXORD       Z0, Z0, Z0
 	VPXORD       Z1, Z1, Z1
 	VPXORD       Z2, Z2, Z2
@@ -33777,11 +33944,12 @@ loop:
 	ADDQ         $0x000000c0, R11
 	SUBQ         $0x20, CX
 	JNZ          loop
+	MOVQ         R12, 88(AX)
 	VZEROUPPER
 	RET
 
 // func avx512Panel16m_2(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+// Requires: AVX, AVX512F, AVX512VNNI, CMOV, MMX+
 TEXT ·avx512Panel16m_2(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
@@ -33790,6 +33958,8 @@ TEXT ·avx512Panel16m_2(SB), NOSPLIT, $0-8
 	MOVQ    (AX), BX
 	MOVQ    16(AX), DX
 	MOVQ    80(AX), R9
+	MOVQ    88(AX), R12
+	MOVQ    96(AX), R13
 	LEAQ    (DX)(DX*2), SI
 	LEAQ    (BX)(SI*1), DI
 	VPXORD  Z12, Z12, Z12
@@ -33804,6 +33974,15 @@ TEXT ·avx512Panel16m_2(SB), NOSPLIT, $0-8
 	VMOVUPS Z15, 64(BX)(DX*1)
 
 loop:
+	PREFETCHT1   (R12)
+	PREFETCHT1   64(R12)
+	PREFETCHT1   128(R12)
+	PREFETCHT1   192(R12)
+	PREFETCHT1   256(R12)
+	PREFETCHT1   320(R12)
+	ADDQ         $0x00000180, R12
+	CMPQ         R12, R13
+	CMOVQHI      R13, R12
 	VPXORD       Z0, Z0, Z0
 	VPXORD       Z1, Z1, Z1
 	VPXORD       Z2, Z2, Z2
@@ -33928,11 +34107,12 @@ loop:
 	ADDQ         $0x00000060, R11
 	SUBQ         $0x20, CX
 	JNZ          loop
+	MOVQ         R12, 88(AX)
 	VZEROUPPER
 	RET
 
 // func avx512Panel16m_1(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+// Requires: AVX, AVX512F, AVX512VNNI, CMOV, MMX+
 TEXT ·avx512Panel16m_1(SB), NOSPLIT, $0-8
 	MOVQ    t+0(FP), AX
 	MOVQ    24(AX), R8
@@ -33941,6 +34121,8 @@ TEXT ·avx512Panel16m_1(SB), NOSPLIT, $0-8
 	MOVQ    (AX), BX
 	MOVQ    16(AX), DX
 	MOVQ    80(AX), R9
+	MOVQ    88(AX), R12
+	MOVQ    96(AX), R13
 	LEAQ    (DX)(DX*2), SI
 	LEAQ    (BX)(SI*1), DI
 	VPXORD  Z12, Z12, Z12
@@ -33951,6 +34133,15 @@ TEXT ·avx512Panel16m_1(SB), NOSPLIT, $0-8
 	VMOVUPS Z13, 64(BX)
 
 loop:
+	PREFETCHT1   (R12)
+	PREFETCHT1   64(R12)
+	PREFETCHT1   128(R12)
+	PREFETCHT1   192(R12)
+	PREFETCHT1   256(R12)
+	PREFETCHT1   320(R12)
+	ADDQ         $0x00000180, R12
+	CMPQ         R12, R13
+	CMOVQHI      R13, R12
 	VPXORD       Z0, Z0, Z0
 	VPXORD       Z1, Z1, Z1
 	VMOVDQU32    (R8), Z24
@@ -34028,6 +34219,7 @@ loop:
 	ADDQ         $0x00000030, R11
 	SUBQ         $0x20, CX
 	JNZ          loop
+	MOVQ         R12, 88(AX)
 	VZEROUPPER
 	RET
 
@@ -34041,6 +34233,8 @@ TEXT ·avx512PanelFloat_12(SB), NOSPLIT, $0-8
 	MOVQ   (AX), BX
 	MOVQ   16(AX), DX
 	MOVQ   80(AX), R9
+	MOVQ   88(AX), R12
+	MOVQ   96(AX), R13
 	LEAQ   (DX)(DX*2), SI
 	LEAQ   (BX)(SI*1), DI
 	VPXORD Z0, Z0, Z0
@@ -34764,6 +34958,8 @@ TEXT ·avx512PanelFloat_6(SB), NOSPLIT, $0-8
 	MOVQ   (AX), BX
 	MOVQ   16(AX), DX
 	MOVQ   80(AX), R9
+	MOVQ   88(AX), R12
+	MOVQ   96(AX), R13
 	LEAQ   (DX)(DX*2), SI
 	LEAQ   (BX)(SI*1), DI
 	VPXORD Z0, Z0, Z0
@@ -35151,6 +35347,8 @@ TEXT ·avx512PanelFloat_4(SB), NOSPLIT, $0-8
 	MOVQ   (AX), BX
 	MOVQ   16(AX), DX
 	MOVQ   80(AX), R9
+	MOVQ   88(AX), R12
+	MOVQ   96(AX), R13
 	LEAQ   (DX)(DX*2), SI
 	LEAQ   (BX)(SI*1), DI
 	VPXORD Z0, Z0, Z0
@@ -35428,6 +35626,8 @@ TEXT ·avx512PanelFloat_2(SB), NOSPLIT, $0-8
 	MOVQ   (AX), BX
 	MOVQ   16(AX), DX
 	MOVQ   80(AX), R9
+	MOVQ   88(AX), R12
+	MOVQ   96(AX), R13
 	LEAQ   (DX)(DX*2), SI
 	LEAQ   (BX)(SI*1), DI
 	VPXORD Z0, Z0, Z0
@@ -35595,6 +35795,8 @@ TEXT ·avx512PanelFloat_1(SB), NOSPLIT, $0-8
 	MOVQ   (AX), BX
 	MOVQ   16(AX), DX
 	MOVQ   80(AX), R9
+	MOVQ   88(AX), R12
+	MOVQ   96(AX), R13
 	LEAQ   (DX)(DX*2), SI
 	LEAQ   (BX)(SI*1), DI
 	VPXORD Z0, Z0, Z0

@@ -81,10 +81,14 @@ func (p *Product) panels(s *Scratch, y []float32, ldy int, w, acts []byte, m, ro
 			n := roundUp(min(k.depth, p.k-from), k.group)
 			for r := top; r < bottom; r += k.rows {
 				p.pack(s, panel, w[r*p.rowBytes:min(r+k.rows, bottom)*p.rowBytes], from, n)
+				ahead := panel[:0]
+				if p.k <= k.depth { // else the next elements of these rows are next
+					ahead = w[min(r+k.rows, rows)*p.rowBytes : min(r+2*k.rows, rows)*p.rowBytes]
+				}
 				if direct {
-					p.multiply(s, y[r:], ldy, panel, tiles, acts, m, from, n)
+					p.multiply(s, y[r:], ldy, panel, ahead, tiles, acts, m, from, n)
 				} else {
-					p.multiply(s, sums[(r-top)*m:], k.rows, panel, tiles, acts, m, from, n)
+					p.multiply(s, sums[(r-top)*m:], k.rows, panel, ahead, tiles, acts, m, from, n)
 				}
 			}
 		}
@@ -97,11 +101,14 @@ func (p *Product) panels(s *Scratch, y []float32, ldy int, w, acts []byte, m, ro
 }
 
 // multiply adds to y the products of a panel with m rows of activations, n elements of
-// each from element from on. The first ones are written where kernels are direct.
-func (p *Product) multiply(s *Scratch, y []float32, ldy int, panel, tiles, acts []byte, m, from, n int) {
+// each from element from on. The first ones are written where kernels are direct. They
+// may fetch ahead, the next rows of W, in between.
+func (p *Product) multiply(s *Scratch, y []float32, ldy int, panel, ahead, tiles, acts []byte, m, from, n int) {
 	k, t := p.panel.panelKernels, &s.tile
 	size := ActBytes(p.kind, p.k)
 	*t = tile{n: n, w: unsafe.Pointer(&panel[0]), yLD: uintptr(ldy) * 4, xStep: uintptr(size), add: min(from, 1)}
+	t.ahead = uintptr(unsafe.Pointer(unsafe.SliceData(ahead)))
+	t.aheadEnd = t.ahead + uintptr(len(ahead))
 	for i, j := 0, 0; i < m; i += k.tiles[j].m {
 		for k.tiles[j].m > m-i {
 			j++

@@ -126,7 +126,7 @@ var (
 const word512 = 32 * 4 // bytes of a word of each of 32 rows
 
 // panel512 describes panels of 32 rows, of which the second cache holds one: 144 to 192
-// KiB. To make one takes about as long as its products with eight rows of activations
+// KiB. To make one takes about as long as its products with six rows of activations
 // save. The last parameters are kernels for 6, 4, 2 and 1 of them.
 func panel512(group int, minima bool, spread func(q *byte, dAt, step, m int, fromQ *byte, fromD, fromS *float32, n int),
 	six, four, two, one func(*tile)) panelKernels {
@@ -149,7 +149,7 @@ func panel512(group int, minima bool, spread func(q *byte, dAt, step, m int, fro
 			}
 		}
 	}
-	return panelKernels{rows: 32, group: group, block: block, depth: 4096, panels: 1, min: 9, direct: true, pack: pack,
+	return panelKernels{rows: 32, group: group, block: block, depth: 4096, panels: 1, min: 7, direct: true, pack: pack,
 		tile:  &tileLayout{group, group + 8, spread},
 		tiles: []panelKernel{{6, six}, {4, four}, {2, two}, {1, one}}}
 }

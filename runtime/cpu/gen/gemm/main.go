@@ -74,6 +74,7 @@ const (
 	tileW, tileWStep          = 24, 32
 	tileX, tileD, tileS       = 40, 48, 56
 	tileXStep, tileN, tileAdd = 64, 72, 80
+	tileAhead, tileAheadEnd   = 88, 96
 )
 
 // Registers that hold the same in every kernel: pointers to the first row of W, of

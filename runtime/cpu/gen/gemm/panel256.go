@@ -53,8 +53,8 @@ func (s shape256) actBlock(m int) int {
 	return m * size
 }
 
-// tileAhead is how far ahead kernels ask for tiles, which may come from a far cache.
-const tileAhead = 1536
+// actsAhead is how far ahead kernels ask for tiles, which may come from a far cache.
+const actsAhead = 1536
 
 // instructions multiply pairs of elements and add the products.
 func (s shape256) instructions() (multiply, add func(a, b, to Op)) {
@@ -91,7 +91,7 @@ func panel256(s shape256, m int) {
 			VMOVDQU(Mem{Base: w, Disp: 64*j + 32*h}, weights[h])
 		}
 		if 64*j < s.actBlock(m) {
-			PREFETCHT0(Mem{Base: x, Disp: tileAhead + 64*j})
+			PREFETCHT0(Mem{Base: x, Disp: actsAhead + 64*j})
 		}
 		for i := range m {
 			VPBROADCASTD(Mem{Base: x, Disp: 4 * (steps*i + j)}, xi)

@@ -62,6 +62,7 @@ func panel512(s shape512, m int) {
 		}
 	}
 	Label("loop")
+	askAhead()
 	for g, sums := range sums {
 		weight := func(disp, h int) Mem { return Mem{Base: w, Disp: g*s.block() + disp + 64*h} }
 		act := Mem{Base: x, Disp: g * s.actBlock(m)}
@@ -80,7 +81,7 @@ func panel512(s shape512, m int) {
 				VMOVDQU32(weight(128*j, h), weights[h])
 			}
 			if 64*j < s.actBlock(m) {
-				PREFETCHT0(act.Offset(tileAhead + 64*j))
+				PREFETCHT0(act.Offset(actsAhead + 64*j))
 			}
 			for i := range m {
 				VPBROADCASTD(act.Offset(s.group*i+4*j), xi)
@@ -140,6 +141,7 @@ func panel512(s shape512, m int) {
 	ADDQ(U32(groups*s.actBlock(m)), x)
 	SUBQ(U8(32), n)
 	JNZ(LabelRef("loop"))
+	MOVQ(ahead, Mem{Base: RAX, Disp: tileAhead})
 	if groups == 1 {
 		finishPanel512(totals)
 		return
@@ -150,6 +152,9 @@ func panel512(s shape512, m int) {
 
 // Registers that lead to the rows of y, y3 being the fourth, and what add is.
 var y0, yLD, yLD3, y3, add = RBX, RDX, RSI, RDI, R9
+
+// What is left to ask for.
+var ahead, aheadEnd = R12, R13
 
 // y512 returns the address of half a row of y, i counting halves of at most six rows.
 func y512(i int) Mem {
@@ -174,8 +179,22 @@ func beginPanel512(shape string, m int) {
 	field(tileY, y0)
 	field(tileYLD, yLD)
 	field(tileAdd, add)
+	field(tileAhead, ahead)
+	field(tileAheadEnd, aheadEnd)
 	LEAQ(Mem{Base: yLD, Index: yLD, Scale: 2}, yLD3)
 	LEAQ(Mem{Base: y0, Index: yLD3, Scale: 1}, y3)
+}
+
+// askAhead asks the second cache for a few lines of what is to be packed next: what
+// three kernels for six rows ask for in a panel is the next one.
+func askAhead() {
+	const lines = 6
+	for i := range lines {
+		PREFETCHT1(Mem{Base: ahead, Disp: 64 * i})
+	}
+	ADDQ(U32(64*lines), ahead)
+	CMPQ(ahead, aheadEnd)
+	CMOVQHI(aheadEnd, ahead)
 }
 
 func clear512(vectors []VecPhysical) {
@@ -220,7 +239,7 @@ func panelFloat512(m int) {
 			VMOVUPS(Mem{Base: w, Disp: 128*k + 64*h}, weights[h])
 		}
 		if k < m {
-			PREFETCHT0(Mem{Base: x, Disp: tileAhead + 64*k})
+			PREFETCHT0(Mem{Base: x, Disp: actsAhead + 64*k})
 		}
 		for i := range m {
 			VBROADCASTSS(Mem{Base: x, Disp: 64*i + 4*k}, xi)

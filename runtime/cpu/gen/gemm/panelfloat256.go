@@ -31,7 +31,7 @@ func panelFloat256(m int) {
 			VMOVUPS(Mem{Base: w, Disp: 64*k + 32*h}, weights[h])
 		}
 		if 64*k < 32*m {
-			PREFETCHT0(Mem{Base: x, Disp: tileAhead + 64*k})
+			PREFETCHT0(Mem{Base: x, Disp: actsAhead + 64*k})
 		}
 		for i := range m {
 			VBROADCASTSS(Mem{Base: x, Disp: 32*i + 4*k}, xi)
