@@ -14,6 +14,7 @@
 package deltaloom
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -38,11 +39,13 @@ type Options struct {
 
 // Model is a model that can be run. Its methods may be called concurrently.
 type Model struct {
-	config  *models.Config
-	options Options
-	file    *gguf.File // nil where there is none
-	backend sched.Backend
-	runner  *sched.Runner
+	config   *models.Config
+	options  Options
+	file     *gguf.File // nil where there is none
+	backend  sched.Backend
+	runner   *sched.Runner
+	words    words
+	identify func() ([sha256.Size]byte, error)
 
 	mu       sync.Mutex
 	programs recent[models.Step, func() (*Program, error)]
@@ -104,7 +107,9 @@ func New(c *models.Config, weights models.Source, o Options) (*Model, error) {
 	if o.Fuse.Supports == nil {
 		o.Fuse.Supports = backend.Supports
 	}
-	return &Model{config: c, options: o, backend: backend, runner: runner, sessions: map[*Session]bool{}}, nil
+	m := &Model{config: c, options: o, backend: backend, runner: runner, sessions: map[*Session]bool{}}
+	m.words, m.identify = newWords(m), newIdentity(m)
+	return m, nil
 }
 
 // Config returns the hyper-parameters, which are not to be changed.
@@ -119,6 +124,20 @@ func (m *Model) Threads() int {
 		return b.Threads()
 	}
 	return 1
+}
+
+var errModelClosed = errors.New("the model is closed")
+
+// onceOpen returns a function that calls do once, while the model cannot be closed.
+func onceOpen[T any](m *Model, do func() (T, error)) func() (T, error) {
+	return sync.OnceValues(func() (result T, err error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.sessions == nil {
+			return result, errModelClosed
+		}
+		return do()
+	})
 }
 
 // Close closes all sessions, after what they are running, and releases the

@@ -70,8 +70,9 @@ func (o SessionOptions) withDefaults(c *models.Config) (SessionOptions, error) {
 // Session holds the states of some sequences. Its methods may be called
 // concurrently and take turns.
 type Session struct {
-	m    *Model
-	size SessionOptions
+	m     *Model
+	size  SessionOptions
+	turns *batcher
 
 	mu       sync.Mutex
 	states   *sched.Session
@@ -99,15 +100,20 @@ func (m *Model) NewSession(o SessionOptions) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	states, err := m.runner.NewSession(o.Seqs)
+	states, err := m.runner.NewSession(o.Seqs, func(state string) int {
+		if models.Positional(state) {
+			return o.Context
+		}
+		return 0
+	})
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{m: m, size: o, states: states}
+	s := &Session{m: m, size: o, states: states, turns: newBatcher()}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.sessions == nil {
-		return nil, errors.Join(errors.New("the model is closed"), states.Close())
+		return nil, errors.Join(errModelClosed, states.Close())
 	}
 	m.sessions[s] = true
 	return s, nil
@@ -121,48 +127,6 @@ func (s *Session) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.states.Close()
-}
-
-// Sequence is a text that grows token by token.
-type Sequence struct {
-	s    *Session
-	slot int
-	len  int
-	err  error // why it can no longer be evaluated
-}
-
-// ErrFull says that a session has no room for a further sequence.
-var ErrFull = sched.ErrNoSlot
-
-// Begin returns an empty sequence, or an error that wraps ErrFull.
-func (s *Session) Begin() (*Sequence, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	slot, err := s.states.Acquire()
-	if err != nil {
-		return nil, err
-	}
-	return &Sequence{s: s, slot: slot}, nil
-}
-
-// Len returns the number of tokens that have been evaluated.
-func (q *Sequence) Len() int {
-	q.s.mu.Lock()
-	defer q.s.mu.Unlock()
-	return q.len
-}
-
-var errEnded = errors.New("the sequence has ended")
-
-// End gives the room of the sequence back. Ending again does nothing.
-func (q *Sequence) End() error {
-	q.s.mu.Lock()
-	defer q.s.mu.Unlock()
-	if q.err == errEnded {
-		return nil
-	}
-	q.err = errEnded
-	return q.s.states.Release(q.slot)
 }
 
 // Next is what a sequence goes on with.
@@ -192,8 +156,8 @@ func (r Rows) of(n int) int {
 // into steps of at most UBatch tokens; neither that nor the other sequences
 // change the result of one.
 //
-// Where a step fails, or ctx ends while it runs, its sequences are lost: only
-// End is left for them. After an error of any kind Len tells how far a sequence
+// Where a step fails, or ctx ends while it runs, its sequences are lost: only Reuse
+// and End are left for them. After an error of any kind Len tells how far a sequence
 // has come.
 func (s *Session) Eval(ctx context.Context, rows Rows, next ...Next) ([]graph.Tensor, error) {
 	s.mu.Lock()
@@ -316,8 +280,8 @@ func (s *Session) checkOne(n Next, earlier []Next) error {
 		return n.Seq.err
 	case len(n.Tokens) == 0:
 		return errors.New("no tokens")
-	case len(n.Tokens) > s.size.Context-n.Seq.len:
-		return fmt.Errorf("%d tokens after %d are more than a context of %d", len(n.Tokens), n.Seq.len, s.size.Context)
+	case len(n.Tokens) > s.size.Context-len(n.Seq.tokens):
+		return fmt.Errorf("%d tokens after %d are more than a context of %d", len(n.Tokens), len(n.Seq.tokens), s.size.Context)
 	}
 	for _, e := range earlier {
 		if e.Seq == n.Seq {
@@ -341,8 +305,8 @@ func (s *Session) step(ctx context.Context, parts []Next, last bool) (logits []f
 	T, end := len(parts[0].Tokens), 0
 	s.batch = s.batch[:0]
 	for _, p := range parts {
-		s.batch = append(s.batch, models.Sequence{Slot: p.Seq.slot, Start: p.Seq.len, Tokens: p.Tokens})
-		end = max(end, p.Seq.len+T)
+		s.batch = append(s.batch, models.Sequence{Slot: p.Seq.slot, Start: len(p.Seq.tokens), Tokens: p.Tokens})
+		end = max(end, len(p.Seq.tokens)+T)
 	}
 	defer clear(s.batch)
 	p, err := s.prepare(ctx, models.Step{Seqs: len(parts), Tokens: T, Slots: s.size.Seqs, Context: s.size.Context,
@@ -353,6 +317,9 @@ func (s *Session) step(ctx context.Context, parts []Next, last bool) (logits []f
 	if err := p.inputs.Set(s.batch...); err != nil {
 		return nil, 0, err
 	}
+	for _, q := range parts {
+		q.Seq.written = max(q.Seq.written, len(q.Seq.tokens)+T)
+	}
 	if err := p.run.Run(ctx); err != nil {
 		for _, q := range parts {
 			q.Seq.err = fmt.Errorf("lost in a step that failed: %w", err)
@@ -361,7 +328,8 @@ func (s *Session) step(ctx context.Context, parts []Next, last bool) (logits []f
 	}
 	s.launches += int64(p.program.Launches)
 	for _, q := range parts {
-		q.Seq.len += T
+		q.Seq.tokens = append(q.Seq.tokens, q.Tokens...)
+		q.Seq.evaluated += int64(T)
 	}
 	if per = T; last {
 		per = 1

@@ -2,6 +2,7 @@ package models
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/ops"
@@ -127,6 +128,12 @@ func flat(x graph.Value) graph.Value {
 // cache declares the state kind_lN of a slot's dims.
 func (l layer) cache(kind string, t graph.DType, dims ...int) graph.Value {
 	return l.State(fmt.Sprintf("cache_%s_l%d", kind, l.i), graph.ShapeOf(t, append([]int{l.s.Slots}, dims...)...))
+}
+
+// Positional tells whether the second axis of a state of that name counts the positions
+// of a sequence: a cache of attention. The other ones are stepped on as a whole.
+func Positional(state string) bool {
+	return strings.HasPrefix(state, "cache_k_") || strings.HasPrefix(state, "cache_v_")
 }
 
 // load gathers the states of the step's sequences: [B ...].

@@ -98,7 +98,7 @@ func newSide(r *sched.Runner, g *graph.Graph) (side, error) {
 	if err != nil {
 		return side{}, err
 	}
-	session, err := r.NewSession(0)
+	session, err := r.NewSession(0, nil)
 	return side{session, g}, err
 }
 

@@ -49,7 +49,7 @@ not hold, 2 wrong usage or unreadable input, 3 not supported.`,
 	f.Uint64Var(&c.seed, "seed", 1, "seed `N` for everything random")
 	f.BoolVarP(&c.quiet, "quiet", "q", false, "nothing on stderr but errors")
 	f.BoolVarP(&c.verbose, "verbose", "v", false, "more on stderr, and longer lists")
-	root.AddCommand(fuseCommand(c), explainCommand(c), verifyCommand(c), inspectCommand(c), modelsCommand(c), synthCommand(c), tokenizeCommand(c), benchCommand(c))
+	root.AddCommand(fuseCommand(c), explainCommand(c), verifyCommand(c), inspectCommand(c), modelsCommand(c), synthCommand(c), tokenizeCommand(c), benchCommand(c), runCommand(c))
 	for _, cmd := range root.Commands() {
 		args := cmd.Args
 		cmd.Args = func(cmd *cobra.Command, have []string) error {

@@ -44,7 +44,7 @@ func session(t *testing.T, weights map[string]graph.Tensor) *sched.Session {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := r.NewSession(0)
+	s, err := r.NewSession(0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

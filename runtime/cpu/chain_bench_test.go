@@ -41,7 +41,7 @@ func BenchmarkChain(b *testing.B) {
 				b.Fatal(err)
 			}
 			defer r.Close()
-			s, err := r.NewSession(0)
+			s, err := r.NewSession(0, nil)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -109,7 +109,7 @@ func TestBadIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	s, err := r.NewSession(0)
+	s, err := r.NewSession(0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

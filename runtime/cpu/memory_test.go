@@ -229,7 +229,7 @@ func inSession(t *testing.T, g *graph.Graph, weights sched.Weights, b sched.Back
 		t.Fatal(err)
 	}
 	defer r.Close()
-	s, err := r.NewSession(2)
+	s, err := r.NewSession(2, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,7 +250,7 @@ func inSession(t *testing.T, g *graph.Graph, weights sched.Weights, b sched.Back
 		if err != nil {
 			t.Fatalf("run %d: %v\n%v", run, err, plan)
 		}
-		states, err := s.Snapshot(0)
+		states, err := s.Snapshot(0, 0)
 		if err != nil {
 			t.Fatal(err)
 		}

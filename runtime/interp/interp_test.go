@@ -43,7 +43,7 @@ func TestRoundActivations(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := r.NewSession(0)
+		s, err := r.NewSession(0, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

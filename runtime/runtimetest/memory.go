@@ -61,7 +61,7 @@ func testMemory(t *testing.T, b sched.Backend) {
 // testCancel wants a context that has ended to stop a run.
 func testCancel(t *testing.T, b sched.Backend) {
 	r, g, x := doubling(t, b)
-	s, err := r.NewSession(0)
+	s, err := r.NewSession(0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +81,7 @@ func testConcurrent(t *testing.T, b sched.Backend) {
 	r, g, _ := doubling(t, b)
 	var group errgroup.Group
 	for k := range 4 {
-		s, err := r.NewSession(0)
+		s, err := r.NewSession(0, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -30,7 +30,7 @@ func ExampleSession() {
 		return
 	}
 	defer runner.Close()
-	session, err := runner.NewSession(4)
+	session, err := runner.NewSession(4, nil)
 	if err != nil {
 		fmt.Println(err)
 		return

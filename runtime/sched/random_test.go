@@ -188,7 +188,7 @@ func sameAsReference(t *testing.T, g *graph.Graph, backends []sched.Backend, r *
 		return err
 	}
 	defer func() { err = errors.Join(err, runner.Close()) }()
-	s, err := runner.NewSession(slots)
+	s, err := runner.NewSession(slots, nil)
 	if err != nil {
 		return err
 	}
@@ -232,7 +232,7 @@ func sameAsReference(t *testing.T, g *graph.Graph, backends []sched.Backend, r *
 		maps.Copy(feeds, want.States)
 		rows, states := map[string]graph.Tensor{}, map[string]graph.Tensor{}
 		for slot := range slots {
-			snap, err := s.Snapshot(slot)
+			snap, err := s.Snapshot(slot, 0)
 			if err != nil {
 				return err
 			}

@@ -50,7 +50,7 @@ func newRunner(t *testing.T, w sched.Weights, backends ...sched.Backend) *sched.
 
 func newSession(t *testing.T, r *sched.Runner, slots int) *sched.Session {
 	t.Helper()
-	s, err := r.NewSession(slots)
+	s, err := r.NewSession(slots, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -401,7 +401,7 @@ next %5 = %4
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := r.NewSession(2)
+		s, err := r.NewSession(2, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,7 +15,8 @@ import (
 // states of one name are one state and must have one shape. Its methods may be
 // called concurrently and take turns.
 type Session struct {
-	r *Runner
+	r         *Runner
+	positions Positions // nil: no state has any
 
 	mu     sync.Mutex
 	used   []bool // by slot
@@ -26,19 +27,20 @@ type Session struct {
 }
 
 type state struct {
-	name  string
-	shape graph.Shape
-	span  Span
+	name      string
+	shape     graph.Shape
+	positions int // see Positions
+	span      Span
 }
 
 // NewSession returns a session with zeroed states. Where slots is not 0, the
 // outermost axis of every state counts the slots, one a sequence, and the graphs
 // look up and write back the rows of the slots that they are given as an input.
-func (r *Runner) NewSession(slots int) (*Session, error) {
+func (r *Runner) NewSession(slots int, positions Positions) (*Session, error) {
 	if slots < 0 {
 		return nil, fmt.Errorf("sched: %d slots", slots)
 	}
-	return &Session{r: r, used: make([]bool, slots), states: map[string]*state{},
+	return &Session{r: r, positions: positions, used: make([]bool, slots), states: map[string]*state{},
 		arenas: make([]Span, len(r.spaces.device)), bounds: map[*Bound]bool{}}, nil
 }
 
@@ -154,12 +156,23 @@ func (s *Session) state(st Storage) (Span, error) {
 	if n := len(s.used); n > 0 && (st.Shape.Rank() == 0 || st.Shape.Dim(0) != n) {
 		return Span{}, fmt.Errorf("state %q: %v, want %d slots as the outermost axis", st.Name, st.Shape, n)
 	}
+	positions := s.positionsOf(st.Name)
+	if positions > 0 && (st.Shape.Rank() < 2 || st.Shape.Dim(1) != positions) {
+		return Span{}, fmt.Errorf("state %q: %v, want %d positions as the second axis", st.Name, st.Shape, positions)
+	}
 	span, err := s.r.spaces.alloc(s.r.spaces.states(), st.Bytes)
 	if err != nil {
 		return Span{}, fmt.Errorf("state %q: %w", st.Name, err)
 	}
-	s.states[st.Name] = &state{st.Name, st.Shape, span}
+	s.states[st.Name] = &state{st.Name, st.Shape, positions, span}
 	return span, nil
+}
+
+func (s *Session) positionsOf(name string) int {
+	if s.positions == nil {
+		return 0
+	}
+	return s.positions(name)
 }
 
 // arena returns working memory of at least the size that a plan wants.

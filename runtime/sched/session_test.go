@@ -78,7 +78,7 @@ func (t tester) acquire(want int) {
 
 func (t tester) snapshot(slot int) map[string]graph.Tensor {
 	t.Helper()
-	rows, err := t.s.Snapshot(slot)
+	rows, err := t.s.Snapshot(slot, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,8 +122,8 @@ func TestSlots(t *testing.T) {
 		s.want(s.snapshot(0)["count"].F, 7)
 		s.want(s.snapshot(1)["count"].F, 0)
 
-		s.must(s.s.Release(0))
-		wantError(t, s.s.Release(0), "slot 0 is not in use")
+		s.must(s.s.Release(0, 0))
+		wantError(t, s.s.Release(0, 0), "slot 0 is not in use")
 		s.acquire(0)
 		s.want(s.snapshot(0)["count"].F, 0)
 		s.want(s.step([]int32{0, 2}, 1, 1), 1, 2, 8, 16)
@@ -146,8 +146,8 @@ func TestSnapshotRestoreFork(t *testing.T) {
 		s.want(s.step([]int32{0}, 20), 23, 46)
 
 		s.acquire(1)
-		s.must(s.s.Fork(1, 0))
-		s.must(s.s.Fork(1, 1))
+		s.must(s.s.Fork(1, 0, 0))
+		s.must(s.s.Fork(1, 1, 0))
 		s.want(s.step([]int32{1, 0}, 1, 2), 24, 48, 25, 50)
 		s.must(s.s.Restore(1, empty)) // before any state was known
 		s.want(s.step([]int32{1, 0}, 1, 2), 1, 2, 27, 54)
@@ -163,8 +163,8 @@ func TestSnapshotRestoreFork(t *testing.T) {
 		wantError(t, s.s.Restore(0, bad), `state "sum"`)
 		wantError(t, s.s.Restore(0, map[string]graph.Tensor{"sum": {Shape: f16(2)}}), `state "sum"`)
 		wantError(t, s.s.Restore(2, snap), "slot 2 is not in use")
-		wantError(t, s.s.Fork(0, 2), "slot 2 is not in use")
-		if _, err := s.s.Snapshot(-1); err == nil {
+		wantError(t, s.s.Fork(0, 2, 0), "slot 2 is not in use")
+		if _, err := s.s.Snapshot(-1, 0); err == nil {
 			t.Error("a snapshot of slot -1")
 		}
 		s.want(s.snapshot(0)["count"].F, 5) // as it was
@@ -190,7 +190,7 @@ next %0 = %1
 	if _, err = newSession(t, r, 0).Run(t.Context(), state("f32[4 2]"), nil); err != nil {
 		t.Errorf("without slots a state may have any shape: %v", err)
 	}
-	if _, err := r.NewSession(-1); err == nil {
+	if _, err := r.NewSession(-1, nil); err == nil {
 		t.Error("a session of -1 slots")
 	}
 	if _, err := newSession(t, r, 0).Acquire(); !errors.Is(err, sched.ErrNoSlot) {
@@ -213,5 +213,5 @@ func TestClosed(t *testing.T) {
 	wantError(t, err, "the session is closed")
 	_, err = s.s.Acquire()
 	wantError(t, err, "the session is closed")
-	wantError(t, s.s.Release(0), "the session is closed")
+	wantError(t, s.s.Release(0, 0), "the session is closed")
 }

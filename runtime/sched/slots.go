@@ -10,6 +10,11 @@ import (
 // ErrNoSlot says that every slot of a session is in use.
 var ErrNoSlot = errors.New("sched: no free slot")
 
+// Positions tells how many positions of a sequence a slot has of a state, whose second
+// axis counts them: a cache of attention. 0 stands for a state that is stepped on as a
+// whole.
+type Positions func(state string) int
+
 // Acquire returns a free slot, the lowest, with its rows of all states zeroed.
 func (s *Session) Acquire() (int, error) {
 	s.mu.Lock()
@@ -22,7 +27,10 @@ func (s *Session) Acquire() (int, error) {
 			continue
 		}
 		for _, st := range s.states {
-			if err := s.zero(st, slot); err != nil {
+			if st.positions > 0 {
+				continue // Release has left it so
+			}
+			if err := s.zero(st, st.rowSpan(slot)); err != nil {
 				return 0, err
 			}
 		}
@@ -32,20 +40,43 @@ func (s *Session) Acquire() (int, error) {
 	return 0, ErrNoSlot
 }
 
-// Release gives a slot back.
-func (s *Session) Release(slot int) error {
+// Release gives a slot back of which no more than the first n positions have been
+// written.
+func (s *Session) Release(slot, n int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.acquired(slot); err != nil {
+	if err := s.forget(slot, 0, n); err != nil {
 		return err
 	}
 	s.used[slot] = false
 	return nil
 }
 
-// Snapshot copies the rows of a slot out, by the name of the state; a row has
-// the state's shape without the outermost axis.
-func (s *Session) Snapshot(slot int) (map[string]graph.Tensor, error) {
+// Forget zeroes the positions from, …, to-1 of a slot.
+func (s *Session) Forget(slot, from, to int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.forget(slot, from, to)
+}
+
+func (s *Session) forget(slot, from, to int) error {
+	if err := s.acquired(slot); err != nil {
+		return err
+	}
+	for _, st := range s.states {
+		if from, to := min(from, st.positions), min(to, st.positions); from < to {
+			if err := s.zero(st, st.part(slot, from, to)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Snapshot copies the rows of a slot out, by the name of the state; a row has the
+// state's shape without the outermost axis, and of positions the first n. Where n is 0
+// such states are left out.
+func (s *Session) Snapshot(slot, n int) (map[string]graph.Tensor, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.acquired(slot); err != nil {
@@ -53,8 +84,20 @@ func (s *Session) Snapshot(slot int) (map[string]graph.Tensor, error) {
 	}
 	rows := map[string]graph.Tensor{}
 	for name, st := range s.states {
-		t := graph.NewTensor(st.row())
-		if err := s.r.spaces.copy(whole(HostOf(t)), host, st.rowSpan(slot), s.r.spaces.states()); err != nil {
+		row, span := st.row(), st.rowSpan(slot)
+		if st.positions > 0 {
+			if n == 0 {
+				continue
+			}
+			if n < 0 || n > st.positions {
+				return nil, fmt.Errorf("state %q: %d of %d positions", name, n, st.positions)
+			}
+			dims := row.Dims()
+			dims[0] = n
+			row, span = row.With(dims...), st.part(slot, 0, n)
+		}
+		t := graph.NewTensor(row)
+		if err := s.r.spaces.copy(whole(HostOf(t)), host, span, s.r.spaces.states()); err != nil {
 			return nil, fmt.Errorf("state %q: %w", name, err)
 		}
 		rows[name] = t
@@ -62,9 +105,10 @@ func (s *Session) Snapshot(slot int) (map[string]graph.Tensor, error) {
 	return rows, nil
 }
 
-// Restore makes the rows of a slot what Snapshot returned, of this session or
-// of another one over the same model. States that rows does not have are
-// zeroed: no run had used them when the snapshot was taken.
+// Restore makes the rows of a slot what Snapshot returned, of this session or of
+// another one over the same model. States that rows does not have are zeroed, no run
+// had used them when the snapshot was taken; but positions that it does not have stay
+// as they are.
 func (s *Session) Restore(slot int, rows map[string]graph.Tensor) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -72,25 +116,24 @@ func (s *Session) Restore(slot int, rows map[string]graph.Tensor) error {
 		return err
 	}
 	for name, t := range rows { // all checks before the first change
-		dims := append([]int{len(s.used)}, t.Shape.Dims()...)
-		st := Storage{Kind: StateStorage, Name: name, Shape: t.Shape.With(dims...)}
-		if err := t.Check(); err != nil {
+		if err := s.accepts(name, t); err != nil {
 			return fmt.Errorf("state %q: %w", name, err)
-		}
-		if !st.Shape.Valid() {
-			return fmt.Errorf("state %q: %v is no row of a state", name, t.Shape)
-		}
-		st.Bytes = st.Shape.Bytes()
-		if _, err := s.state(st); err != nil {
-			return err
 		}
 	}
 	for name, st := range s.states {
+		t, ok := rows[name]
+		span := st.rowSpan(slot)
+		if st.positions > 0 {
+			if !ok {
+				continue
+			}
+			span = st.part(slot, 0, t.Shape.Dim(0))
+		}
 		var err error
-		if t, ok := rows[name]; ok {
-			err = s.r.spaces.copy(st.rowSpan(slot), s.r.spaces.states(), whole(HostOf(t)), host)
+		if ok {
+			err = s.r.spaces.copy(span, s.r.spaces.states(), whole(HostOf(t)), host)
 		} else {
-			err = s.zero(st, slot)
+			err = s.zero(st, span)
 		}
 		if err != nil {
 			return fmt.Errorf("state %q: %w", name, err)
@@ -99,8 +142,30 @@ func (s *Session) Restore(slot int, rows map[string]graph.Tensor) error {
 	return nil
 }
 
-// Fork makes the rows of slot to those of slot from, where they lie.
-func (s *Session) Fork(to, from int) error {
+// accepts checks a row of Restore, and makes its state if no run has used it yet.
+func (s *Session) accepts(name string, t graph.Tensor) error {
+	if err := t.Check(); err != nil {
+		return err
+	}
+	dims := append([]int{len(s.used)}, t.Shape.Dims()...)
+	if n := s.positionsOf(name); n > 0 {
+		if len(dims) < 2 || dims[1] > n {
+			return fmt.Errorf("%v for %d positions", t.Shape, n)
+		}
+		dims[1] = n
+	}
+	st := Storage{Kind: StateStorage, Name: name, Shape: t.Shape.With(dims...)}
+	if !st.Shape.Valid() {
+		return fmt.Errorf("%v is no row of a state", t.Shape)
+	}
+	st.Bytes = st.Shape.Bytes()
+	_, err := s.state(st)
+	return err
+}
+
+// Fork makes the rows of slot to those of slot from, where they lie, and of positions
+// the first n.
+func (s *Session) Fork(to, from, n int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := errors.Join(s.acquired(to), s.acquired(from)); err != nil || to == from {
@@ -108,7 +173,12 @@ func (s *Session) Fork(to, from int) error {
 	}
 	home := s.r.spaces.states()
 	for name, st := range s.states {
-		if err := s.r.spaces.copy(st.rowSpan(to), home, st.rowSpan(from), home); err != nil {
+		dst, src := st.rowSpan(to), st.rowSpan(from)
+		if st.positions > 0 {
+			n := min(n, st.positions)
+			dst, src = st.part(to, 0, n), st.part(from, 0, n)
+		}
+		if err := s.r.spaces.copy(dst, home, src, home); err != nil {
 			return fmt.Errorf("state %q: %w", name, err)
 		}
 	}
@@ -125,8 +195,8 @@ func (s *Session) acquired(slot int) error {
 	return nil
 }
 
-func (s *Session) zero(st *state, slot int) error {
-	if err := s.r.spaces.zero(st.rowSpan(slot), s.r.spaces.states()); err != nil {
+func (s *Session) zero(st *state, span Span) error {
+	if err := s.r.spaces.zero(span, s.r.spaces.states()); err != nil {
 		return fmt.Errorf("state %q: %w", st.name, err)
 	}
 	return nil
@@ -138,4 +208,11 @@ func (st *state) row() graph.Shape { return st.shape.With(st.shape.Dims()[1:]...
 func (st *state) rowSpan(slot int) Span {
 	n := st.row().Bytes()
 	return st.span.part(int64(slot)*n, n)
+}
+
+// part returns the positions from, …, to-1 of a slot.
+func (st *state) part(slot, from, to int) Span {
+	row := st.rowSpan(slot)
+	n := row.Len / int64(st.positions)
+	return row.part(int64(from)*n, int64(to-from)*n)
 }
