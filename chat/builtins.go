@@ -53,21 +53,27 @@ func itemsFilter(_ *exec.Evaluator, in *exec.Value, _ *exec.VarArgs) *exec.Value
 	case in.IsError():
 		return in
 	case in.IsNil():
-		return exec.AsValue([]any{})
+		return exec.AsValue(list{})
 	case !in.IsDict():
 		return exec.AsValue(errors.New("items wants a mapping"))
 	}
 	return exec.AsValue(items(in))
 }
 
-func items(in *exec.Value) []any {
-	list := []any{}
+func items(in *exec.Value) list {
+	pairs := list{}
 	for _, key := range in.Keys() {
 		value, _ := in.GetItem(key.Interface())
-		list = append(list, []any{key.Interface(), value.Interface()})
+		pairs = append(pairs, list{key.Interface(), value.Interface()})
 	}
-	return list
+	return pairs
 }
+
+// stringMethods are those of strings, without the ones that make a text as long as a
+// number says.
+var stringMethods = strings.Fields(`capitalize casefold count encode endswith find format isalnum isalpha isascii
+	isdecimal isdigit islower isnumeric isprintable isspace istitle isupper join lower lstrip partition removeprefix
+	removesuffix replace rfind rpartition rsplit rstrip split splitlines startswith strip swapcase title upper`)
 
 // methods are the library's, but for those of mappings that depend on the order of keys.
 func methods() exec.Methods {
@@ -75,18 +81,18 @@ func methods() exec.Methods {
 	dicts := map[string]exec.Method[map[string]any]{
 		"items": func(_ map[string]any, self *exec.Value, _ *exec.VarArgs) (any, error) { return items(self), nil },
 		"keys": func(_ map[string]any, self *exec.Value, _ *exec.VarArgs) (any, error) {
-			list := []any{}
+			keys := list{}
 			for _, key := range self.Keys() {
-				list = append(list, key.Interface())
+				keys = append(keys, key.Interface())
 			}
-			return list, nil
+			return keys, nil
 		},
 		"values": func(_ map[string]any, self *exec.Value, _ *exec.VarArgs) (any, error) {
-			list := []any{}
+			values := list{}
 			for _, pair := range items(self) {
-				list = append(list, pair.([]any)[1])
+				values = append(values, pair.(list)[1])
 			}
-			return list, nil
+			return values, nil
 		},
 		"get": func(_ map[string]any, self *exec.Value, args *exec.VarArgs) (any, error) {
 			if len(args.Args) < 1 || len(args.Args) > 2 {
@@ -102,6 +108,15 @@ func methods() exec.Methods {
 		},
 	}
 	m.Dict = exec.NewMethodSet(dicts)
+	texts := map[string]exec.Method[string]{}
+	for _, name := range stringMethods {
+		method, ok := builtins.Methods.Str.Get(name)
+		if !ok {
+			panic("no method " + name) // the library has it
+		}
+		texts[name] = splitMethod(method)
+	}
+	m.Str = exec.NewMethodSet(texts)
 	return m
 }
 

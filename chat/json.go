@@ -60,16 +60,16 @@ func decodeValue(d *json.Decoder, depth int) (any, error) {
 		return t.Float64()
 	case json.Delim:
 		if t == '[' {
-			list := []any{}
+			l := list{}
 			for d.More() {
 				v, err := decodeValue(d, depth+1)
 				if err != nil {
 					return nil, err
 				}
-				list = append(list, v)
+				l = append(l, v)
 			}
 			_, err := d.Token()
-			return list, err
+			return l, err
 		}
 		m := dict()
 		for d.More() {

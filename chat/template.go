@@ -69,11 +69,11 @@ func (t *Template) Render(r Request) (text string, err error) {
 	if r.Thinking != nil {
 		values["enable_thinking"] = *r.Thinking
 	}
-	list, err := messages(r.Messages)
+	turns, err := messages(r.Messages)
 	if err != nil {
 		return "", err
 	}
-	values["messages"], g.mutable = list, append(g.mutable, list)
+	values["messages"], g.mutable = turns, append(g.mutable, turns)
 	if len(r.Tools) > 0 {
 		if values["tools"], err = objects(r.Tools); err != nil {
 			return "", fmt.Errorf("tools: %w", err)
@@ -96,15 +96,15 @@ func recovered(err *error) {
 	}
 }
 
-func messages(list []Message) (values []any, err error) {
-	for i, m := range list {
+func messages(turns []Message) (values list, err error) {
+	for i, m := range turns {
 		v := map[string]any{"role": m.Role, "content": m.Content}
 		for name, text := range map[string]string{"reasoning_content": m.Reasoning, "tool_call_id": m.ToolCallID, "name": m.Name} {
 			if text != "" {
 				v[name] = text
 			}
 		}
-		var calls []any
+		var calls list
 		for _, c := range m.ToolCalls {
 			arguments, err := decode(c.Arguments)
 			if err != nil {
@@ -124,8 +124,8 @@ func messages(list []Message) (values []any, err error) {
 	return values, nil
 }
 
-func objects(list []json.RawMessage) (values []any, err error) {
-	for i, raw := range list {
+func objects(raws []json.RawMessage) (values list, err error) {
+	for i, raw := range raws {
 		v, err := decode(raw)
 		if err != nil {
 			return nil, fmt.Errorf("%d: %w", i, err)

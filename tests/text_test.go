@@ -11,9 +11,12 @@ import (
 	"testing"
 
 	"github.com/deltaloom/deltaloom"
+	"github.com/deltaloom/deltaloom/chat"
 	"github.com/deltaloom/deltaloom/gguf"
 	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/models"
+	"github.com/deltaloom/deltaloom/sample"
+	"github.com/deltaloom/deltaloom/tokenizer"
 )
 
 // talking writes a built-in model in f32 with the vocabulary of another file.
@@ -37,6 +40,12 @@ func talking(t testing.TB, name, vocabulary string) string {
 			c.Vocab = kv.Len
 		}
 	}
+	return writeModel(t, w, c)
+}
+
+// writeModel adds what a model has beside its vocabulary, with random weights.
+func writeModel(t testing.TB, w *gguf.Writer, c *models.Config) string {
+	t.Helper()
 	for _, kv := range c.Metadata() {
 		w.KV(kv.Key, kv.Value)
 	}
@@ -50,7 +59,7 @@ func talking(t testing.TB, name, vocabulary string) string {
 			return binary.Write(out, binary.LittleEndian, values)
 		})
 	}
-	path := filepath.Join(t.TempDir(), name+".gguf")
+	path := filepath.Join(t.TempDir(), "model.gguf")
 	if err := w.WriteFile(path); err != nil {
 		t.Fatal(err)
 	}
@@ -160,5 +169,157 @@ func TestGreedyText(t *testing.T) {
 				s.Close()
 			}
 		}
+	}
+}
+
+// bytesModel writes a small model in f32 that has a token for every byte, three for
+// chats, and a template.
+func bytesModel(t testing.TB, template string) string {
+	t.Helper()
+	c, err := models.ByName("qwen3.5-tiny")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tokens []string
+	types := make([]int32, 259)
+	for b := range 256 {
+		tokens, types[b] = append(tokens, string(tokenizer.Symbol(byte(b)))), int32(tokenizer.Normal)
+	}
+	tokens = append(tokens, "<|endoftext|>", "<|im_start|>", "<|im_end|>")
+	for i := 256; i < len(tokens); i++ {
+		types[i] = int32(tokenizer.Control)
+	}
+	w := &gguf.Writer{}
+	for key, value := range map[string]any{
+		"model": "gpt2", "pre": "qwen35", "tokens": tokens, "token_type": types, "merges": []string{}, "eos_token_id": uint32(256),
+	} {
+		w.KV("tokenizer.ggml."+key, value)
+	}
+	w.KV("tokenizer.chat_template", template)
+	c.Vocab = len(tokens)
+	return writeModel(t, w, c)
+}
+
+// chatML is a template whose earlier turns stay as they are.
+const chatML = `{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}`
+
+// forgetful is one that shows of earlier answers only what follows their thoughts, and
+// opens an answer with one.
+const forgetful = `{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content.split('|')[-1] + '<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n~' }}{% endif %}`
+
+// TestChat counts what each turn of a chat evaluates.
+func TestChat(t *testing.T) {
+	user := func(text string) chat.Message { return chat.Message{Role: "user", Content: text} }
+	length := func(role, text string) int { return len("I" + role + "\n" + text + "E\n") } // I and E are one token each
+	opened := len("Iassistant\n")
+	const long = "Once upon a time there was a text that took long to read."
+	for name, template := range map[string]string{"plain": chatML, "forgetful": forgetful} {
+		t.Run(name, func(t *testing.T) {
+			m := open(t, bytesModel(t, template), deltaloom.Options{})
+			s := session(t, m, deltaloom.SessionOptions{Seqs: 2})
+			q := begin(t, s)
+			o := deltaloom.GenerateOptions{Max: 8, End: func(int32) bool { return false }}
+			// say answers messages and tells what that evaluated beside the answer.
+			say := func(q *deltaloom.Sequence, messages ...chat.Message) (answer string, evaluated int) {
+				t.Helper()
+				before := q.Evaluated()
+				for piece, err := range q.Chat(t.Context(), chat.Request{Messages: messages, Generate: true}, o) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					answer += piece
+				}
+				return answer, int(q.Evaluated()-before) - (o.Max - 1)
+			}
+			open := opened
+			if name == "forgetful" {
+				open++ // its thought
+			}
+			messages := []chat.Message{user(long)}
+			_, n := say(q, messages...)
+			if want := length("user", long) + open; n != want {
+				t.Errorf("the first turn evaluated %d tokens, want %d", n, want)
+			}
+
+			// The second turn: an answer as it would come from a template.
+			messages = append(messages, chat.Message{Role: "assistant", Content: "thought|said"}, user("more"))
+			_, n = say(q, messages...)
+			shown := map[string]string{"plain": "thought|said", "forgetful": "said"}[name]
+			want := length("assistant", shown) + length("user", "more") + open
+			if n != want {
+				t.Errorf("the second turn evaluated %d tokens, want %d", n, want)
+			}
+
+			// The last message is edited: what stands before it is kept.
+			messages[2] = user("less")
+			edited, n := say(q, messages...)
+			if want := length("user", "less") + open; n != want {
+				t.Errorf("after an edit %d tokens were evaluated, want %d", n, want)
+			}
+			if fresh, _ := say(begin(t, s), messages...); fresh != edited {
+				t.Errorf("after an edit the answer is %q, to the same messages at once %q", edited, fresh)
+			}
+
+			// A copy of the sequence answers as it does itself.
+			snapshot, err := q.Snapshot()
+			if err != nil {
+				t.Fatal(err)
+			}
+			other := session(t, m, deltaloom.SessionOptions{})
+			copied, err := other.Resume(snapshot)
+			if err != nil {
+				t.Fatal(err)
+			}
+			messages = append(messages, chat.Message{Role: "assistant", Content: edited}, user("and?"))
+			mine, _ := say(q, messages...)
+			if its, _ := say(copied, messages...); its != mine {
+				t.Errorf("a copy answers %q, not %q", its, mine)
+			}
+		})
+	}
+}
+
+// TestComplete goes on with a text, in whole runes.
+func TestComplete(t *testing.T) {
+	m := open(t, bytesModel(t, chatML), deltaloom.Options{})
+	s := session(t, m, deltaloom.SessionOptions{})
+	q := begin(t, s)
+	o := deltaloom.GenerateOptions{Max: 200, Sample: sample.Options{Temperature: 5, Seed: 3}}
+	var text string
+	for piece, err := range q.Complete(t.Context(), "Größe", o) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if piece == "" {
+			t.Error("an empty piece")
+		}
+		text += piece
+	}
+	tok, err := m.Tokenizer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := q.Tokens()
+	prompt := tok.Encode(nil, "Größe", true)
+	said, err := tok.Decode(nil, all[len(prompt):]...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text == "" || !strings.HasPrefix(text, strings.ToValidUTF8(string(said), "\uFFFD")[:min(len(said), 20)]) && !strings.HasPrefix(text, string(said)) {
+		t.Errorf("%q, of tokens that say %q", text, said)
+	}
+}
+
+// TestNoWords asks a model without a file for text.
+func TestNoWords(t *testing.T) {
+	m := tiny(t, deltaloom.Options{})
+	q := begin(t, session(t, m, deltaloom.SessionOptions{}))
+	for _, err := range q.Complete(t.Context(), "x", deltaloom.GenerateOptions{}) {
+		if err == nil || !strings.Contains(err.Error(), "no vocabulary") {
+			t.Errorf("error %v", err)
+		}
+	}
+	if _, err := m.Template(); err == nil {
+		t.Error("it has a template")
 	}
 }

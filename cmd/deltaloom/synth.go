@@ -37,7 +37,7 @@ whose rows are no whole number of the type's blocks are f16.
 
 --vocab copies the tokenizer of another file, whose vocabulary the model then
 has. Without it every byte is a token, and the rest of the vocabulary never comes
-up; a model with less than 257 tokens has no tokenizer.`,
+up in a text; a model with less than 259 tokens has no tokenizer.`,
 		Example: "  deltaloom synth --model qwen3.5-0.8b --type q8_0 -o qwen.gguf",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return s.run(cmd) },
