@@ -27,6 +27,7 @@ var arrows = map[string][]string{
 	"tools/graphviz":   {"graph"},
 	"tokenizer":        {"gguf", "graph", "quant", "tokenizer"},
 	"sample":           {"sample"},
+	"chat":             {"chat"},
 	"interop/gorgonia": {"graph", "ops", "quant"},
 	"interop/ggml":     {"graph", "ops", "quant"},
 }
