@@ -132,11 +132,12 @@ func generate(t testing.TB, q *deltaloom.Sequence, tokens []int32, n int) (got [
 var said = []string{
 	"Once upon a time there was a matrix.", "def f(x):\n\treturn x", "Größe: 12 µm", "1 2 3 4",
 	"the delta rule corrects", "北京的天气", "\n\n\n", "A", "a longer text than the others are, so that its prompt takes another step",
+	"S' = aS + ek'", "SELECT * FROM states;", "<|im_start|>user\nHi<|im_end|>\n", "    indented", "¿Qué?", "x", "ก่อน",
 }
 
 // TestGreedyText holds the text of one model to that of the reference backend, unfused,
-// with the prompt in one piece: fused and not, on both backends, with prompts in pieces
-// of seven, alone and among eight others.
+// with its prompt in one piece: fused and not, on both backends, with prompts in pieces
+// of seven, alone and with 15 others at once.
 func TestGreedyText(t *testing.T) {
 	path := talking(t, "qwen3.5-tiny", goldenPath(t, "vocab/qwen35.gguf"))
 	const n = 12

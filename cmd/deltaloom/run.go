@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -154,7 +155,10 @@ func (t *talk) chat(ctx context.Context, lines lines) error {
 			continue
 		}
 		answer, err := t.answer(ctx, messages)
-		if err != nil {
+		switch {
+		case errors.Is(err, context.Canceled):
+			fmt.Fprintln(t.log, "(interrupted)")
+		case err != nil:
 			fmt.Fprintln(t.log, err)
 		}
 		messages = append(messages, chat.Message{Role: "assistant", Content: answer})
