@@ -37,39 +37,3 @@ func productsAVX2(y *float32, q *float32, k *float32, n int)
 //
 //go:noescape
 func askAVX2(x *float32, n int)
-
-// dotsAVX512 sets s = a·s, d = beta(v - s·k) and o = s·q + d(k·q) for n rows of s; r is for
-// n numbers. It asks for v and o of the token behind, vnext and onext bytes on.
-//
-//go:noescape
-func dotsAVX512(s *float32, d *float32, n int, keys int, next *float32, r *float32, v *float32, o *float32, vnext int, onext int)
-
-// dotsChannelsAVX512 is dots with a decay for every channel, s = a∘s.
-//
-//go:noescape
-func dotsChannelsAVX512(s *float32, d *float32, n int, keys int, next *float32, r *float32, v *float32, o *float32, vnext int, onext int)
-
-// stepAVX512 is update with last, then dots with next.
-//
-//go:noescape
-func stepAVX512(s *float32, d *float32, n int, keys int, last *float32, next *float32, r *float32, v *float32, o *float32, vnext int, onext int)
-
-// stepChannelsAVX512 is update with last, then dotsChannels with next.
-//
-//go:noescape
-func stepChannelsAVX512(s *float32, d *float32, n int, keys int, last *float32, next *float32, r *float32, v *float32, o *float32, vnext int, onext int)
-
-// updateAVX512 adds d·k to n rows of s.
-//
-//go:noescape
-func updateAVX512(s *float32, d *float32, n int, keys int, last *float32)
-
-// productsAVX512 sets y to Σq², Σk² and Σqk of n elements, a multiple of 16.
-//
-//go:noescape
-func productsAVX512(y *float32, q *float32, k *float32, n int)
-
-// askAVX512 asks for the lines of n elements at x, n > 0; any address will do.
-//
-//go:noescape
-func askAVX512(x *float32, n int)

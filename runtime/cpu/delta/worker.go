@@ -101,9 +101,11 @@ func (w *worker) head(b, h, from, to, end, t, n int) {
 			} else {
 				w.step(&x, w.record(i-1), w.record(i))
 			}
-			share = min(share, len(ahead))
-			w.want(ahead[:share])
-			ahead = ahead[share:]
+			if n > 1 || !dotsAsk {
+				share = min(share, len(ahead))
+				w.want(ahead[:share])
+				ahead = ahead[share:]
+			}
 		}
 		w.update(&x, w.record(n-1))
 	}

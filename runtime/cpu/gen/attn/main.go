@@ -16,7 +16,7 @@ func main() {
 	if len(os.Args) != 2 {
 		log.Fatal("usage: attn DIR")
 	}
-	if err := simd.Generate(os.Args[1], "attn", define); err != nil {
+	if err := simd.Generate(os.Args[1], "attn", define, simd.AVX2, simd.AVX512); err != nil {
 		log.Fatal(err)
 	}
 }

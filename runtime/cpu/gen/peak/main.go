@@ -29,7 +29,7 @@ func main() {
 			a.Inc(n, -1)
 			a.JumpIf(n, "NE", 0, loop)
 		})
-	})
+	}, simd.AVX2, simd.AVX512)
 	if err != nil {
 		log.Fatal(err)
 	}

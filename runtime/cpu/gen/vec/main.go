@@ -16,7 +16,7 @@ func main() {
 	if len(os.Args) != 2 {
 		log.Fatal("usage: vec DIR")
 	}
-	if err := simd.Generate(os.Args[1], "vec", define); err != nil {
+	if err := simd.Generate(os.Args[1], "vec", define, simd.AVX2, simd.AVX512); err != nil {
 		log.Fatal(err)
 	}
 }
