@@ -104,6 +104,7 @@ type int8Format struct {
 	mins   func(rows, m int)                  // after all blocks: subtracts the minima
 	row    func(r, step int, to, scale, scales VecPhysical)
 	half   func(r int, to, scale VecPhysical) // a last step of 32 elements
+	d      Mem                                // which of 8 d of activations goes with each scale of a block; no Symbol: its own
 }
 
 // Registers of int8 kernels beside the accumulators z[:16].
@@ -125,10 +126,14 @@ func int8Kernel(f int8Format, rows, m int) {
 	MOVL(U32(0xff00), EAX)
 	KMOVW(EAX, K1)
 	clearAll(rows, m)
+	// The scales of a block take in the d of one row of activations all at once.
+	scaled := m == 1 && f.block != nil
 	step := func(j int, row func(r int)) {
 		for i := range m {
-			VBROADCASTSS(at(d, xStep, xStep3, i, 8*j), actScale[i])
-			VBROADCASTSS(at(d, xStep, xStep3, i, 8*j+4), K1, actScale[i])
+			if !scaled {
+				VBROADCASTSS(at(d, xStep, xStep3, i, 8*j), actScale[i])
+				VBROADCASTSS(at(d, xStep, xStep3, i, 8*j+4), K1, actScale[i])
+			}
 			if f.offset.Symbol.Name != "" {
 				VPXORD(prod, prod, prod)
 				VPBROADCASTD(f.offset, q)
@@ -146,8 +151,12 @@ func int8Kernel(f int8Format, rows, m int) {
 					VPXORD(sum, sum, sum)
 				}
 				VPDPBUSD(activation(i, 64*j), q, sum)
-				VMULPS(actScale[i], scale, prod)
 				VCVTDQ2PS(sum, sum)
+				if scaled {
+					VFMADD231PS(sum, scale, accumulator(i, r))
+					continue
+				}
+				VMULPS(actScale[i], scale, prod)
 				VFMADD231PS(sum, prod, accumulator(i, r))
 			}
 		}
@@ -169,6 +178,16 @@ func int8Kernel(f int8Format, rows, m int) {
 	}
 	if f.mins != nil {
 		f.mins(rows, m)
+	}
+	if scaled {
+		VMOVUPS(Mem{Base: d}, actScale[0].AsY())
+		if f.d.Symbol.Name != "" {
+			VMOVDQU32(f.d, q)
+			VPERMPS(actScale[0], q, actScale[0])
+		}
+		for r := range rows {
+			VMULPS(actScale[0], rowScales[r], rowScales[r])
+		}
 	}
 	for j := range f.steps {
 		step(j, func(r int) { f.row(r, j, q, scale, rowScales[r]) })
@@ -298,7 +317,7 @@ func q6K() int8Format {
 		}
 		pick[j] = words("pickQ6_K"+string(rune('0'+j)), v...)
 	}
-	return int8Format{name: "Q6_K", steps: 4, size: 210, offset: words("offsetQ6_K", 0x20202020),
+	return int8Format{name: "Q6_K", steps: 4, size: 210, d: words("pairsQ6_K", 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7), offset: words("offsetQ6_K", 0x20202020),
 		block: func(r, _ int, scales VecPhysical) {
 			VPMOVSXBD(weight(r, 192), Z30)
 			VCVTDQ2PS(Z30, Z30)
