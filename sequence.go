@@ -82,7 +82,8 @@ func (q *Sequence) End() error {
 	if q.err == errEnded {
 		return nil
 	}
-	q.err, q.tokens, q.marks = errEnded, nil, nil
+	q.err, q.tokens = errEnded, nil
+	q.setMarks(nil)
 	return q.s.states.Release(q.slot, q.written)
 }
 
@@ -101,7 +102,8 @@ func (q *Sequence) Fork() (*Sequence, error) {
 	if err := q.s.states.Fork(fork.slot, q.slot, len(q.tokens)); err != nil {
 		return nil, errors.Join(err, q.s.states.Release(fork.slot, len(q.tokens)))
 	}
-	fork.tokens, fork.written, fork.marks = append(fork.tokens, q.tokens...), len(q.tokens), slices.Clone(q.marks)
+	fork.tokens, fork.written = append(fork.tokens, q.tokens...), len(q.tokens)
+	fork.setMarks(slices.Clone(q.marks))
 	return fork, nil
 }
 
@@ -119,17 +121,36 @@ func (q *Sequence) Mark() error {
 	if err != nil {
 		return err
 	}
-	if len(q.marks) == keptMarks {
-		nearest, gap := 0, q.marks[0].n
+	marks := slices.Clone(q.marks)
+	if len(marks) == keptMarks {
+		nearest, gap := 0, marks[0].n
 		for i := 1; i < keptMarks-2; i++ {
-			if d := q.marks[i].n - q.marks[i-1].n; d < gap {
+			if d := marks[i].n - marks[i-1].n; d < gap {
 				nearest, gap = i, d
 			}
 		}
-		q.marks = slices.Delete(q.marks, nearest, nearest+1)
+		marks = slices.Delete(marks, nearest, nearest+1)
 	}
-	q.marks = append(q.marks, mark{n, rows})
+	q.setMarks(append(marks, mark{n, rows}))
 	return nil
+}
+
+// setMarks keeps the session's count of what marks take.
+func (q *Sequence) setMarks(marks []mark) {
+	for _, m := range q.marks {
+		q.s.marks -= m.bytes()
+	}
+	for _, m := range marks {
+		q.s.marks += m.bytes()
+	}
+	q.marks = marks
+}
+
+func (m mark) bytes() (n int64) {
+	for _, t := range m.rows {
+		n += t.Shape.Bytes()
+	}
+	return n
 }
 
 // Reuse makes as much as it can of what has been evaluated serve a text of these tokens,
@@ -149,12 +170,14 @@ func (q *Sequence) Reuse(tokens []int32) (kept int, err error) {
 	if same == len(q.tokens) && q.err == nil {
 		return same, nil
 	}
-	for len(q.marks) > 0 && q.marks[len(q.marks)-1].n > same {
-		q.marks = q.marks[:len(q.marks)-1]
+	marks := q.marks
+	for len(marks) > 0 && marks[len(marks)-1].n > same {
+		marks = marks[:len(marks)-1]
 	}
+	q.setMarks(slices.Clone(marks))  // so that those left out can be freed
 	var rows map[string]graph.Tensor // of a sequence that begins
-	if last := len(q.marks) - 1; last >= 0 {
-		kept, rows = q.marks[last].n, q.marks[last].rows
+	if last := len(marks) - 1; last >= 0 {
+		kept, rows = marks[last].n, marks[last].rows
 	}
 	if err := q.s.states.Restore(q.slot, rows); err != nil {
 		q.err = err

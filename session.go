@@ -79,6 +79,7 @@ type Session struct {
 	prepared recent[models.Step, *prepared]
 	logits   []float32 // of one step
 	launches int64
+	marks    int64 // bytes of all sequences' marks
 
 	// of one call
 	left  []int
@@ -233,7 +234,8 @@ func (s *Session) eval(ctx context.Context, rows Rows, results []graph.Tensor, n
 type Memory struct {
 	File     int64 // mapped: weights are used where they lie
 	Resident int64 // weights beside the file: computed from others at load, repacked, copied to a device
-	States   int64 // of all sequences: delta nets, convolutions, caches of attention
+	States   int64 // of all sequences: delta nets, convolutions, caches of attention; a cache is backed as it fills
+	Marks    int64 // copies of states that sequences can go back to; forks share those they began with, counted for each
 	Working  int64 // values between nodes, logits of a step, memory of kernels
 }
 
@@ -246,6 +248,7 @@ func (s *Session) Memory() Memory {
 		m.File = s.m.file.Size()
 	}
 	m.States, m.Working = s.states.Memory()
+	m.Marks = s.marks
 	m.Working += 4 * int64(len(s.logits))
 	if b, ok := s.m.backend.(interface{ Scratch() int64 }); ok {
 		m.Working += b.Scratch()

@@ -228,7 +228,8 @@ func (c *clock) report(w io.Writer, s *deltaloom.Session) {
 		fmt.Fprintf(w, "answer: %d tokens after the first, %.1f tokens/s\n", answer, float64(answer)/rest)
 	}
 	m := s.Memory()
-	fmt.Fprintf(w, "memory: file %s, repacked %s, states %s, working %s", size(m.File), size(m.Resident), size(m.States), size(m.Working))
+	fmt.Fprintf(w, "memory: file %s, repacked %s, states up to %s, copies of them %s, working %s",
+		size(m.File), size(m.Resident), size(m.States), size(m.Marks), size(m.Working))
 	if peak := peakResident(); peak > 0 {
 		fmt.Fprintf(w, ", process at most %s", size(peak))
 	}
