@@ -9,6 +9,9 @@
 //	seq, err := s.Begin()
 //	logits, err := s.Eval(ctx, deltaloom.LastRow, deltaloom.Next{Seq: seq, Tokens: ids})
 //
+// Generate, Complete and Chat of a Sequence let it go on by itself; those that do so at
+// the same time share steps.
+//
 // What is not supported, an architecture, a type or a backend, gives an error
 // that wraps errors.ErrUnsupported.
 package deltaloom
