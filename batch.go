@@ -39,6 +39,9 @@ func newBatcher() *batcher {
 // been evaluated; a step of prompts that nobody waits for any longer is given up, and
 // its sequences are lost.
 func (s *Session) evaluate(ctx context.Context, q *Sequence, tokens []int32, logits []float32) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	b := s.turns
 	t := &turn{ctx: ctx, seq: q, tokens: tokens, logits: logits, done: make(chan struct{})}
 	b.mu.Lock()
