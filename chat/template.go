@@ -39,7 +39,7 @@ func Parse(source, bos, eos string) (t *Template, err error) {
 	}
 	c := config.New()
 	c.TrimBlocks, c.LeftStripBlocks = true, true // as transformers compiles chat templates
-	compiled, err := exec.NewTemplate(rootName, c, only(source), &exec.Environment{
+	compiled, err := exec.NewTemplate(rootName, c, only(withValues(source)), &exec.Environment{
 		Context:           exec.EmptyContext().Update(builtins.GlobalFunctions).Update(builtins.GlobalVariables),
 		Filters:           filters(),
 		Tests:             builtins.Tests,
@@ -61,7 +61,7 @@ func (t *Template) Render(r Request) (text string, err error) {
 	defer recovered(&err)
 	g := newGuard()
 	values := map[string]any{
-		guardName: g, "namespace": g.namespace, "range": g.rangeOf,
+		guardName: g, "namespace": g.namespace, "range": g.rangeOf, valueName: valueOf,
 		"bos_token": t.bos, "eos_token": t.eos, "add_generation_prompt": r.Generate,
 		"raise_exception": func(message string) (string, error) { return "", errors.New(message) },
 		"strftime_now":    func(format string) string { return strftime(time.Now(), format) },
