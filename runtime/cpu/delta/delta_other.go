@@ -3,6 +3,3 @@
 package delta
 
 var sets [1]assembly
-
-// dotsAsk tells whether dots asks for the rows that come next.
-const dotsAsk = false

@@ -19,11 +19,12 @@ type Kernels struct {
 
 // assembly takes keys in sixteens. last and next are records of tokens.
 type assembly struct {
-	dots, dotsChannels func(s, d *float32, n, keys int, next, r, v, o *float32, vnext, onext int)
-	step, stepChannels func(s, d *float32, n, keys int, last, next, r, v, o *float32, vnext, onext int)
-	update             func(s, d *float32, n, keys int, last *float32)
-	products           func(y, q, k *float32, n int)
-	ask                func(x *float32, n int)
+	dots, dotsChannels   func(s, d *float32, n, keys int, next, r, v, o *float32, vnext, onext int)
+	step, stepChannels   func(s, d *float32, n, keys int, last, next, r, v, o *float32, vnext, onext int)
+	update               func(s, d *float32, n, keys int, last *float32)
+	token, tokenChannels func(s, d *float32, n, keys int, next, v, o, ask *float32) // nil: dots, then update
+	products             func(y, q, k *float32, n int)
+	ask                  func(x *float32, n int)
 }
 
 // For returns the kernels for a set that this processor has.

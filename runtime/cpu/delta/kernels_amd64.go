@@ -28,6 +28,17 @@ func stepChannelsAVX2(s *float32, d *float32, n int, keys int, last *float32, ne
 //go:noescape
 func updateAVX2(s *float32, d *float32, n int, keys int, last *float32)
 
+// tokenAVX2 is dots, then update; d is for 4 numbers. It asks for as many lines from ask on as n
+// rows have.
+//
+//go:noescape
+func tokenAVX2(s *float32, d *float32, n int, keys int, next *float32, v *float32, o *float32, ask *float32)
+
+// tokenChannelsAVX2 is token with a decay for every channel.
+//
+//go:noescape
+func tokenChannelsAVX2(s *float32, d *float32, n int, keys int, next *float32, v *float32, o *float32, ask *float32)
+
 // productsAVX2 sets y to Σq², Σk² and Σqk of n elements, a multiple of 16.
 //
 //go:noescape

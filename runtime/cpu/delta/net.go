@@ -3,9 +3,10 @@
 // A token decays the state, S~ = e^g∘S, multiplies it with k and q, and then adds
 // d kᵀ with d = beta(v - S~k), so its output is S~q + d(k·q). What one token adds
 // and the decay and products of the next are one pass over a panel of rows that
-// stays in the first-level cache. Rows depend on each other only through what all
-// rows of a head share (q, k, decay, beta), so they may be split at will: any split
-// of the rows, and any split of the tokens over calls, gives the same bits.
+// stays in the first-level cache. A token on its own finds its state in memory, and
+// goes through it once. Rows depend on each other only through what all rows of a
+// head share (q, k, decay, beta), so they may be split at will: any split of the
+// rows, and any split of the tokens over calls, gives the same bits.
 package delta
 
 import (
@@ -105,6 +106,11 @@ func (k *Kernels) Run(n *Net, scratch []float32, lo, hi int) {
 	for t := 0; t < n.T; t += blockTokens {
 		for row := lo; row < hi; {
 			head, from := row/n.Dv, row%n.Dv
+			if states := n.Hv * n.Dv; n.T == 1 && (row == lo || row%states == 0) {
+				// Of what comes first in a state nothing before could ask.
+				first := n.State[row/states][row%states*n.Dk:]
+				w.want(first[:min(stateAhead, (hi-row)*n.Dk, len(first))])
+			}
 			end := from + hi - row
 			to := min(n.Dv, end)
 			w.head(head/n.Hv, head%n.Hv, from, to, end, t, min(blockTokens, n.T-t))

@@ -12,6 +12,7 @@ const (
 	panelBytes  = 24 << 10 // of state that stay in a first-level cache for a block of tokens
 	maxPanel    = 256      // rows
 	askAhead    = 4        // tokens whose q, k and g are on their way from memory
+	stateAhead  = 2 << 10  // elements of state that are, for a token on its own
 )
 
 const line = 16 // float32s in a cache line
@@ -85,6 +86,10 @@ func (w *worker) head(b, h, from, to, end, t, n int) {
 	state := w.State[b][h*w.Dv*K:]
 	state = state[:min(len(state), end*K)]
 	v, o := w.V.F[w.V.at(b, t, h):], w.O.F[w.O.at(b, t, h):]
+	if n == 1 && w.has(K) && w.assembly.token != nil {
+		w.token(state, v, o, from, to)
+		return
+	}
 	for lo := from; lo < to; lo += w.panel {
 		hi := min(lo+w.panel, to)
 		x := panel{s: state[lo*K : hi*K], d: w.d[:hi-lo], vnext: 4 * w.V.T, onext: 4 * w.O.T}
@@ -101,13 +106,27 @@ func (w *worker) head(b, h, from, to, end, t, n int) {
 			} else {
 				w.step(&x, w.record(i-1), w.record(i))
 			}
-			if n > 1 || !dotsAsk {
-				share = min(share, len(ahead))
-				w.want(ahead[:share])
-				ahead = ahead[share:]
-			}
+			share = min(share, len(ahead))
+			w.want(ahead[:share])
+			ahead = ahead[share:]
 		}
 		w.update(&x, w.record(n-1))
+	}
+}
+
+// token takes rows from to to of a head's state through a token on its own.
+func (w *worker) token(state, v, o []float32, from, to int) {
+	K := w.Dk
+	token := w.assembly.token
+	if w.Dg > 1 {
+		token = w.tokenChannels
+	}
+	far := min(max((len(state)-stateAhead)/K, from), to) // rows behind it have none that far ahead
+	for _, x := range [2]struct{ lo, hi, ahead int }{{from, far, stateAhead}, {far, to, 0}} {
+		if x.lo < x.hi {
+			at := state[x.lo*K:]
+			token(p(at), p(w.d), x.hi-x.lo, K, p(w.record(0)), p(v[x.lo:]), p(o[x.lo:]), p(at[x.ahead:]))
+		}
 	}
 }
 

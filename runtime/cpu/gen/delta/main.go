@@ -27,6 +27,11 @@ func define(a *simd.Asm) {
 	pass{outer: true, dots: true}.write(a, "step", ` is update with last, then dots with next.`)
 	pass{outer: true, dots: true, channels: true}.write(a, "stepChannels", ` is update with last, then dotsChannels with next.`)
 	pass{outer: true}.write(a, "update", ` adds d·k to n rows of s.`)
+	if a.Set != simd.NEON {
+		token{}.write(a, "token", ` is dots, then update; d is for 4 numbers. It asks for as many lines from ask on as n
+// rows have.`)
+		token{channels: true}.write(a, "tokenChannels", ` is token with a decay for every channel.`)
+	}
 	products(a)
 	ask(a)
 }
@@ -37,20 +42,12 @@ const (
 	key, query, all               = 0, 1, 2
 )
 
-// ahead is how many bytes behind a line of the state the line is that a first pass over
-// it asks for: the state comes from memory then, which gives more if it is asked line by
-// line than for a panel at once.
-const ahead = 16384
-
 // pass is one reading and writing of the state.
 type pass struct {
 	outer    bool // adds d kᵀ of the token last
 	dots     bool // then decays, and multiplies with k and q of the token next
 	channels bool // a decay for every channel
 }
-
-// first tells whether it is the first pass over a state.
-func (p pass) first() bool { return p.dots && !p.outer }
 
 func (p pass) write(a *simd.Asm, name, doc string) {
 	params := []string{"s *float32", "d *float32", "n int", "keys int"}
@@ -179,11 +176,6 @@ func (w writer) column(s simd.Rows, e int, d, sk, sq []V) {
 		nk, nq = a.Load(w.next.At(key, e)), a.Load(w.next.At(query, e))
 	}
 	for i := range max(len(d), len(sk)) {
-		if w.first() && a.Set != simd.NEON && e%64 == 0 {
-			at := s.At(i, e)
-			at.Offset += ahead
-			a.PrefetchLine(at)
-		}
 		x := a.Load(s.At(i, e))
 		if w.outer {
 			x = a.FMA(d[i], k, x)

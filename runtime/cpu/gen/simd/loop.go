@@ -53,13 +53,13 @@ func (a *Asm) Each(n G, unroll int, fill V, in, out []G, body func(u int, x []V)
 // Fold combines the lanes of v by op in a fixed order, halves first, into lane 0.
 func (a *Asm) Fold(v V, op func(x, y V) V) V {
 	for lanes := a.Lanes(); lanes > 1; lanes /= 2 {
-		v = op(v, a.upper(v, lanes))
+		v = op(v, a.Upper(v, lanes))
 	}
 	return v
 }
 
-// upper brings the upper half of the first lanes of v to lane 0.
-func (a *Asm) upper(v V, lanes int) V {
+// Upper brings the upper half of the first lanes of v to lane 0.
+func (a *Asm) Upper(v V, lanes int) V {
 	d := a.newV()
 	if a.Set == NEON {
 		if lanes == 4 {

@@ -40,7 +40,7 @@ func (a *Asm) SumLanes(x [][4]V) V {
 // four.
 func (a *Asm) FoldFours(v V, op func(x, y V) V) V {
 	for lanes := a.Lanes(); lanes > 4; lanes /= 2 {
-		v = op(v, a.upper(v, lanes))
+		v = op(v, a.Upper(v, lanes))
 	}
 	switch a.Set {
 	case AVX2:
