@@ -23,9 +23,9 @@ type Tensor struct {
 	B, T, H int
 }
 
-func (x Tensor) at(b, t, h int) int { return b*x.B + t*x.T + h*x.H }
+func (x *Tensor) at(b, t, h int) int { return b*x.B + t*x.T + h*x.H }
 
-func (x Tensor) row(b, t, h, d int) []float32 {
+func (x *Tensor) row(b, t, h, d int) []float32 {
 	at := x.at(b, t, h)
 	return x.F[at : at+d : at+d]
 }
