@@ -172,8 +172,11 @@ func (w writer) column(s simd.Rows, e int, d, sk, sq []V) {
 		decay = a.Load(w.next.At(all, e))
 	}
 	inMemory := a.Set == simd.AVX2 // where registers are few
-	if w.dots && !inMemory {
-		nk, nq = a.Load(w.next.At(key, e)), a.Load(w.next.At(query, e))
+	if w.dots {
+		nk = a.Load(w.next.At(key, e))
+		if !inMemory {
+			nq = a.Load(w.next.At(query, e))
+		}
 	}
 	for i := range max(len(d), len(sk)) {
 		x := a.Load(s.At(i, e))
@@ -184,13 +187,13 @@ func (w writer) column(s simd.Rows, e int, d, sk, sq []V) {
 			x = a.Mul(x, decay)
 		}
 		a.Store(x, s.At(i, e))
-		switch {
-		case !w.dots:
-		case inMemory:
-			a.FMALoadTo(sk[i], x, w.next.At(key, e))
+		if !w.dots {
+			continue
+		}
+		a.FMATo(sk[i], x, nk)
+		if inMemory {
 			a.FMALoadTo(sq[i], x, w.next.At(query, e))
-		default:
-			a.FMATo(sk[i], x, nk)
+		} else {
 			a.FMATo(sq[i], x, nq)
 		}
 	}
