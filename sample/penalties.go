@@ -37,10 +37,10 @@ func (p *penalties) apply(o Options, w window, logits []float32) []float32 {
 			if v > 0 {
 				v /= r
 			} else {
-				v *= r
+				v = float64(v * r)
 			}
 		}
-		p.changed[id] = float32(v - float64(n)*o.FrequencyPenalty - o.PresencePenalty)
+		p.changed[id] = float32(v - float64(float64(n)*o.FrequencyPenalty) - o.PresencePenalty)
 	}
 	return p.changed
 }

@@ -3,7 +3,6 @@ package sample
 import (
 	"cmp"
 	"errors"
-	"math"
 	"math/rand/v2"
 	"slices"
 )
@@ -91,24 +90,33 @@ func likeliest(logits []float32) (int32, error) {
 }
 
 func (s *Sampler) draw(logits []float32) (int32, error) {
-	s.kept = s.kept[:0]
-	if s.o.TopK > 0 {
-		s.kept = topK(s.kept, logits, s.o.TopK)
-	} else {
+	best, err := likeliest(logits)
+	if err != nil {
+		return 0, err
+	}
+	high := logits[best]
+	switch {
+	case s.o.TopP > 0 && s.o.TopP < 1:
+		s.topP(logits, high)
+	case s.o.TopK > 0:
+		s.topK(logits, high, s.o.TopK)
+	default:
+		s.kept = s.kept[:0]
 		for i, v := range logits {
 			if finite(v) {
-				s.kept = append(s.kept, candidate{id: int32(i), logit: v})
+				s.kept = append(s.kept, candidate{int32(i), v, weight(v, high, 1)})
 			}
 		}
 	}
-	if len(s.kept) == 0 {
-		return 0, errNoToken
+	if s.o.MinP > 0 {
+		s.kept = slices.DeleteFunc(s.kept, func(c candidate) bool { return c.weight < s.o.MinP })
 	}
-	slices.SortFunc(s.kept, byLogit)
-	s.weigh(1)
-	s.topP()
-	s.minP()
-	return s.pick(s.weigh(s.o.Temperature)), nil
+	return s.pick(high), nil
+}
+
+// weight is exp of a logit's distance to the highest one.
+func weight(v, high float32, temperature float64) float64 {
+	return exp((float64(v) - float64(high)) / temperature)
 }
 
 // byLogit puts the likelier first, and of equals the lower token.
@@ -116,48 +124,63 @@ func byLogit(a, b candidate) int {
 	return cmp.Or(cmp.Compare(b.logit, a.logit), cmp.Compare(a.id, b.id))
 }
 
-// weigh sets the weights of what is kept, and returns their sum.
-func (s *Sampler) weigh(temperature float64) (sum float64) {
-	high := float64(s.kept[0].logit)
+// topK keeps the k likeliest tokens, likeliest first, and returns the sum of their
+// weights.
+func (s *Sampler) topK(logits []float32, high float32, k int) (sum float64) {
+	s.kept = likeliestOf(s.kept[:0], logits, k)
+	slices.SortFunc(s.kept, byLogit)
 	for i := range s.kept {
 		c := &s.kept[i]
-		c.weight = math.Exp((float64(c.logit) - high) / temperature)
+		c.weight = weight(c.logit, high, 1)
 		sum += c.weight
 	}
 	return sum
 }
 
-// topP keeps the first candidates that together have at least the probability TopP.
-func (s *Sampler) topP() {
-	if s.o.TopP == 0 || s.o.TopP == 1 {
+// topP keeps the first of the TopK likeliest tokens that together have at least the
+// probability TopP. Without TopK it looks at some hundreds first, which are enough for
+// all but flat distributions: sorting a vocabulary takes longer than a small model.
+func (s *Sampler) topP(logits []float32, high float32) {
+	if s.o.TopK > 0 {
+		s.cut(s.topK(logits, high, s.o.TopK))
 		return
 	}
-	var sum, have float64
-	for _, c := range s.kept {
-		sum += c.weight
+	sum := 0.0
+	for _, v := range logits {
+		if finite(v) {
+			sum += weight(v, high, 1)
+		}
 	}
+	if s.topK(logits, high, 256); !s.cut(sum) {
+		s.topK(logits, high, len(logits))
+		s.cut(sum)
+	}
+}
+
+// cut keeps the first candidates that have the share TopP of a sum of weights, if there
+// are enough.
+func (s *Sampler) cut(sum float64) bool {
+	have := 0.0
 	for i, c := range s.kept {
 		if have += c.weight; have >= s.o.TopP*sum {
 			s.kept = s.kept[:i+1]
-			return
+			return true
 		}
 	}
+	return false
 }
 
-// minP keeps candidates with at least the weight MinP; the first has 1.
-func (s *Sampler) minP() {
-	n, _ := slices.BinarySearchFunc(s.kept, s.o.MinP, func(c candidate, least float64) int {
-		if c.weight >= least {
-			return -1
+// pick takes a candidate by chance, each with its share at the temperature.
+func (s *Sampler) pick(high float32) int32 {
+	sum := 0.0
+	for i := range s.kept {
+		c := &s.kept[i]
+		if s.o.Temperature != 1 {
+			c.weight = weight(c.logit, high, s.o.Temperature)
 		}
-		return 1
-	})
-	s.kept = s.kept[:max(n, 1)]
-}
-
-// pick takes a candidate by chance, each with its share of the sum of weights.
-func (s *Sampler) pick(sum float64) int32 {
-	at := float64(s.source.Uint64()>>11) / (1 << 53) * sum
+		sum += c.weight
+	}
+	at := float64(float64(s.source.Uint64()>>11) / (1 << 53) * sum)
 	for _, c := range s.kept {
 		if at -= c.weight; at < 0 {
 			return c.id
@@ -166,9 +189,9 @@ func (s *Sampler) pick(sum float64) int32 {
 	return s.kept[len(s.kept)-1].id
 }
 
-// topK appends the k likeliest tokens to kept, in no order: a heap whose root is the
-// one that has to go first.
-func topK(kept []candidate, logits []float32, k int) []candidate {
+// likeliestOf appends the k likeliest tokens to kept, in no order: a heap whose root is
+// the one that has to go first.
+func likeliestOf(kept []candidate, logits []float32, k int) []candidate {
 	for i, v := range logits {
 		switch {
 		case !finite(v):

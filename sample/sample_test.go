@@ -1,7 +1,9 @@
 package sample
 
 import (
+	"encoding/binary"
 	"fmt"
+	"hash/fnv"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -100,26 +102,105 @@ func TestShares(t *testing.T) {
 	}
 }
 
-// TestTopK holds the heap to a sort.
-func TestTopK(t *testing.T) {
+// TestKept holds what the filters keep to their definitions, on everything sorted.
+func TestKept(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	for range 200 {
+	for round := range 600 {
 		logits := make([]float32, 1+random.IntN(40))
-		var all []candidate
+		if round%20 == 0 {
+			logits = make([]float32, 3000) // more than TopP looks at first
+		}
+		var want []candidate
 		for i := range logits {
 			logits[i] = float32(random.IntN(12)) // some are equal
-			if random.IntN(10) == 0 {
-				logits[i] = nan
+			if round%2 == 0 {
+				logits[i] = float32(random.NormFloat64())
+			}
+			if i > 0 && random.IntN(10) == 0 {
+				logits[i] = []float32{nan, inf, ninf}[random.IntN(3)]
 				continue
 			}
-			all = append(all, candidate{id: int32(i), logit: logits[i]})
+			want = append(want, candidate{id: int32(i), logit: logits[i]})
 		}
-		slices.SortFunc(all, byLogit)
-		k := 1 + random.IntN(45)
-		got := topK(nil, logits, k)
-		slices.SortFunc(got, byLogit)
-		if want := all[:min(k, len(all))]; !slices.Equal(got, want) {
-			t.Fatalf("%d of %v: %v, want %v", k, logits, got, want)
+		o := Options{Temperature: 0.7}
+		if random.IntN(2) == 0 {
+			o.TopK = 1 + random.IntN(45)
+		}
+		if random.IntN(2) == 0 {
+			o.TopP = random.Float64()
+		}
+		if random.IntN(2) == 0 {
+			o.MinP = random.Float64()
+		}
+
+		slices.SortFunc(want, byLogit)
+		if o.TopK > 0 {
+			want = want[:min(o.TopK, len(want))]
+		}
+		high, sum, have := float64(want[0].logit), 0.0, 0.0
+		for _, c := range want {
+			sum += math.Exp(float64(c.logit) - high)
+		}
+		for i, c := range want {
+			p := math.Exp(float64(c.logit) - high)
+			if have += p; p < o.MinP {
+				want = want[:i]
+				break
+			}
+			if o.TopP > 0 && have >= o.TopP*sum {
+				want = want[:i+1]
+				break
+			}
+		}
+
+		s := sampler(t, o)
+		id := next(t, s, logits)
+		picked := slices.ContainsFunc(want, func(c candidate) bool { return c.id == id })
+		slices.SortFunc(s.kept, byLogit)
+		same := slices.EqualFunc(s.kept, want, func(a, b candidate) bool { return a.id == b.id && a.logit == b.logit })
+		if !same || !picked {
+			t.Fatalf("%+v of %v: picked %d of %v, want %v", o, logits, id, s.kept, want)
+		}
+	}
+}
+
+func TestExp(t *testing.T) {
+	sum := fnv.New64a()
+	for x := 0.0; x > -720; x -= 0.0371 {
+		got, want := exp(x), math.Exp(x)
+		if x > -708 && math.Abs(got-want) > 4e-16*want || x < -709 && got != 0 {
+			t.Errorf("%v: %v, want %v", x, got, want)
+		}
+		binary.Write(sum, binary.LittleEndian, got)
+	}
+	for _, x := range []float64{math.Inf(-1), -math.MaxFloat64, math.NaN()} {
+		if got := exp(x); got != 0 {
+			t.Errorf("%v: %v, want 0", x, got)
+		}
+	}
+	if got := fmt.Sprintf("%016x", sum.Sum64()); got != expBits {
+		t.Errorf("the bits are %s, want %s as on every other processor", got, expBits)
+	}
+}
+
+const expBits = "d9641baef6834fb9"
+
+// TestNoGarbage holds that a token takes no memory once a sampler is warm.
+func TestNoGarbage(t *testing.T) {
+	logits := make([]float32, 5000)
+	for i := range logits {
+		logits[i] = float32(i%97) / 10
+	}
+	for _, o := range []Options{
+		{}, {RepeatPenalty: 1.1}, {Temperature: 1}, {Temperature: 1, TopP: 0.9}, {Temperature: 1, MinP: 0.1},
+		{Temperature: 0.8, TopK: 40, TopP: 0.95, MinP: 0.05, RepeatPenalty: 1.1, FrequencyPenalty: 0.1, PenaltyWindow: 8},
+	} {
+		s := sampler(t, o)
+		for range 200 {
+			next(t, s, logits)
+		}
+		if n := testing.AllocsPerRun(100, func() { next(t, s, logits) }); n != 0 {
+			t.Errorf("%+v: %v allocations a token", o, n)
 		}
 	}
 }
@@ -183,7 +264,7 @@ func TestSeedAndClone(t *testing.T) {
 	}
 }
 
-const firstDraws = "[2 3 1 3 1 2 1 2 3 3 2 3]"
+const firstDraws = "[2 0 3 0 3 2 3 2 2 1 2 0]"
 
 func TestCheck(t *testing.T) {
 	for field, o := range map[string]Options{
@@ -205,6 +286,7 @@ func BenchmarkNext(b *testing.B) {
 	}
 	for name, o := range map[string]Options{
 		"greedy": {}, "usual": {Temperature: 0.8, TopK: 40, TopP: 0.95, MinP: 0.05}, "penalties": {RepeatPenalty: 1.1}, "all": {Temperature: 1},
+		"topP flat": {Temperature: 1, TopP: 0.9}, "topP": {Temperature: 1, TopP: 0.01}, "minP": {Temperature: 0.8, MinP: 0.05},
 	} {
 		b.Run(name, func(b *testing.B) {
 			s := sampler(b, o)
