@@ -13,9 +13,19 @@ func exp(x float64) float64 {
 	const ln2High, ln2Low = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 	k := math.Floor(float64(x*math.Log2E) + 0.5)
 	r := x - float64(k*ln2High) - float64(k*ln2Low) // at most half of ln 2 from 0
-	sum := 1.0
-	for n := 14.0; n >= 1; n-- { // 1 + r/1 (1 + r/2 (1 + ...
-		sum = 1 + float64(sum*r)/n
+	sum := 0.0
+	for _, c := range series {
+		sum = float64(sum*r) + c
 	}
 	return math.Float64frombits(uint64(int64(k)+1023)<<52) * sum
 }
+
+// series is 1/13!, 1/12! and so on to 1/0!.
+var series = func() (c [14]float64) {
+	term := 1.0
+	for n := range c {
+		c[len(c)-1-n] = term
+		term /= float64(n + 1)
+	}
+	return c
+}()

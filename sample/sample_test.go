@@ -183,7 +183,7 @@ func TestExp(t *testing.T) {
 	}
 }
 
-const expBits = "d9641baef6834fb9"
+const expBits = "520d2a4895a69972"
 
 // TestNoGarbage holds that a token takes no memory once a sampler is warm.
 func TestNoGarbage(t *testing.T) {
