@@ -3,195 +3,157 @@ package chat
 import (
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 
-	controls "github.com/nikolalohinski/gonja/v2/builtins/control_structures"
 	"github.com/nikolalohinski/gonja/v2/exec"
-	"github.com/nikolalohinski/gonja/v2/nodes"
-	"github.com/nikolalohinski/gonja/v2/parser"
 )
 
-// What a hostile template could use to run forever or to fill the stack, which ends a
-// program, is counted by a guard, one for each Render.
+// guard counts the work of one Render: nodes of the template that run, values and bytes
+// that they look at or make. What a template could do without an end, or to fill memory
+// with, is paid for before it is done.
 type guard struct {
-	numbers int   // that ranges may still give
-	calls   int   // that macros may still have
-	depth   int   // of macros that call macros
-	mutable []any // what a template can put values into
+	left  int64
+	depth int // of macros that call macros
 }
 
 const (
-	guardName   = "deltaloom guard" // no name that a template can write
-	maxNumbers  = 1 << 20
-	maxCalls    = 1 << 16
-	maxMacros   = 64
-	maxDepth    = 200     // of values in values
-	maxValues   = 1 << 20 // below what can be changed
-	maxBrackets = 200     // of expressions in expressions
+	guardName = "deltaloom guard" // no name that a template can write
+	baseWork  = 1 << 22           // a conversation takes some ten thousand
+	workAByte = 100               // and for each byte and value of a request
+	maxMacros = 64
+	maxDepth  = 200 // of values in values, and of expressions and blocks in each other
 )
 
-func newGuard() *guard { return &guard{numbers: maxNumbers, calls: maxCalls} }
+var (
+	errWork = errors.New("the template does too much, or makes too much text")
+	errDeep = errors.New("values lie too deep in each other")
+)
 
-func guardOf(r *exec.Renderer) *guard {
-	g, _ := r.Environment.Context.Get(guardName)
+// newGuard returns a guard for a request with these values.
+func newGuard(values ...any) (*guard, error) {
+	g := &guard{left: math.MaxInt64}
+	for _, v := range values {
+		if err := g.spendAll(v); err != nil {
+			return nil, err
+		}
+	}
+	g.left = baseWork + workAByte*(math.MaxInt64-g.left)
+	return g, nil
+}
+
+func guardOf(e *exec.Environment) *guard {
+	g, _ := e.Context.Get(guardName)
 	return g.(*guard)
 }
 
-// controlStructures are the library's without those that load other templates, and
-// with guards.
-func controlStructures() *exec.ControlStructureSet {
-	set := map[string]parser.ControlStructureParser{}
-	for _, name := range []string{"for", "if", "macro", "raw", "set", "with", "do", "break", "continue", "call", "filter"} {
-		parse, ok := controls.All.Get(name)
-		if !ok {
-			panic("no control structure " + name) // the library has it
-		}
-		switch name {
-		case "macro", "set", "do":
-			parse = guarded(parse)
-		}
-		set[name] = parse
+// spend takes n times each from what is left.
+func (g *guard) spend(n, each int) error {
+	if int64(n) > g.left/int64(max(each, 1)) {
+		g.left = -1 // and nothing more
+		return errWork
 	}
-	return exec.NewControlStructureSet(set)
-}
-
-func guarded(parse parser.ControlStructureParser) parser.ControlStructureParser {
-	return func(p, args *parser.Parser) (nodes.ControlStructure, error) {
-		node, err := parse(p, args)
-		if err != nil {
-			return nil, err
-		}
-		return &guardedControl{node.(exec.ControlStructure)}, nil
-	}
-}
-
-type guardedControl struct{ exec.ControlStructure }
-
-func (c *guardedControl) Execute(r *exec.Renderer, tag *nodes.ControlStructureBlock) error {
-	if err := c.ControlStructure.Execute(r, tag); err != nil {
-		return err
-	}
-	g := guardOf(r)
-	macro, ok := c.ControlStructure.(*controls.MacroControlStructure)
-	if !ok {
-		return g.check()
-	}
-	f, _ := r.Environment.Context.Get(macro.Name)
-	r.Environment.Context.Set(macro.Name, g.counted(f.(exec.Macro)))
+	g.left -= int64(n) * int64(each)
 	return nil
 }
 
-// counted returns a macro whose calls are counted.
-func (g *guard) counted(f exec.Macro) exec.Macro {
-	return func(params *exec.VarArgs) *exec.Value {
-		g.calls--
-		g.depth++
-		defer func() { g.depth-- }()
-		if g.calls < 0 || g.depth > maxMacros {
-			return exec.AsValue(errors.New("macros call each other too often"))
-		}
-		return f(params)
+// spendFlat pays for the elements of a value, or the bytes of a text.
+func (g *guard) spendFlat(v *exec.Value) error { return g.spend(flat(v)+1, 1) }
+
+// flat is how many elements a value has, or bytes.
+func flat(v *exec.Value) int {
+	switch {
+	case v.IsString():
+		return len(v.String())
+	case v.IsIterable():
+		return v.Len()
 	}
+	return 0
 }
 
-// namespace is a mapping that a template can change.
-func (g *guard) namespace(params *exec.VarArgs) map[string]any {
-	ns := map[string]any{}
-	for name, value := range params.KwArgs {
-		ns[name] = value
+// spendAll pays for a value and all that is in it, and refuses values that lie in
+// themselves: who writes or compares them would never end.
+func (g *guard) spendAll(v any) error {
+	if v == nil {
+		return g.spend(1, 1)
 	}
-	g.mutable = append(g.mutable, ns)
-	return ns
+	return g.walk(reflect.ValueOf(v), 0)
 }
 
-// check refuses values that lie in themselves: whoever writes them would never end.
-func (g *guard) check() error {
-	left := maxValues
-	var walk func(v reflect.Value, depth int) error
-	walk = func(v reflect.Value, depth int) error {
-		if left--; left < 0 || depth > maxDepth {
-			return errors.New("values lie too deep in each other, or are too many")
+func (g *guard) walk(v reflect.Value, depth int) error {
+	if depth > maxDepth {
+		return errDeep
+	}
+	for v.IsValid() && (v.Kind() == reflect.Interface || v.Kind() == reflect.Pointer) {
+		if x, ok := v.Interface().(*exec.Value); ok {
+			return g.walk(x.Val, depth)
 		}
-		for v.IsValid() && (v.Kind() == reflect.Interface || v.Kind() == reflect.Pointer) {
-			if x, ok := v.Interface().(*exec.Value); ok {
-				v = x.Val
-				continue
-			}
-			if d, ok := v.Interface().(*exec.Dict); ok {
-				for _, pair := range d.Pairs {
-					if err := walk(pair.Value.Val, depth+1); err != nil {
-						return err
-					}
-				}
-				return nil
-			}
-			v = v.Elem()
+		v = v.Elem()
+	}
+	if !v.IsValid() {
+		return g.spend(1, 1)
+	}
+	each := func(x reflect.Value) error { return g.walk(x, depth+1) }
+	switch v.Kind() {
+	case reflect.String:
+		return g.spend(v.Len()+1, 1)
+	case reflect.Slice, reflect.Array:
+		if err := g.spend(1, 1); err != nil {
+			return err
 		}
-		switch v.Kind() {
-		case reflect.Slice, reflect.Array:
-			for i := range v.Len() {
-				if err := walk(v.Index(i), depth+1); err != nil {
-					return err
-				}
+		for i := range v.Len() {
+			if err := each(v.Index(i)); err != nil {
+				return err
 			}
-		case reflect.Map:
-			for _, key := range v.MapKeys() {
-				if err := walk(v.MapIndex(key), depth+1); err != nil {
-					return err
-				}
+		}
+		return nil
+	case reflect.Map:
+		if err := g.spend(1, 1); err != nil {
+			return err
+		}
+		for it := v.MapRange(); it.Next(); {
+			if err := errors.Join(each(it.Key()), each(it.Value())); err != nil {
+				return err
 			}
 		}
 		return nil
 	}
-	for _, m := range g.mutable {
-		if err := walk(reflect.ValueOf(m), 0); err != nil {
+	if d, ok := v.Interface().(exec.Dict); ok {
+		for _, pair := range d.Pairs {
+			if err := errors.Join(each(reflect.ValueOf(pair.Key)), each(reflect.ValueOf(pair.Value))); err != nil {
+				return err
+			}
+		}
+	}
+	return g.spend(1, 1)
+}
+
+// spendOn pays for the arguments of a call.
+func (g *guard) spendOn(params *exec.VarArgs) error {
+	for _, a := range params.Args {
+		if err := g.spendAll(a); err != nil {
+			return err
+		}
+	}
+	for _, a := range params.KwArgs {
+		if err := g.spendAll(a); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// rangeOf is the function range.
-func (g *guard) rangeOf(args *exec.VarArgs) ([]int, error) {
-	ints := []int{0, 0, 1}
-	if n := len(args.Args); n == 0 || n > len(ints) {
-		return nil, fmt.Errorf("range of %d arguments, want one to three", n)
-	}
-	for i, a := range args.Args {
-		if !a.IsInteger() {
-			return nil, fmt.Errorf("range: %s is no integer", a)
+// counted returns a macro whose calls are paid for, each with the weight of its body.
+func (g *guard) counted(f exec.Macro, weight int) exec.Macro {
+	return func(params *exec.VarArgs) *exec.Value {
+		if g.depth == maxMacros {
+			return exec.AsValue(fmt.Errorf("more than %d macros call each other", maxMacros))
 		}
-		ints[i] = a.Integer()
-	}
-	if len(args.Args) == 1 {
-		ints[0], ints[1] = 0, ints[0]
-	}
-	start, stop, step := ints[0], ints[1], ints[2]
-	if step == 0 {
-		return nil, errors.New("range: a step of 0")
-	}
-	list := []int{}
-	for v := start; step > 0 && v < stop || step < 0 && v > stop; v += step {
-		if g.numbers--; g.numbers < 0 {
-			return nil, fmt.Errorf("ranges of more than %d numbers", maxNumbers)
+		if err := g.spend(weight+1, 1); err != nil {
+			return exec.AsValue(err)
 		}
-		list = append(list, v)
+		g.depth++
+		defer func() { g.depth-- }()
+		return f(params)
 	}
-	return list, nil
-}
-
-// nested tells whether brackets lie deeper in each other than an expression needs.
-func nested(source string) bool {
-	depth := 0
-	for _, r := range source {
-		switch r {
-		case '(', '[', '{':
-			if depth++; depth > maxBrackets {
-				return true
-			}
-		case ')', ']', '}':
-			depth = max(0, depth-1)
-		}
-	}
-	return false
 }

@@ -89,6 +89,8 @@ func decodeValue(d *json.Decoder, depth int) (any, error) {
 	return t, nil // string, bool, nil
 }
 
+const maxJSON = 64 << 20 // bytes, however many spaces they are indented by
+
 // jsonStyle writes JSON as Python's json.dumps does.
 type jsonStyle struct {
 	comma, colon, indent string
@@ -96,7 +98,7 @@ type jsonStyle struct {
 }
 
 func (o jsonStyle) write(b *strings.Builder, v any, depth int) error {
-	if depth > maxDepth || b.Len() > maxOutput {
+	if depth > maxDepth || b.Len() > maxJSON {
 		return errors.New("too deep or too long")
 	}
 	switch v := v.(type) {
@@ -105,6 +107,8 @@ func (o jsonStyle) write(b *strings.Builder, v any, depth int) error {
 		return nil
 	case *exec.Value:
 		return o.write(b, v.Interface(), depth)
+	case *list:
+		return o.write(b, *v, depth)
 	case *exec.Dict:
 		return o.mapping(b, exec.AsValue(v), depth)
 	case exec.Dict:

@@ -1,11 +1,14 @@
 package chat
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"regexp"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nikolalohinski/gonja/v2/builtins"
@@ -18,17 +21,19 @@ import (
 type Template struct {
 	bos, eos string
 	compiled *exec.Template
+	weight   int
+	now      func() time.Time
 }
 
 const (
-	maxSource = 1 << 18  // bytes of a template
-	maxOutput = 64 << 20 // bytes that one renders
+	maxSource   = 1 << 18 // bytes of a template
+	maxBrackets = maxDepth
 )
 
 // Parse compiles a template. bos and eos are the texts of the model's tokens that begin
 // and end a text: bos_token and eos_token. The template comes with a model, from
-// anywhere: it can neither read files nor run without an end or write without one. What
-// it can do is to use much memory.
+// anywhere: it can read no files, and its work, which bounds its memory and its text, ends
+// in an error where it is more than a hundred times what the request is worth.
 func Parse(source, bos, eos string) (t *Template, err error) {
 	defer recovered(&err)
 	switch {
@@ -39,12 +44,11 @@ func Parse(source, bos, eos string) (t *Template, err error) {
 	}
 	c := config.New()
 	c.TrimBlocks, c.LeftStripBlocks = true, true // as transformers compiles chat templates
-	compiled, err := exec.NewTemplate(rootName, c, only(withValues(source)), &exec.Environment{
-		Context:           exec.EmptyContext().Update(builtins.GlobalFunctions).Update(builtins.GlobalVariables),
+	compiled, err := exec.NewTemplate(rootName, c, only(source), &exec.Environment{
+		Context:           exec.EmptyContext(),
 		Filters:           filters(),
 		Tests:             builtins.Tests,
-		ControlStructures: controlStructures(),
-		Methods:           methods(),
+		ControlStructures: tags(),
 	})
 	if err != nil {
 		if cause := errors.Unwrap(err); cause != nil {
@@ -52,42 +56,68 @@ func Parse(source, bos, eos string) (t *Template, err error) {
 		}
 		return nil, fmt.Errorf("chat template: %w", err)
 	}
-	return &Template{bos, eos, compiled}, nil
+	var b binder
+	b.block(compiled.Root().Nodes)
+	if b.err != nil {
+		return nil, fmt.Errorf("chat template: %w", b.err)
+	}
+	return &Template{bos, eos, compiled, b.weight, time.Now}, nil
 }
 
 // Render returns the text of a conversation. An error that the template raises is
 // returned with its message.
 func (t *Template) Render(r Request) (text string, err error) {
 	defer recovered(&err)
-	g := newGuard()
-	values := map[string]any{
-		guardName: g, "namespace": g.namespace, "range": g.rangeOf, valueName: valueOf,
-		"bos_token": t.bos, "eos_token": t.eos, "add_generation_prompt": r.Generate,
-		"raise_exception": func(message string) (string, error) { return "", errors.New(message) },
-		"strftime_now":    func(format string) string { return strftime(time.Now(), format) },
-	}
-	if r.Thinking != nil {
-		values["enable_thinking"] = *r.Thinking
-	}
 	turns, err := messages(r.Messages)
 	if err != nil {
 		return "", err
 	}
-	values["messages"], g.mutable = turns, append(g.mutable, turns)
+	values := map[string]any{"messages": turns, "bos_token": t.bos, "eos_token": t.eos, "add_generation_prompt": r.Generate}
+	if r.Thinking != nil {
+		values["enable_thinking"] = *r.Thinking
+	}
 	if len(r.Tools) > 0 {
 		if values["tools"], err = objects(r.Tools); err != nil {
 			return "", fmt.Errorf("tools: %w", err)
 		}
 	}
-	out := &bounded{left: maxOutput}
-	if err := t.compiled.Execute(out, exec.NewContext(values)); err != nil {
+	g, err := newGuard(turns, values["tools"])
+	if err == nil {
+		err = g.spend(t.weight, 1)
+	}
+	if err != nil {
 		return "", fmt.Errorf("chat template: %w", err)
 	}
-	if out.left < 0 {
-		return "", fmt.Errorf("chat template: more than %d bytes of text", maxOutput)
+	values[guardName] = g
+	maps.Copy(values, functions(g, t.now))
+	var out strings.Builder
+	if err := t.compiled.Execute(&out, exec.NewContext(values)); err != nil {
+		return "", fmt.Errorf("chat template: %w", explained(err))
 	}
-	return out.text.String(), nil
+	return out.String(), nil
 }
+
+// explained returns the cause of an error of the library and the line where it was, not
+// all that is around it.
+func explained(err error) error {
+	line := 0
+	for {
+		if m := atLine.FindStringSubmatch(err.Error()); m != nil {
+			line, _ = strconv.Atoi(m[1])
+		}
+		cause := errors.Unwrap(err)
+		if v, ok := err.(*exec.Value); ok {
+			cause, _ = v.Interface().(error)
+		}
+		if cause == nil {
+			break
+		}
+		err = cause
+	}
+	return fmt.Errorf("line %d: %w", line, err)
+}
+
+var atLine = regexp.MustCompile(`^Unable to (?:execute controlStructure|render expression|render condition) at line (\d+): `)
 
 // recovered makes a panic of the library an error.
 func recovered(err *error) {
@@ -135,19 +165,20 @@ func objects(raws []json.RawMessage) (values list, err error) {
 	return values, nil
 }
 
-// bounded is memory for a text that may not grow without an end.
-type bounded struct {
-	text bytes.Buffer
-	left int
-}
-
-var errTooLong = errors.New("too much text")
-
-func (b *bounded) Write(p []byte) (int, error) {
-	if b.left -= len(p); b.left < 0 {
-		return 0, errTooLong
+// nested tells whether brackets lie deeper in each other than an expression needs.
+func nested(source string) bool {
+	depth := 0
+	for _, r := range source {
+		switch r {
+		case '(', '[', '{':
+			if depth++; depth > maxBrackets {
+				return true
+			}
+		case ')', ']', '}':
+			depth = max(0, depth-1)
+		}
 	}
-	return b.text.Write(p)
+	return false
 }
 
 // rootName is the only thing that a template's loader has.
@@ -159,7 +190,7 @@ func (o only) Read(path string) (io.Reader, error) {
 	if path != rootName {
 		return nil, fmt.Errorf("%s: a chat template can load nothing", path)
 	}
-	return bytes.NewReader([]byte(o)), nil
+	return strings.NewReader(string(o)), nil
 }
 
 func (o only) Resolve(path string) (string, error) { return path, nil }

@@ -1,0 +1,260 @@
+package chat
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	controls "github.com/nikolalohinski/gonja/v2/builtins/control_structures"
+	"github.com/nikolalohinski/gonja/v2/exec"
+	"github.com/nikolalohinski/gonja/v2/nodes"
+	"github.com/nikolalohinski/gonja/v2/parser"
+	"github.com/nikolalohinski/gonja/v2/tokens"
+)
+
+// binder goes once through a parsed template, weighs it, and puts filters of this
+// package where the library would do things without a bound: operators that make
+// values, calls, loops. Their names have a space, so that no template has them.
+type binder struct {
+	weight int // nodes and bytes of text seen
+	depth  int
+	err    error
+}
+
+const (
+	opAdd    = "op +"
+	opTimes  = "op *"
+	opConcat = "op ~"
+	opList   = "op list"   // a list that can grow
+	opEach   = "op each"   // pays for a loop over a value
+	opFlat   = "op flat"   // pays for a value's elements
+	opAll    = "op all"    // pays for all of a value
+	opCall   = "op call"   // calls a function
+	opMethod = "op method" // calls a method
+)
+
+// tags are what a template may do: what loads other templates, and what nobody's chat
+// template uses, is not there.
+func tags() *exec.ControlStructureSet {
+	set := map[string]parser.ControlStructureParser{"set": parseSet}
+	for _, name := range []string{"for", "if", "macro", "raw", "do", "break", "continue"} {
+		parse, ok := controls.All.Get(name)
+		if !ok {
+			panic("no control structure " + name) // the library has it
+		}
+		set[name] = parse
+	}
+	return exec.NewControlStructureSet(set)
+}
+
+func (b *binder) fail(at nodes.Node, format string, args ...any) {
+	if b.err == nil {
+		b.err = fmt.Errorf("line %d: %w", at.Position().Line, fmt.Errorf(format, args...))
+	}
+}
+
+// enter tells whether a node is not too deep in others.
+func (b *binder) enter(n nodes.Node) bool {
+	b.weight++
+	if b.depth++; b.depth > maxDepth {
+		b.fail(n, "more than %d expressions or blocks in each other", maxDepth)
+		return false
+	}
+	return true
+}
+
+func (b *binder) block(children []nodes.Node) {
+	for _, n := range children {
+		b.statement(n)
+	}
+}
+
+func (b *binder) wrapper(w *nodes.Wrapper) {
+	if w != nil {
+		b.block(w.Nodes)
+	}
+}
+
+// weigh returns the weight of what f goes through, which counts once for what is around.
+func (b *binder) weigh(f func()) int {
+	before := b.weight
+	f()
+	return b.weight - before
+}
+
+func (b *binder) statement(n nodes.Node) {
+	if b.err != nil || !b.enter(n) {
+		return
+	}
+	defer func() { b.depth-- }()
+	switch n := n.(type) {
+	case *nodes.Data:
+		b.weight += len(n.Data.Val)
+	case *nodes.Comment:
+	case *nodes.Output:
+		n.Expression = inserted(b.expr(n.Expression), opAll)
+		n.Condition = b.expr(n.Condition)
+		if n.Alternative != nil {
+			n.Alternative = inserted(b.expr(n.Alternative), opAll)
+		}
+	case *nodes.ControlStructureBlock:
+		switch c := n.ControlStructure.(type) {
+		case *controls.ForControlStructure:
+			if c.Recursive {
+				b.fail(c, "recursive loops are not supported")
+			}
+			weight := b.weigh(func() {
+				c.IfCondition = b.expr(c.IfCondition)
+				b.wrapper(c.BodyWrapper)
+				b.wrapper(c.EmptyWrapper)
+			})
+			c.ObjectEvaluator = inserted(b.expr(c.ObjectEvaluator), opEach, &nodes.Integer{Val: weight})
+		case *controls.IfControlStructure:
+			b.list(c.Conditions)
+			for _, w := range c.Wrappers {
+				b.wrapper(w)
+			}
+		case *controls.MacroControlStructure:
+			weight := b.weigh(func() {
+				for _, p := range c.Kwargs {
+					p.Value = b.expr(p.Value)
+				}
+				b.wrapper(c.Wrapper)
+			})
+			n.ControlStructure = &macro{c, weight}
+		case *set:
+			b.set(c)
+		case *controls.DoControlStructure:
+			c.Expression = b.expr(c.Expression)
+		case *controls.RawControlStructure:
+			b.weight += len(c.Position().Val)
+		}
+	default:
+		b.fail(n, "a %T is not supported", n)
+	}
+}
+
+func (b *binder) list(l []nodes.Expression) {
+	for i := range l {
+		l[i] = b.expr(l[i])
+	}
+}
+
+func (b *binder) arguments(args []nodes.Expression, named map[string]nodes.Expression) {
+	b.list(args)
+	for _, name := range slices.Sorted(maps.Keys(named)) {
+		named[name] = b.expr(named[name])
+	}
+}
+
+// expr returns what stands for an expression; nil for nil.
+func (b *binder) expr(e nodes.Node) nodes.Expression {
+	if e == nil || b.err != nil {
+		return e
+	}
+	if !b.enter(e) {
+		return e
+	}
+	defer func() { b.depth-- }()
+	switch n := e.(type) {
+	case *nodes.None, *nodes.String, *nodes.Integer, *nodes.Float, *nodes.Bool, *nodes.Name, *nodes.Error:
+	case *nodes.List:
+		b.list(n.Val)
+		return inserted(n, opList)
+	case *nodes.Tuple:
+		b.list(n.Val)
+	case *nodes.Dict:
+		for _, p := range n.Pairs {
+			p.Key, p.Value = b.expr(p.Key), b.expr(p.Value)
+		}
+	case *nodes.GetItem:
+		n.Node, n.Arg = b.expr(n.Node), b.expr(n.Arg)
+	case *nodes.GetAttribute:
+		n.Node = b.expr(n.Node)
+	case *nodes.GetSlice:
+		n.Node = inserted(b.expr(n.Node), opFlat)
+		n.Start, n.End, n.Step = b.expr(n.Start), b.expr(n.End), b.expr(n.Step)
+	case *nodes.Negation:
+		n.Term = b.expr(n.Term)
+	case *nodes.UnaryExpression:
+		n.Term = b.expr(n.Term)
+	case *nodes.BinaryExpression:
+		return b.binary(n)
+	case *nodes.FilteredExpression:
+		n.Expression = b.expr(n.Expression)
+		for _, f := range n.Filters {
+			b.weight++
+			b.arguments(f.Args, f.Kwargs)
+		}
+		if len(n.Filters) > maxDepth {
+			b.fail(n, "more than %d filters of one value", maxDepth)
+		}
+	case *nodes.TestExpression:
+		n.Expression = b.expr(n.Expression)
+		b.arguments(n.Test.Args, n.Test.Kwargs)
+		if len(n.Test.Args) > 0 { // it compares
+			n.Expression = inserted(n.Expression, opAll)
+			for i, a := range n.Test.Args {
+				n.Test.Args[i] = inserted(a, opAll)
+			}
+		}
+	case *nodes.Call:
+		return b.call(n)
+	default:
+		b.fail(n, "a %T is not supported", n)
+	}
+	return e
+}
+
+func (b *binder) binary(n *nodes.BinaryExpression) nodes.Expression {
+	left, right := b.expr(n.Left), b.expr(n.Right)
+	switch n.Operator.Token.Type {
+	case tokens.Addition:
+		return inserted(left, opAdd, right)
+	case tokens.Multiply:
+		return inserted(left, opTimes, right)
+	case tokens.Tilde:
+		return inserted(left, opConcat, right)
+	case tokens.And, tokens.Or:
+		n.Left, n.Right = left, right
+	default:
+		n.Left, n.Right = inserted(left, opAll), inserted(right, opAll)
+	}
+	return n
+}
+
+// call makes a call a filter of the function, or of the value whose method it is: the
+// library evaluates such a value twice, and writes it as text each time.
+func (b *binder) call(n *nodes.Call) nodes.Expression {
+	b.arguments(n.Args, n.Kwargs)
+	f := inserted(nil, opCall, n.Args...)
+	if a, ok := n.Func.(*nodes.GetAttribute); ok && a.Attribute != "" {
+		f.Expression = b.expr(a.Node)
+		f.Filters[0].Name = opMethod
+		f.Filters[0].Args = append([]nodes.Expression{&nodes.String{Location: a.Location, Val: a.Attribute}}, n.Args...)
+	} else {
+		f.Expression = b.expr(n.Func)
+	}
+	f.Filters[0].Kwargs = n.Kwargs
+	return f
+}
+
+// inserted returns an expression with a filter of this package.
+func inserted(e nodes.Expression, name string, args ...nodes.Expression) *nodes.FilteredExpression {
+	return &nodes.FilteredExpression{Expression: e, Filters: []*nodes.FilterCall{{Name: name, Args: args}}}
+}
+
+// macro is a tag that defines a macro whose calls are paid for.
+type macro struct {
+	*controls.MacroControlStructure
+	weight int
+}
+
+func (m *macro) Execute(r *exec.Renderer, tag *nodes.ControlStructureBlock) error {
+	f, err := exec.MacroNodeToFunc(m.Macro, r)
+	if err != nil {
+		return err
+	}
+	r.Environment.Context.Set(m.Name, guardOf(r.Environment).counted(f, m.weight))
+	return nil
+}
