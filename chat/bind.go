@@ -16,7 +16,9 @@ import (
 // package where the library would do things without a bound: operators that make
 // values, calls, loops. Their names have a space, so that no template has them.
 type binder struct {
-	weight int // nodes and bytes of text seen
+	filters *exec.FilterSet
+
+	weight int // of nodes and of bytes of text that were seen
 	depth  int
 	err    error
 }
@@ -29,8 +31,11 @@ const (
 	opEach   = "op each"   // pays for a loop over a value
 	opFlat   = "op flat"   // pays for a value's elements
 	opAll    = "op all"    // pays for all of a value
+	opKey    = "op key"    // refuses what cannot be a key
 	opCall   = "op call"   // calls a function
 	opMethod = "op method" // calls a method
+
+	opMissing = "op missing" // stands for a filter that there is not
 )
 
 // tags are what a template may do: what loads other templates, and what nobody's chat
@@ -55,7 +60,7 @@ func (b *binder) fail(at nodes.Node, format string, args ...any) {
 
 // enter tells whether a node is not too deep in others.
 func (b *binder) enter(n nodes.Node) bool {
-	b.weight++
+	b.weight += nodeWork
 	if b.depth++; b.depth > maxDepth {
 		b.fail(n, "more than %d expressions or blocks in each other", maxDepth)
 		return false
@@ -165,7 +170,7 @@ func (b *binder) expr(e nodes.Node) nodes.Expression {
 		b.list(n.Val)
 	case *nodes.Dict:
 		for _, p := range n.Pairs {
-			p.Key, p.Value = b.expr(p.Key), b.expr(p.Value)
+			p.Key, p.Value = inserted(b.expr(p.Key), opKey), b.expr(p.Value)
 		}
 	case *nodes.GetItem:
 		n.Node, n.Arg = b.expr(n.Node), b.expr(n.Arg)
@@ -183,8 +188,11 @@ func (b *binder) expr(e nodes.Node) nodes.Expression {
 	case *nodes.FilteredExpression:
 		n.Expression = b.expr(n.Expression)
 		for _, f := range n.Filters {
-			b.weight++
+			b.weight += nodeWork
 			b.arguments(f.Args, f.Kwargs)
+			if !b.filters.Exists(f.Name) {
+				f.Name, f.Args = opMissing, []nodes.Expression{&nodes.String{Location: f.Token, Val: f.Name}}
+			}
 		}
 		if len(n.Filters) > maxDepth {
 			b.fail(n, "more than %d filters of one value", maxDepth)
@@ -227,16 +235,17 @@ func (b *binder) binary(n *nodes.BinaryExpression) nodes.Expression {
 // library evaluates such a value twice, and writes it as text each time.
 func (b *binder) call(n *nodes.Call) nodes.Expression {
 	b.arguments(n.Args, n.Kwargs)
-	f := inserted(nil, opCall, n.Args...)
-	if a, ok := n.Func.(*nodes.GetAttribute); ok && a.Attribute != "" {
-		f.Expression = b.expr(a.Node)
-		f.Filters[0].Name = opMethod
-		f.Filters[0].Args = append([]nodes.Expression{&nodes.String{Location: a.Location, Val: a.Attribute}}, n.Args...)
-	} else {
-		f.Expression = b.expr(n.Func)
+	op, of, name := opCall, n.Func, "what is called"
+	switch f := n.Func.(type) {
+	case *nodes.Name:
+		name = f.Name.Val
+	case *nodes.GetAttribute:
+		op, of, name = opMethod, f.Node, f.Attribute
 	}
-	f.Filters[0].Kwargs = n.Kwargs
-	return f
+	args := append([]nodes.Expression{&nodes.String{Location: n.Location, Val: name}}, n.Args...)
+	call := inserted(b.expr(of), op, args...)
+	call.Filters[0].Kwargs = n.Kwargs
+	return call
 }
 
 // inserted returns an expression with a filter of this package.

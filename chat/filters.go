@@ -26,6 +26,20 @@ func filters() *exec.FilterSet {
 	return exec.NewFilterSet(set)
 }
 
+// tests are the library's that do not write a value as text.
+func tests() *exec.TestSet {
+	set := map[string]exec.TestFunction{}
+	for _, name := range strings.Fields(`boolean callable defined divisibleby eq equalto == even false float ge >= gt greaterthan >
+		in integer iterable le <= lower lt lessthan < mapping ne != none number odd sameas sequence string true undefined upper`) {
+		test, ok := builtins.Tests.Get(name)
+		if !ok {
+			panic("no test " + name) // the library has it
+		}
+		set[name] = test
+	}
+	return exec.NewTestSet(set)
+}
+
 func library(name string) exec.FilterFunction {
 	f, ok := builtins.Filters.Get(name)
 	if !ok {
@@ -38,13 +52,13 @@ func library(name string) exec.FilterFunction {
 // arguments, and for what they make of it.
 func paid(name string, f exec.FilterFunction, spend func(*guard, any) error) exec.FilterFunction {
 	return func(e *exec.Evaluator, in *exec.Value, params *exec.VarArgs) *exec.Value {
-		if in.IsError() {
-			return in
-		}
 		g := guardOf(e.Environment)
+		if in.IsError() {
+			return g.failed(in)
+		}
 		before := g.left
 		if err := g.spendOn(params); err != nil {
-			return exec.AsValue(err)
+			return g.failed(err)
 		}
 		arguments := int(before - g.left)
 		err := spend(g, in)
@@ -71,9 +85,9 @@ func paid(name string, f exec.FilterFunction, spend func(*guard, any) error) exe
 			}
 		}
 		if err != nil {
-			return exec.AsValue(err)
+			return g.failed(err)
 		}
-		return f(e, in, params)
+		return g.or(nil, f(e, in, params))
 	}
 }
 
@@ -89,7 +103,7 @@ func toJSON(_ *exec.Evaluator, in *exec.Value, params *exec.VarArgs) *exec.Value
 		case name == "sort_keys" && v.IsBool():
 			o.sorted = v.Bool()
 		default:
-			return exec.AsValue(fmt.Errorf("tojson: %s=%s is not supported", name, v))
+			return exec.AsValue(fmt.Errorf("tojson: such a value of %s is not supported", name))
 		}
 	}
 	var b strings.Builder

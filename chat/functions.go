@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -14,22 +15,23 @@ import (
 // function is what a template can call, beside the macros that it defines.
 type function func(*exec.VarArgs) *exec.Value
 
-func call(e *exec.Evaluator, in *exec.Value, params *exec.VarArgs) *exec.Value {
+func call(e *exec.Evaluator, in *exec.Value, name string, params *exec.VarArgs) *exec.Value {
+	g := guardOf(e.Environment)
 	if in.IsError() {
-		return in
+		return g.failed(in)
 	}
-	if err := guardOf(e.Environment).spendOn(params); err != nil {
-		return exec.AsValue(err)
+	if err := g.spendOn(params); err != nil {
+		return g.failed(err)
 	}
 	switch f := in.Interface().(type) {
 	case function:
-		return f(params)
+		return g.or(nil, f(params))
 	case exec.Macro:
-		return f(params)
+		return g.or(nil, f(params))
 	case func(*exec.VarArgs) *exec.Value: // of the library's loops
-		return f(params)
+		return g.or(nil, f(params))
 	}
-	return exec.AsValue(errors.New("what is called is no function"))
+	return g.failed(fmt.Errorf("%s is no function", name))
 }
 
 // functions are those of one Render.
@@ -51,10 +53,10 @@ func functions(g *guard, now func() time.Time) map[string]any {
 		}),
 		"range": function(func(args *exec.VarArgs) *exec.Value {
 			l, err := g.numbers(args.Args)
-			return or(err, exec.AsValue(l))
+			return g.or(err, exec.AsValue(l))
 		}),
 		"raise_exception": function(func(args *exec.VarArgs) *exec.Value {
-			return exec.AsValue(errors.New(args.First().String()))
+			return exec.AsValue(errors.New(cmp.Or(args.First().String(), "the template raises an exception")))
 		}),
 		"strftime_now": function(func(args *exec.VarArgs) *exec.Value {
 			return exec.AsValue(strftime(now(), args.First().String()))
@@ -73,7 +75,7 @@ func (g *guard) numbers(args []*exec.Value) (list, error) {
 	}
 	for i, a := range args {
 		if !a.IsInteger() {
-			return nil, fmt.Errorf("range: %s is no integer", a)
+			return nil, errors.New("range of what is no whole number")
 		}
 		ints[i] = a.Integer()
 	}

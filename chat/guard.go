@@ -1,10 +1,13 @@
 package chat
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
 	"reflect"
+	"regexp"
+	"strings"
 
 	"github.com/nikolalohinski/gonja/v2/exec"
 )
@@ -14,13 +17,15 @@ import (
 // with, is paid for before it is done.
 type guard struct {
 	left  int64
-	depth int // of macros that call macros
+	depth int   // of macros that call macros
+	cause error // the first error, without what the library says around it
 }
 
 const (
 	guardName = "deltaloom guard" // no name that a template can write
-	baseWork  = 1 << 22           // a conversation takes some ten thousand
-	workAByte = 100               // and for each byte and value of a request
+	baseWork  = 1 << 22           // a short conversation takes some ten thousand
+	workAByte = 1 << 7            // and for each byte and value of a request
+	nodeWork  = 4                 // of a node that runs, against a byte or value that it looks at
 	maxMacros = 64
 	maxDepth  = 200 // of values in values, and of expressions and blocks in each other
 )
@@ -112,7 +117,7 @@ func (g *guard) walk(v reflect.Value, depth int) error {
 			return err
 		}
 		for it := v.MapRange(); it.Next(); {
-			if err := errors.Join(each(it.Key()), each(it.Value())); err != nil {
+			if err := cmp.Or(each(it.Key()), each(it.Value())); err != nil {
 				return err
 			}
 		}
@@ -120,7 +125,7 @@ func (g *guard) walk(v reflect.Value, depth int) error {
 	}
 	if d, ok := v.Interface().(exec.Dict); ok {
 		for _, pair := range d.Pairs {
-			if err := errors.Join(each(reflect.ValueOf(pair.Key)), each(reflect.ValueOf(pair.Value))); err != nil {
+			if err := cmp.Or(each(reflect.ValueOf(pair.Key)), each(reflect.ValueOf(pair.Value))); err != nil {
 				return err
 			}
 		}
@@ -143,14 +148,53 @@ func (g *guard) spendOn(params *exec.VarArgs) error {
 	return nil
 }
 
+// failed returns an error as a value, and notes it if it is the first.
+func (g *guard) failed(err error) *exec.Value {
+	if v, ok := err.(*exec.Value); ok {
+		return g.failed(v.Interface().(error))
+	}
+	if g.cause == nil {
+		g.cause = err
+	}
+	return exec.AsValue(err)
+}
+
+// or returns an error as a value, or a value if there is none; a value that is an error
+// goes first.
+func (g *guard) or(err error, v *exec.Value) *exec.Value {
+	switch {
+	case v.IsError():
+		return g.failed(v)
+	case err != nil:
+		return g.failed(err)
+	}
+	return v
+}
+
+// explained returns the cause of an error of a Render and the line where it was, without
+// all that the library says around it.
+func (g *guard) explained(err error) error {
+	text := err.Error()
+	line := "?"
+	for _, m := range atLine.FindAllStringSubmatchIndex(text, -1) {
+		line, err = text[m[2]:m[3]], errors.New(text[m[1]:])
+	}
+	if g.cause != nil && strings.Contains(text, g.cause.Error()) {
+		err = g.cause
+	}
+	return fmt.Errorf("line %s: %w", line, err)
+}
+
+var atLine = regexp.MustCompile(`Unable to (?:execute controlStructure|render expression|render condition) at line (\d+): `)
+
 // counted returns a macro whose calls are paid for, each with the weight of its body.
 func (g *guard) counted(f exec.Macro, weight int) exec.Macro {
 	return func(params *exec.VarArgs) *exec.Value {
 		if g.depth == maxMacros {
-			return exec.AsValue(fmt.Errorf("more than %d macros call each other", maxMacros))
+			return g.failed(fmt.Errorf("more than %d macros call each other", maxMacros))
 		}
-		if err := g.spend(weight+1, 1); err != nil {
-			return exec.AsValue(err)
+		if err := g.spend(weight+nodeWork, 1); err != nil {
+			return g.failed(err)
 		}
 		g.depth++
 		defer func() { g.depth-- }()

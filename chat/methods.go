@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,14 +13,14 @@ import (
 
 // method calls a method of a value. The first argument is its name.
 func method(e *exec.Evaluator, in *exec.Value, params *exec.VarArgs) *exec.Value {
-	if in.IsError() {
-		return in
-	}
 	g := guardOf(e.Environment)
+	if in.IsError() {
+		return g.failed(in)
+	}
 	name := params.Args[0].String()
-	args := &exec.VarArgs{Args: params.Args[1:], KwArgs: params.KwArgs}
-	if err := errors.Join(g.spendFlat(in), g.spendOn(args)); err != nil {
-		return exec.AsValue(err)
+	args := rest(params)
+	if err := cmp.Or(g.spendFlat(in), g.spendOn(args)); err != nil {
+		return g.failed(err)
 	}
 	var v any
 	var err error
@@ -32,11 +33,11 @@ func method(e *exec.Evaluator, in *exec.Value, params *exec.VarArgs) *exec.Value
 		v, err = listMethod(in, name, args)
 	default:
 		if f, ok := in.GetAttribute(name); ok { // of a loop
-			return call(e, f, args)
+			return call(e, f, name, args)
 		}
 		err = noMethod(name)
 	}
-	return or(err, exec.ToValue(v))
+	return g.or(err, exec.ToValue(v))
 }
 
 func noMethod(name string) error { return fmt.Errorf("no method %s of such a value", name) }
@@ -115,11 +116,6 @@ func mappingMethod(in *exec.Value, name string, args *exec.VarArgs) (any, error)
 			return args.Args[1].Interface(), nil
 		}
 		return nil, nil
-	}
-	if f, ok := in.GetItem(name); ok { // a macro in a namespace
-		if macro, ok := f.Interface().(exec.Macro); ok {
-			return macro(args), nil
-		}
 	}
 	return nil, noMethod(name)
 }

@@ -6,12 +6,9 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/nikolalohinski/gonja/v2/builtins"
 	"github.com/nikolalohinski/gonja/v2/config"
 	"github.com/nikolalohinski/gonja/v2/exec"
 	"github.com/nikolalohinski/gonja/v2/loaders"
@@ -44,10 +41,11 @@ func Parse(source, bos, eos string) (t *Template, err error) {
 	}
 	c := config.New()
 	c.TrimBlocks, c.LeftStripBlocks = true, true // as transformers compiles chat templates
+	b := binder{filters: filters()}
 	compiled, err := exec.NewTemplate(rootName, c, only(source), &exec.Environment{
 		Context:           exec.EmptyContext(),
-		Filters:           filters(),
-		Tests:             builtins.Tests,
+		Filters:           b.filters,
+		Tests:             tests(),
 		ControlStructures: tags(),
 	})
 	if err != nil {
@@ -56,7 +54,6 @@ func Parse(source, bos, eos string) (t *Template, err error) {
 		}
 		return nil, fmt.Errorf("chat template: %w", err)
 	}
-	var b binder
 	b.block(compiled.Root().Nodes)
 	if b.err != nil {
 		return nil, fmt.Errorf("chat template: %w", b.err)
@@ -92,32 +89,10 @@ func (t *Template) Render(r Request) (text string, err error) {
 	maps.Copy(values, functions(g, t.now))
 	var out strings.Builder
 	if err := t.compiled.Execute(&out, exec.NewContext(values)); err != nil {
-		return "", fmt.Errorf("chat template: %w", explained(err))
+		return "", fmt.Errorf("chat template: %w", g.explained(err))
 	}
 	return out.String(), nil
 }
-
-// explained returns the cause of an error of the library and the line where it was, not
-// all that is around it.
-func explained(err error) error {
-	line := 0
-	for {
-		if m := atLine.FindStringSubmatch(err.Error()); m != nil {
-			line, _ = strconv.Atoi(m[1])
-		}
-		cause := errors.Unwrap(err)
-		if v, ok := err.(*exec.Value); ok {
-			cause, _ = v.Interface().(error)
-		}
-		if cause == nil {
-			break
-		}
-		err = cause
-	}
-	return fmt.Errorf("line %d: %w", line, err)
-}
-
-var atLine = regexp.MustCompile(`^Unable to (?:execute controlStructure|render expression|render condition) at line (\d+): `)
 
 // recovered makes a panic of the library an error.
 func recovered(err *error) {
