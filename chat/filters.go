@@ -14,7 +14,7 @@ import (
 func filters() *exec.FilterSet {
 	set := operators()
 	for _, name := range strings.Fields(`abs capitalize d default dictsort e escape float groupby indent int join last lower
-		max min replace round safe sort string sum title trim truncate unique upper urlencode wordcount`) {
+		max min replace round safe sort sum title trim truncate unique upper urlencode wordcount`) {
 		set[name] = paid(name, library(name), (*guard).spendAll)
 	}
 	flatly := func(g *guard, in any) error { return g.spendFlat(in.(*exec.Value)) }
@@ -22,6 +22,7 @@ func filters() *exec.FilterSet {
 		set[name] = paid(name, library(name), flatly)
 	}
 	set["tojson"] = paid("tojson", toJSON, (*guard).spendAll)
+	set["string"] = paid("string", text, (*guard).spendAll)
 	set["items"] = paid("items", itemsFilter, flatly)
 	return exec.NewFilterSet(set)
 }
@@ -89,6 +90,14 @@ func paid(name string, f exec.FilterFunction, spend func(*guard, any) error) exe
 		}
 		return g.or(nil, f(e, in, params))
 	}
+}
+
+// text is the filter string. A null of an argument is None, as in Python.
+func text(_ *exec.Evaluator, in *exec.Value, _ *exec.VarArgs) *exec.Value {
+	if in.IsNil() {
+		return exec.AsValue("None")
+	}
+	return exec.AsValue(in.String())
 }
 
 func toJSON(_ *exec.Evaluator, in *exec.Value, params *exec.VarArgs) *exec.Value {

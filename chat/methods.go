@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -130,14 +131,31 @@ func items(in *exec.Value) list {
 	return pairs
 }
 
+// listMethod changes lists that the template has made.
 func listMethod(in *exec.Value, name string, args *exec.VarArgs) (any, error) {
 	l, grows := in.Interface().(*list)
-	if name != "append" || len(args.Args) != 1 {
+	switch {
+	case name != "append" && name != "pop":
 		return nil, noMethod(name)
+	case !grows:
+		return nil, fmt.Errorf("%s: not a list that the template has made", name)
+	case name == "append":
+		if len(args.Args) != 1 {
+			return nil, errors.New("append wants one value")
+		}
+		*l = append(*l, args.Args[0].Interface())
+		return nil, nil
 	}
-	if !grows {
-		return nil, errors.New("append: not a list that the template has made")
+	at := len(*l) - 1
+	if len(args.Args) > 0 {
+		if at = args.Args[0].Integer(); at < 0 {
+			at += len(*l)
+		}
 	}
-	*l = append(*l, args.Args[0].Interface())
-	return nil, nil
+	if at < 0 || at >= len(*l) {
+		return nil, errors.New("pop: no such element")
+	}
+	v := (*l)[at]
+	*l = slices.Delete(*l, at, at+1)
+	return v, nil
 }
