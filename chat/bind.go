@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	controls "github.com/nikolalohinski/gonja/v2/builtins/control_structures"
 	"github.com/nikolalohinski/gonja/v2/exec"
@@ -94,7 +95,7 @@ func (b *binder) statement(n nodes.Node) {
 	defer func() { b.depth-- }()
 	switch n := n.(type) {
 	case *nodes.Data:
-		b.weight += len(n.Data.Val)
+		b.weight += dataWeight(n)
 	case *nodes.Comment:
 	case *nodes.Output:
 		n.Expression = inserted(b.expr(n.Expression), opAll)
@@ -137,6 +138,19 @@ func (b *binder) statement(n nodes.Node) {
 	default:
 		b.fail(n, "a %T is not supported", n)
 	}
+}
+
+// dataWeight is the bytes of text that a node writes, and a little for those, mostly of
+// indentation, that it trims.
+func dataWeight(n *nodes.Data) int {
+	text := n.Data.Val
+	if n.Trim.Left {
+		text = strings.TrimLeft(text, " \r\n\t")
+	}
+	if n.Trim.Right {
+		text = strings.TrimRight(text, " \r\n\t")
+	}
+	return len(text) + len(n.Data.Val)/64
 }
 
 func (b *binder) list(l []nodes.Expression) {

@@ -63,7 +63,7 @@ func readLines[T any](t *testing.T, path string) (list []T) {
 // request, set up as transformers does it.
 func TestTemplates(t *testing.T) {
 	requests := readLines[request](t, "testdata/requests.jsonl")
-	for _, name := range []string{"tools", "marks"} {
+	for _, name := range []string{"tools", "marks", "queue"} {
 		source, err := os.ReadFile("testdata/" + name + ".jinja")
 		if err != nil {
 			t.Fatal(err)
@@ -118,6 +118,33 @@ func TestHostile(t *testing.T) {
 		"exponential calls": "{% macro a() %}x{% endmacro %}" + doubling(20) + "{{ a20() }}",
 		"value in itself":   "{% set ns = namespace() %}{% set ns.x = ns %}{{ ns }}",
 		"list in itself":    "{% set ns = namespace(l=[]) %}{% set ns.l = [ns, ns.l] %}{{ ns }}",
+		"loops in loops":    "{% set l = range(300) %}" + strings.Repeat("{% for a in l %}", 5) + strings.Repeat("{% endfor %}", 5),
+		"loop over a text":  "{% set s = 'x' * 100000 %}{% for a in s %}{% for b in s %}{% endfor %}{% endfor %}",
+		"recursive loop":    "{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}",
+		"doubled text":      grow("s='x'", "ns.s ~ ns.s") + "{{ ns.s | length }}",
+		"doubled in macros": "{% macro f(s, n) %}{% if n %}{{ f(s ~ s, n - 1) }}{% endif %}{% endmacro %}{{ f('x', 60) }}",
+		"doubled in loops":  strings.Repeat("{% for x in [(x or 'x') ~ (x or 'x')] %}", 60) + "{{ x }}" + strings.Repeat("{% endfor %}", 60),
+		"doubled list":      grow("s=[1]", "[ns.s, ns.s]") + "{{ ns.s }}",
+		"doubled list JSON": grow("s=[1]", "[ns.s, ns.s]") + "{{ ns.s | tojson }}",
+		"doubled lists ==":  grow("s=[1]", "[ns.s, ns.s]") + "{% set a = ns.s %}" + grow("s=[1]", "[ns.s, ns.s]") + "{{ a == ns.s }}",
+		"doubled list maps": grow("s=[1]", "[ns.s, ns.s]") + "{{ [ns.s] | map('string') | list }}",
+		"changed lists":     grow("s=[1]", "[ns.s, ns.s]") + "{% for x in [1, 2] %}{{ loop.changed(ns.s) }}{% endfor %}",
+		"list as a key":     grow("s=[1]", "[ns.s, ns.s]") + "{% for x in {ns.s: 1} %}{% endfor %}",
+		"text of a macro":   "{% macro f() %}" + much + "{% endmacro %}{{ f() | length }}",
+		"text of a block":   "{% set x %}" + much + "{% endset %}{{ x | length }}",
+		"raw text":          "{% for i in range(100000) %}{% raw %}" + strings.Repeat("x", 1000) + "{% endraw %}{% endfor %}",
+		"repeated text":     "{{ ('x' * 1000000000000) | length }}",
+		"indented text":     "{{ 'x' | indent(width=1000000000000) | length }}",
+		"replaced text":     "{% set s = 'x' * 100000 %}{{ s | replace('x', s) | length }}",
+		"replacing method":  "{% set s = 'x' * 100000 %}{{ s.replace('x', s) | length }}",
+		"joined text":       "{% set s = 'x' * 100000 %}{{ s | join(s) | length }}",
+		"joining method":    "{% set s = 'x' * 100000 %}{{ s.join(s) | length }}",
+		"appended to self":  "{% set l = [] %}{% set _ = l.append(l) %}{{ l }}",
+		"blocks":            strings.Repeat("{% if true %}", 3000) + strings.Repeat("{% endif %}", 3000),
+		"attributes":        "{{ x" + strings.Repeat(".x", 100000) + " }}",
+		"operators":         "{{ 1" + strings.Repeat("~1", 100000) + " }}",
+		"filters":           "{{ 1" + strings.Repeat("|int", 50000) + " }}",
+		"Go's methods":      "{% set f = [1].GetItem %}{{ f(0) }}",
 		"brackets":          "{{ " + strings.Repeat("(", 100000) + "1" + strings.Repeat(")", 100000) + " }}",
 		"too long":          strings.Repeat(" ", maxSource+1),
 	} {
@@ -139,6 +166,13 @@ func TestHostile(t *testing.T) {
 			}
 		})
 	}
+}
+
+var much = "{% for i in range(100000) %}" + strings.Repeat("x", 1000) + "{% endfor %}"
+
+// grow returns a template that makes a value of a namespace from itself often.
+func grow(first, next string) string {
+	return "{% set ns = namespace(" + first + ") %}{% for i in range(60) %}{% set ns.s = " + next + " %}{% endfor %}"
 }
 
 // doubling returns macros a1 to an, each of which calls the one before it twice.
@@ -176,6 +210,60 @@ func TestJSON(t *testing.T) {
 		}
 	}
 	if got, err := render(t, `{{ {"a": "ä😀", "b": [1]} | tojson(ensure_ascii=true, indent=1) }}`); got != "{\n \"a\": \"\\u00e4\\ud83d\\ude00\",\n \"b\": [\n  1\n ]\n}" {
+		t.Errorf("%q, error %v", got, err)
+	}
+}
+
+// TestErrors holds that an error has its cause and its line, not what is around it.
+func TestErrors(t *testing.T) {
+	for source, want := range map[string]string{
+		"a\n\n{% if true %}\n{{ raise_exception('oops') }}\n{% endif %}":                "chat template: line 4: oops",
+		"\n{% macro f() %}\n{{ raise_exception('oops') }}\n{% endmacro %}\n\n{{ f() }}": "chat template: line 3: oops",
+		"\n{{ 'x' | nonsense }}":                        "chat template: line 2: no filter nonsense",
+		"\n{% set x = nonsense() %}":                    "chat template: line 2: nonsense is no function",
+		"\n\n{% for x in 'a'.nonsense() %}{% endfor %}": "chat template: line 3: no method nonsense of such a value",
+		"{{ messages.append(1) }}":                      "chat template: line 1: append: not a list that the template has made",
+		"{{ [].pop() }}":                                "chat template: line 1: pop: no such element",
+		"{{ {} + 1 }}":                                  "chat template: line 1: + wants two numbers, texts or lists",
+		"{% set messages.x = 1 %}":                      "chat template: line 1: messages.x cannot be set: no namespace",
+		"\n{% for x in [1] recursive %}{% endfor %}":    "chat template: line 2: recursive loops are not supported",
+		"{{ 'x' * 1000000000000 }}":                     "chat template: line 1: the template does too much, or makes too much text",
+	} {
+		if text, err := render(t, source); err == nil || err.Error() != want {
+			t.Errorf("%s: %q, error %v, want %s", source, text, err, want)
+		}
+	}
+}
+
+// TestLong holds that what a conversation is worth grows with it.
+func TestLong(t *testing.T) {
+	source, err := os.ReadFile("testdata/tools.jinja")
+	if err != nil {
+		t.Fatal(err)
+	}
+	template, err := Parse(string(source), "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ turns, bytes int }{{5000, 1}, {2, 4 << 20}} {
+		r := Request{Generate: true}
+		for i := range c.turns {
+			role := []string{"user", "assistant"}[i%2]
+			r.Messages = append(r.Messages, Message{Role: role, Content: strings.Repeat("x", c.bytes)})
+		}
+		if text, err := template.Render(r); err != nil || len(text) < c.turns*c.bytes {
+			t.Errorf("%d turns of %d bytes: %d bytes of text, error %v", c.turns, c.bytes, len(text), err)
+		}
+	}
+}
+
+func TestNow(t *testing.T) {
+	template, err := Parse("{{ strftime_now('%Y-%m-%d') }}", "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	template.now = func() time.Time { return time.Date(2026, 3, 7, 0, 0, 0, 0, time.UTC) }
+	if got, err := template.Render(hello); got != "2026-03-07" || err != nil {
 		t.Errorf("%q, error %v", got, err)
 	}
 }

@@ -13,13 +13,21 @@ import (
 // can be paid for before, and ours: tojson as Python writes it, items in their order.
 func filters() *exec.FilterSet {
 	set := operators()
-	for _, name := range strings.Fields(`abs capitalize d default dictsort e escape float groupby indent int join last lower
+	for _, name := range strings.Fields(`abs capitalize d default dictsort e escape float groupby indent int join lower
 		max min replace round safe sort sum title trim truncate unique upper urlencode wordcount`) {
 		set[name] = paid(name, library(name), (*guard).spendAll)
 	}
 	flatly := func(g *guard, in any) error { return g.spendFlat(in.(*exec.Value)) }
-	for _, name := range strings.Fields("count first length list map reject rejectattr reverse select selectattr") {
+	for _, name := range strings.Fields("first last list map reject rejectattr reverse select selectattr") {
 		set[name] = paid(name, library(name), flatly)
+	}
+	for _, name := range []string{"count", "length"} { // of lists they are known
+		set[name] = paid(name, library(name), func(g *guard, in any) error {
+			if in.(*exec.Value).IsList() {
+				return g.spend(1, 1)
+			}
+			return flatly(g, in)
+		})
 	}
 	set["tojson"] = paid("tojson", toJSON, (*guard).spendAll)
 	set["string"] = paid("string", text, (*guard).spendAll)
@@ -31,13 +39,15 @@ func filters() *exec.FilterSet {
 func tests() *exec.TestSet {
 	set := map[string]exec.TestFunction{}
 	for _, name := range strings.Fields(`boolean callable defined divisibleby eq equalto == even false float ge >= gt greaterthan >
-		in integer iterable le <= lower lt lessthan < mapping ne != none number odd sameas sequence string true undefined upper`) {
+		in integer iterable le <= lower lt lessthan < mapping ne != none number odd sameas string true undefined upper`) {
 		test, ok := builtins.Tests.Get(name)
 		if !ok {
 			panic("no test " + name) // the library has it
 		}
 		set[name] = test
 	}
+	// In Jinja texts and mappings are sequences too.
+	set["sequence"] = func(_ *exec.Context, in *exec.Value, _ *exec.VarArgs) (bool, error) { return in.IsIterable(), nil }
 	return exec.NewTestSet(set)
 }
 

@@ -17,6 +17,7 @@ type set struct {
 	target                   nodes.Expression
 	value, condition, others nodes.Expression
 	body                     *nodes.Wrapper
+	of                       string // whose attribute the target is
 }
 
 func (s *set) Position() *tokens.Token { return s.at }
@@ -46,6 +47,7 @@ func parseSet(p, args *parser.Parser) (nodes.ControlStructure, error) {
 
 func (b *binder) set(s *set) {
 	if a, ok := s.target.(*nodes.GetAttribute); ok {
+		s.of = a.Node.String()
 		a.Node = b.expr(a.Node)
 	}
 	s.value, s.condition, s.others = b.expr(s.value), b.expr(s.condition), b.expr(s.others)
@@ -63,7 +65,7 @@ func (s *set) Execute(r *exec.Renderer, _ *nodes.ControlStructureBlock) error {
 	case *nodes.GetAttribute:
 		ns, ok := r.Eval(target.Node).Interface().(namespace)
 		if !ok {
-			return fmt.Errorf("%s is no namespace", target.Node)
+			return guardOf(r.Environment).failed(fmt.Errorf("%s.%s cannot be set: no namespace", s.of, target.Attribute))
 		}
 		ns[target.Attribute] = value
 	}
