@@ -154,8 +154,8 @@ func (r Rows) of(n int) int {
 
 // Eval evaluates the next tokens of some sequences and returns their logits in
 // the order given: f32 [tokens vocab], or [1 vocab] for LastRow. A batch is cut
-// into steps of at most UBatch tokens; neither that nor the other sequences
-// change the result of one.
+// into steps of at most UBatch tokens; that and the other sequences change the
+// result of one by no more than the rounding of sums taken in another order.
 //
 // Where a step fails, or ctx ends while it runs, its sequences are lost: only Reuse
 // and End are left for them. After an error of any kind Len tells how far a sequence
