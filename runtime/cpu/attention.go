@@ -4,26 +4,12 @@ import (
 	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/ops"
 	"github.com/deltaloom/deltaloom/runtime/cpu/attn"
+	"github.com/deltaloom/deltaloom/runtime/lower"
 )
 
 func init() {
 	register(attention, ops.AttentionOp)
 	register(latentAttention, ops.LatentAttentionOp)
-}
-
-// positionsRead is how many positions of the cache a body reads, 0 if it is none
-// of attention.
-func positionsRead(n *graph.Node) int {
-	a, ok := n.Attrs().(ops.CoarseAttrs)
-	if !ok || a.Body.Graph() == nil {
-		return 0
-	}
-	for _, m := range a.Body.Graph().Nodes() {
-		if m.Op() == ops.CausalMaskOp {
-			return m.Attrs().(ops.CausalMaskAttrs).N
-		}
-	}
-	return 0
 }
 
 // store writes x from element at of a tensor of F32 or F16 on.
@@ -39,28 +25,15 @@ func (f *frame) store(t graph.DType, to []byte, at int, x []float32) {
 // attention writes the cache first. Heads of a size that package attn does not take
 // are not supported: such a node is taken apart.
 func attention(n *graph.Node, p *plan) error {
-	KV := positionsRead(n)
-	found := formula{func(in []graph.Value) []graph.Value { return ops.Attention(KV, in...) },
-		[]*graph.Op{ops.RMSNormOp, ops.RopeOp, ops.ScaleOp}}.match(n)
-	if KV == 0 || found == nil {
-		return unsupported("another body")
+	a, err := lower.AttentionOf(n)
+	if err != nil {
+		return err
 	}
-	pool, q, k := n.In(0).Shape(), n.In(5).Shape(), n.In(6).Shape()
-	P, C := pool.Dim(0), pool.Dim(1)
-	B, T, H, G, D := q.Dim(0), q.Dim(1), q.Dim(2), k.Dim(2), k.Dim(3)
+	B, T, H, G, D, P, C := a.B, a.T, a.H, a.G, a.D, a.P, a.C
 	if err := attn.Takes(H/G, D); err != nil {
 		return err
 	}
-	if n.In(1).Shape().DType != pool.DType {
-		return unsupported("keys of %v beside values of %v", pool.DType, n.In(1).Shape().DType)
-	}
-	norms, ropes := found[ops.RMSNormOp], found[ops.RopeOp]
-	qEps, kEps := norms[0].(ops.RMSNormAttrs).Eps, norms[1].(ops.RMSNormAttrs).Eps
-	if ropes[0] != ropes[1] {
-		return unsupported("query and key turn differently")
-	}
-	r := newRope(ropes[0].(ops.RopeAttrs), n.In(4).Shape(), p.threads)
-	scale := found[ops.ScaleOp][0].(ops.ScalarAttrs).S
+	r := newRope(a.Rope, p.threads)
 
 	p.copyTo(1, 0, n)
 	p.copyTo(2, 1, n)
@@ -74,20 +47,20 @@ func attention(n *graph.Node, p *plan) error {
 			table := r.at(f.Worker, f.ints(4), i)
 			for h := range H {
 				head := f.sharedFloats(queries)[(i*H+h)*D:][:D]
-				f.vec.RMSNorm(head, f.in(5)[(i*H+h)*2*D:][:D], f.in(8), qEps)
+				f.vec.RMSNorm(head, f.in(5)[(i*H+h)*2*D:][:D], f.in(8), a.QueryEps)
 				r.turn(head, table)
 			}
 			for g := range G {
 				head := f.ownFloats(key)
-				f.vec.RMSNorm(head, f.in(6)[(i*G+g)*D:][:D], f.in(9), kEps)
+				f.vec.RMSNorm(head, f.in(6)[(i*G+g)*D:][:D], f.in(9), a.KeyEps)
 				r.turn(head, table)
-				f.store(pool.DType, f.outBytes(1), (row*G+g)*D, head)
+				f.store(a.Cache, f.outBytes(1), (row*G+g)*D, head)
 			}
-			f.store(pool.DType, f.outBytes(2), row*G*D, f.in(7)[i*G*D:][:G*D])
+			f.store(a.Cache, f.outBytes(2), row*G*D, f.in(7)[i*G*D:][:G*D])
 		}
 	})
-	whole := attn.Call{B: B, T: T, H: H, G: G, K: D, V: D, P: P, C: C, Cache: pool.DType, Len: KV, Scale: scale,
-		Parts: []int{D}, PosStep: r.streams, Out: attn.Rows{Seq: T * H * D, Token: H * D, Head: D}}
+	whole := attn.Call{B: B, T: T, H: H, G: G, K: D, V: D, P: P, C: C, Cache: a.Cache, Len: a.KV, Scale: a.Scale,
+		Parts: []int{D}, PosStep: r.Streams, Out: attn.Rows{Seq: T * H * D, Token: H * D, Head: D}}
 	p.attend(whole, func(f *frame, c *attn.Call) {
 		c.Q[0] = attn.Rows{Data: f.sharedFloats(queries), Seq: T * H * D, Token: H * D, Head: D}
 		c.Keys, c.Values, c.Slots, c.Pos, c.Out.Data = f.outBytes(1), f.outBytes(2), f.ints(3), f.ints(4), f.out(0)
@@ -169,20 +142,15 @@ func (p *plan) attend(c attn.Call, bind func(f *frame, c *attn.Call)) {
 // latentAttention is the same for heads that share one key, of which a part is
 // the value.
 func latentAttention(n *graph.Node, p *plan) error {
-	KV := positionsRead(n)
-	found := formula{func(in []graph.Value) []graph.Value { return ops.LatentAttention(KV, in...) },
-		[]*graph.Op{ops.RMSNormOp, ops.ScaleOp}}.match(n)
-	if KV == 0 || found == nil {
-		return unsupported("another body")
+	l, err := lower.LatentAttention(n)
+	if err != nil {
+		return err
 	}
-	pool, q := n.In(0).Shape(), n.In(4).Shape()
-	P, C, W := pool.Dim(0), pool.Dim(1), pool.Dim(3)
-	B, H, T, R := q.Dim(0), q.Dim(1), q.Dim(2), q.Dim(3)
-	S := W - R
+	B, T, H, R, S, P, C := l.B, l.T, l.H, l.R, l.S, l.P, l.C
+	W := R + S
 	if err := attn.Takes(H, R, W); err != nil {
 		return err
 	}
-	scale := found[ops.ScaleOp][0].(ops.ScalarAttrs).S
 
 	p.copyTo(1, 0, n)
 	key := p.own(4 * W)
@@ -194,11 +162,11 @@ func latentAttention(n *graph.Node, p *plan) error {
 			}
 			to := f.ownFloats(key)
 			copy(to, f.in(6)[i*W:(i+1)*W])
-			f.vec.RMSNorm(to[:R], to[:R], f.in(7), normEps(found))
-			f.store(pool.DType, f.outBytes(1), row*W, to)
+			f.vec.RMSNorm(to[:R], to[:R], f.in(7), l.Eps)
+			f.store(l.Cache, f.outBytes(1), row*W, to)
 		}
 	})
-	p.attend(attn.Call{B: B, T: T, H: H, G: 1, K: W, V: R, P: P, C: C, Cache: pool.DType, Len: KV, Scale: scale, Latent: true,
+	p.attend(attn.Call{B: B, T: T, H: H, G: 1, K: W, V: R, P: P, C: C, Cache: l.Cache, Len: l.KV, Scale: l.Scale, Latent: true,
 		Parts: []int{R, S}, PosStep: 1, Out: attn.Rows{Seq: T * H * R, Token: H * R, Head: R}}, func(f *frame, c *attn.Call) {
 		c.Q[0] = attn.Rows{Data: f.in(4), Seq: H * T * R, Token: R, Head: T * R}
 		c.Q[1] = attn.Rows{Data: f.in(5), Seq: T * H * S, Token: H * S, Head: S}

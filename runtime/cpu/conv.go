@@ -3,6 +3,7 @@ package cpu
 import (
 	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/ops"
+	"github.com/deltaloom/deltaloom/runtime/lower"
 )
 
 func init() {
@@ -18,16 +19,16 @@ const (
 
 // convolution is causal_conv_silu of x behind a state of W-1 rows.
 type convolution struct {
-	B, T, C, W int
-	x, w       int                      // operands: [B T C], [C W]
-	y          func(f *frame) []float32 // [B T C]
+	lower.Conv
+	x, w int                      // operands: [B T C], [C W]
+	y    func(f *frame) []float32 // [B T C]
 	// state returns the rows before the first token and where the last ones go,
 	// which may be the same memory, and nil where the slot is wrong.
 	state func(f *frame, b int) (before, after []float32)
 }
 
 func (p *plan) conv(c convolution) {
-	G := ceil(c.C, channelGroup)
+	G := lower.Ceil(c.C, channelGroup)
 	taps := p.own(4 * c.W * min(c.C, channelsAtOnce))
 	p.step(c.B*G, float64(c.T*channelGroup*(c.W+4)/4), func(f *frame, lo, hi int) {
 		for u := lo; u < hi; {
@@ -38,7 +39,7 @@ func (p *plan) conv(c convolution) {
 				return
 			}
 			c.channels(f, f.ownFloats(taps)[:c.W*n], b, from, n, before, after)
-			u += ceil(n, channelGroup)
+			u += lower.Ceil(n, channelGroup)
 		}
 	})
 }
@@ -91,18 +92,13 @@ func slotRows(result, slots, P, size int) func(f *frame, b int) (before, after [
 	}
 }
 
-func convFormula(in []graph.Value) []graph.Value {
-	y, next := ops.CausalConvSilu(in[0], in[1], in[2])
-	return []graph.Value{y, next}
-}
-
 func causalConvSilu(n *graph.Node, p *plan) error {
-	if (formula{write: convFormula}).match(n) == nil {
-		return unsupported("another body")
+	c, err := lower.CausalConvSilu(n)
+	if err != nil {
+		return err
 	}
-	x, W := n.In(1).Shape(), n.In(2).Shape().Dim(1)
-	size := (W - 1) * x.Dim(2)
-	p.conv(convolution{B: x.Dim(0), T: x.Dim(1), C: x.Dim(2), W: W, x: 1, w: 2,
+	size := (c.W - 1) * c.C
+	p.conv(convolution{Conv: c, x: 1, w: 2,
 		y: func(f *frame) []float32 { return f.out(0) },
 		state: func(f *frame, b int) (before, after []float32) {
 			return f.in(0)[b*size : (b+1)*size], f.out(1)[b*size : (b+1)*size]
@@ -111,18 +107,14 @@ func causalConvSilu(n *graph.Node, p *plan) error {
 }
 
 func convSlots(n *graph.Node, p *plan) error {
-	write := func(in []graph.Value) []graph.Value {
-		y, pool := ops.ConvSlots(in[0], in[1], in[2], in[3])
-		return []graph.Value{y, pool}
+	c, err := lower.ConvSlots(n)
+	if err != nil {
+		return err
 	}
-	if (formula{write: write}).match(n) == nil {
-		return unsupported("another body")
-	}
-	x, W := n.In(2).Shape(), n.In(3).Shape().Dim(1)
 	p.copyTo(1, 0, n)
-	p.conv(convolution{B: x.Dim(0), T: x.Dim(1), C: x.Dim(2), W: W, x: 2, w: 3,
+	p.conv(convolution{Conv: c, x: 2, w: 3,
 		y:     func(f *frame) []float32 { return f.out(0) },
-		state: slotRows(1, 1, n.In(0).Shape().Dim(0), (W-1)*x.Dim(2))})
+		state: slotRows(1, 1, n.In(0).Shape().Dim(0), (c.W-1)*c.C)})
 	return nil
 }
 

@@ -2,11 +2,11 @@ package cpu
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/ops"
 	"github.com/deltaloom/deltaloom/quant"
+	"github.com/deltaloom/deltaloom/runtime/lower"
 )
 
 func init() {
@@ -17,63 +17,16 @@ func init() {
 	register(scatter, ops.ScatterRowsOp)
 }
 
-// pieces returns the extents of a tensor in indivisible pieces, and the bytes of
-// one: an element, or a block of a block format.
-func pieces(s graph.Shape) (dims []int, bytes int) {
-	dims = s.Dims()
-	e, bytes := s.DType.Block()
-	if e > 1 {
-		dims[len(dims)-1] /= e
-	}
-	return dims, bytes
-}
-
 // gather copies elements from where a view finds them.
 func gather(n *graph.Node, p *plan) error {
-	from, size := pieces(n.In(0).Shape())
-	dims, _ := pieces(n.Out(0).Shape())
-	steps, first := denseSteps(from), 0
-	switch a := n.Attrs().(type) {
-	case ops.PermuteAttrs:
-		s := make([]int, len(dims))
-		for i, axis := range a.Perm.Slice() {
-			s[i] = steps[axis]
-		}
-		steps = s
-	case ops.SliceAttrs:
-		start := a.Start
-		if e, _ := n.In(0).Shape().DType.Block(); e > 1 && a.Axis == len(dims)-1 {
-			start /= e
-		}
-		first = start * steps[a.Axis]
-	case ops.BroadcastAttrs:
-		s := make([]int, len(dims))
-		skip := len(dims) - len(from)
-		for i, d := range from {
-			if d == dims[skip+i] {
-				s[skip+i] = steps[i]
-			}
-		}
-		steps = s
-	case ops.RepeatAttrs:
-		e, at := from[a.Axis], steps[a.Axis]
-		d, s := []int{a.N, e}, []int{0, at}
-		if a.Mode == ops.RepeatInterleaved {
-			d, s = []int{e, a.N}, []int{at, 0}
-		}
-		dims = slices.Concat(dims[:a.Axis], d, dims[a.Axis+1:])
-		steps = slices.Concat(steps[:a.Axis], s, steps[a.Axis+1:])
-	default: // the same elements in the same order
-		dims, steps = []int{product(dims)}, []int{1}
-	}
-	l := newNest(dims, steps)
-	inner, step := l.inner(), l.step(0)
-	p.elements(l.rows()*inner, l.rows() == 1 && step == 1, 0.5, func(f *frame, at, end int) {
+	l := lower.ViewOf(n)
+	first, size, inner, step := l.First, l.Bytes, l.Inner(), l.Step(0)
+	p.elements(l.Rows()*inner, l.Rows() == 1 && step == 1, 0.5, func(f *frame, at, end int) {
 		x, y := f.bytes(0), f.outBytes(0)
 		for at < end {
 			row, i := at/inner, at%inner
 			count := min(end-at, inner-i)
-			from := (first + l.at(0, row) + i*step) * size
+			from := (first + l.At(0, row) + i*step) * size
 			to := y[at*size : (at+count)*size]
 			at += count
 			switch {
@@ -94,12 +47,12 @@ func gather(n *graph.Node, p *plan) error {
 // concat copies each operand's part of each index in front of the axis.
 func concat(n *graph.Node, p *plan) error {
 	axis := n.Attrs().(ops.ConcatAttrs).Axis
-	dims, size := pieces(n.Out(0).Shape())
-	rows, whole := product(dims[:axis]), product(dims[axis:])*size
+	dims, size := lower.Pieces(n.Out(0).Shape())
+	rows, whole := lower.Product(dims[:axis]), lower.Product(dims[axis:])*size
 	part := make([]int, n.NumIn()) // bytes
 	for i := range part {
-		d, _ := pieces(n.In(i).Shape())
-		part[i] = product(d[axis:]) * size
+		d, _ := lower.Pieces(n.In(i).Shape())
+		part[i] = lower.Product(d[axis:]) * size
 	}
 	p.step(rows, float64(whole)/8, func(f *frame, lo, hi int) {
 		y, at := f.outBytes(0), 0
@@ -116,7 +69,7 @@ func concat(n *graph.Node, p *plan) error {
 
 func pad(n *graph.Node, p *plan) error {
 	axis := n.Attrs().(ops.PadAttrs).Axis
-	rows := product(n.In(0).Shape().Dims()[:axis])
+	rows := lower.Product(n.In(0).Shape().Dims()[:axis])
 	from, to := n.In(0).Shape().Len()/rows, n.Out(0).Shape().Len()/rows
 	p.step(rows, float64(to)/2, func(f *frame, lo, hi int) {
 		x, y := f.in(0), f.out(0)
@@ -136,9 +89,9 @@ func lookUp(n *graph.Node, p *plan) error {
 	count := n.In(1).Shape().Len()
 	if s.DType == graph.F32 || s.DType == graph.F16 {
 		steps := p.strides(0, n)
-		l := newNest(s.Dims()[1:], steps[1:])
-		inner, step := l.inner(), l.step(0)
-		runs := l.rows() // of a row
+		l := lower.NewNest(s.Dims()[1:], steps[1:])
+		inner, step := l.Inner(), l.Step(0)
+		runs := l.Rows() // of a row
 		p.elements(count*cols, false, 0.5, func(f *frame, at, end int) {
 			x, idx, y := f.bytes(0), f.ints(1), f.out(0)
 			for at < end {
@@ -148,7 +101,7 @@ func lookUp(n *graph.Node, p *plan) error {
 					return
 				}
 				to := y[at:min(end, at+inner-i)]
-				from := r*steps[0] + l.at(0, run%runs) + i*step
+				from := r*steps[0] + l.At(0, run%runs) + i*step
 				if s.DType == graph.F16 {
 					f.gatherHalves(to, x[2*from:], step)
 				} else {
@@ -219,7 +172,7 @@ func scatter(n *graph.Node, p *plan) error {
 		})
 	}
 	const most = 16 << 10 // bytes of a unit
-	parts, rounds := ceil(size, most), n.In(2).Shape().DType != s.DType
+	parts, rounds := lower.Ceil(size, most), n.In(2).Shape().DType != s.DType
 	p.step(n.In(1).Shape().Len()*parts, float64(min(size, most))/8, func(f *frame, lo, hi int) {
 		idx, src, y := f.ints(1), f.bytes(2), f.outBytes(0)
 		for u := lo; u < hi; u++ {

@@ -5,6 +5,7 @@ import (
 	"github.com/deltaloom/deltaloom/ops"
 	"github.com/deltaloom/deltaloom/runtime/cpu/delta"
 	"github.com/deltaloom/deltaloom/runtime/cpu/vec"
+	"github.com/deltaloom/deltaloom/runtime/lower"
 )
 
 func init() {
@@ -18,25 +19,19 @@ func init() {
 // rowGroup is how many rows of a state are one unit.
 const rowGroup = 16
 
-// net is the sizes and attributes of a delta net.
-type net struct {
-	B, T, Hk, Hv, Dk, Dv, Dg int
-	attrs                    ops.GatedDeltaNetAttrs
-}
-
 // deltaRule adds the step of the recurrence. bind sets the memory of a net,
 // states included, and reports whether it could.
-func (p *plan) deltaRule(d net, bind func(f *frame, n *delta.Net) bool) {
+func (p *plan) deltaRule(d lower.Net, bind func(f *frame, n *delta.Net) bool) {
 	scratch := p.own(4 * delta.ScratchLen(d.Dk, d.Dg))
 	kernels := delta.For(p.set)
-	unbound := delta.Net{B: d.B, T: d.T, Hk: d.Hk, Hv: d.Hv, Dk: d.Dk, Dv: d.Dv, Dg: d.Dg, Attrs: d.attrs}
+	unbound := delta.Net{B: d.B, T: d.T, Hk: d.Hk, Hv: d.Hv, Dk: d.Dk, Dv: d.Dv, Dg: d.Dg, Attrs: d.Attrs}
 	nets := make([]delta.Net, p.threads)
 	for i := range nets {
 		nets[i] = unbound
 		nets[i].State = make([][]float32, d.B)
 	}
 	rows := d.B * d.Hv * d.Dv
-	p.step(ceil(rows, rowGroup), float64(rowGroup*d.Dk*d.T), func(f *frame, lo, hi int) {
+	p.step(lower.Ceil(rows, rowGroup), float64(rowGroup*d.Dk*d.T), func(f *frame, lo, hi int) {
 		n := &nets[f.Worker]
 		defer func() { // a plan that is kept must not keep a session's memory
 			states := n.State
@@ -101,8 +96,7 @@ func slotStates(result, slots, P int) func(f *frame, n *delta.Net) bool {
 }
 
 func gatedDeltaNet(n *graph.Node, p *plan) error {
-	k, v, g := n.In(1).Shape(), n.In(2).Shape(), n.In(3).Shape()
-	d := net{v.Dim(0), v.Dim(1), k.Dim(2), v.Dim(2), k.Dim(3), v.Dim(3), g.Dim(3), n.Attrs().(ops.GatedDeltaNetAttrs)}
+	d := lower.GatedDeltaNet(n)
 	p.copyTo(1, 5, n)
 	states := denseStates(1)
 	p.deltaRule(d, func(f *frame, n *delta.Net) bool {
@@ -119,7 +113,7 @@ type gates struct{ g, beta region }
 // gates adds the step g = softplus(a + dt)·A, beta = sigmoid(b); the arguments
 // are operands. A unit is a token, or one of its heads where their channels have
 // decays of their own.
-func (p *plan) gates(d net, a, dt, A, b int) gates {
+func (p *plan) gates(d lower.Net, a, dt, A, b int) gates {
 	G := gates{p.share(4 * d.B * d.T * d.Hv * d.Dg), p.share(4 * d.B * d.T * d.Hv)}
 	n, parts := d.Hv, 1
 	if d.Dg > 1 {
@@ -145,22 +139,8 @@ func (p *plan) gates(d net, a, dt, A, b int) gates {
 	return G
 }
 
-func deltaNetFormula(in []graph.Value) []graph.Value {
-	o, next := ops.DeltaNet(in[0], in[1], in[2], in[3], in[4], in[5], in[6], in[7], ops.GatedDeltaNetAttrs{})
-	return []graph.Value{o, next}
-}
-
-var openNet = []*graph.Op{ops.GatedDeltaNetOp}
-
-// netOf reads the sizes off delta_net's operands from k on.
-func netOf(n *graph.Node, k int, found params) net {
-	ks, v, a := n.In(k).Shape(), n.In(k+1).Shape(), n.In(k+2).Shape()
-	return net{v.Dim(0), v.Dim(1), ks.Dim(2), v.Dim(2), ks.Dim(3), v.Dim(3), a.Dim(3),
-		found[ops.GatedDeltaNetOp][0].(ops.GatedDeltaNetAttrs)}
-}
-
 // netFrom adds the steps of delta_net with q as operand q and the others behind.
-func (p *plan) netFrom(d net, q int, states func(f *frame, n *delta.Net) bool) {
+func (p *plan) netFrom(d lower.Net, q int, states func(f *frame, n *delta.Net) bool) {
 	g := p.gates(d, q+3, q+4, q+5, q+6)
 	p.deltaRule(d, func(f *frame, n *delta.Net) bool {
 		n.Q, n.K, n.V = dense(f.in(q), d.T, d.Hk, d.Dk), dense(f.in(q+1), d.T, d.Hk, d.Dk), dense(f.in(q+2), d.T, d.Hv, d.Dv)
@@ -170,99 +150,78 @@ func (p *plan) netFrom(d net, q int, states func(f *frame, n *delta.Net) bool) {
 }
 
 func deltaNet(n *graph.Node, p *plan) error {
-	found := formula{deltaNetFormula, openNet}.match(n)
-	if found == nil {
-		return unsupported("another body")
+	d, err := lower.DeltaNet(n)
+	if err != nil {
+		return err
 	}
 	p.copyTo(1, 0, n)
-	p.netFrom(netOf(n, 2, found), 1, denseStates(1))
+	p.netFrom(d, 1, denseStates(1))
 	return nil
 }
 
 func deltaSlots(n *graph.Node, p *plan) error {
-	found := formula{func(in []graph.Value) []graph.Value { return ops.DeltaSlots(deltaNetFormula, in...) }, openNet}.match(n)
-	if found == nil {
-		return unsupported("another body")
+	d, err := lower.DeltaSlots(n)
+	if err != nil {
+		return err
 	}
 	p.copyTo(1, 0, n)
-	p.netFrom(netOf(n, 3, found), 2, slotStates(1, 1, n.In(0).Shape().Dim(0)))
+	p.netFrom(d, 2, slotStates(1, 1, n.In(0).Shape().Dim(0)))
 	return nil
 }
 
-// gateForms are the gates of a gated norm.
-var gateForms = []struct {
-	op  func(graph.Value) graph.Value
-	mul func(v *vec.Funcs, y, x, z []float32) // y = x·gate(z)
-}{{ops.Silu, (*vec.Funcs).MulSilu}, {ops.Sigmoid, (*vec.Funcs).MulSigmoid}}
+// gateFuncs set y to x·gate(z), by the gate.
+var gateFuncs = map[*graph.Op]func(v *vec.Funcs, y, x, z []float32){
+	ops.SiluOp:    (*vec.Funcs).MulSilu,
+	ops.SigmoidOp: (*vec.Funcs).MulSigmoid,
+}
 
-// gated adds the step y = rms_norm(x)·w · gate(z) over rows; y and z are dense.
-func (p *plan) gatedRows(rows, V int, eps float32, mul func(v *vec.Funcs, y, x, z []float32), x func(f *frame) []float32, w, z, y int) {
+// gatedRows adds the step y = rms_norm(x)·w · gate(z) over rows; y and z are dense.
+func (p *plan) gatedRows(rows int, norm lower.Norm, x func(f *frame) []float32, w, z, y int) {
+	V, mul := norm.V, gateFuncs[norm.Gate]
 	p.step(rows, float64(V), func(f *frame, lo, hi int) {
 		x, w, z, y := x(f), f.in(w), f.in(z), f.out(y)
 		for r := lo; r < hi; r++ {
 			row := y[r*V : (r+1)*V]
-			f.vec.RMSNorm(row, x[r*V:(r+1)*V], w, eps)
+			f.vec.RMSNorm(row, x[r*V:(r+1)*V], w, norm.Eps)
 			mul(f.vec, row, row, z[r*V:(r+1)*V])
 		}
 	})
 }
 
 func gatedNorm(n *graph.Node, p *plan) error {
-	s := n.In(0).Shape()
-	for _, gate := range gateForms {
-		found := formula{func(in []graph.Value) []graph.Value {
-			return []graph.Value{ops.GatedNorm(in[0], in[1], in[2], gate.op)}
-		}, normed}.match(n)
-		if found != nil {
-			p.gatedRows(s.Len()/s.Dim(3), s.Dim(3), normEps(found), gate.mul, func(f *frame) []float32 { return f.in(0) }, 1, 2, 0)
-			return nil
-		}
+	norm, err := lower.GatedNorm(n)
+	if err != nil {
+		return err
 	}
-	return unsupported("another body")
+	p.gatedRows(n.In(0).Shape().Len()/norm.V, norm, func(f *frame) []float32 { return f.in(0) }, 1, 2, 0)
+	return nil
 }
 
 // deltaBlock leaves the result of the convolution and that of the recurrence in
 // memory of the node.
 func deltaBlock(n *graph.Node, p *plan) error {
-	pool, x, w := n.In(1).Shape(), n.In(3).Shape(), n.In(4).Shape()
-	if pool.Rank() != 4 || x.Rank() != 3 || w.Rank() != 2 {
-		return unsupported("another body")
+	d, err := lower.DeltaBlock(n)
+	if err != nil {
+		return err
 	}
-	P, H, V, K := pool.Dim(0), pool.Dim(1), pool.Dim(2), pool.Dim(3)
-	B, T, C := x.Dim(0), x.Dim(1), x.Dim(2)
-	Hk := (C - H*V) / (2 * K)
-	if Hk < 1 {
-		return unsupported("another body")
-	}
-	for _, gate := range gateForms {
-		found := formula{func(in []graph.Value) []graph.Value {
-			return ops.DeltaBlock(Hk, deltaNetFormula, func(in []graph.Value) []graph.Value {
-				return []graph.Value{ops.GatedNorm(in[0], in[1], in[2], gate.op)}
-			}, in...)
-		}, append(openNet, ops.RMSNormOp)}.match(n)
-		if found == nil {
-			continue
-		}
-		d := net{B, T, Hk, H, K, V, n.In(5).Shape().Dim(3), found[ops.GatedDeltaNetOp][0].(ops.GatedDeltaNetAttrs)}
-		p.copyTo(1, 0, n)
-		p.copyTo(2, 1, n)
-		c := p.share(4 * B * T * C)
-		p.conv(convolution{B: B, T: T, C: C, W: w.Dim(1), x: 3, w: 4,
-			y:     func(f *frame) []float32 { return f.sharedFloats(c) },
-			state: slotRows(1, 2, P, (w.Dim(1)-1)*C)})
-		g := p.gates(d, 5, 6, 7, 8)
-		o := p.share(4 * B * T * H * V)
-		states := slotStates(2, 2, P)
-		p.deltaRule(d, func(f *frame, n *delta.Net) bool {
-			y := f.sharedFloats(c)
-			channels := func(from, D int) delta.Tensor { return delta.Tensor{F: y[from:], B: T * C, T: C, H: D} }
-			n.Q, n.K, n.V = channels(0, K), channels(Hk*K, K), channels(2*Hk*K, V)
-			n.G, n.Beta = dense(f.sharedFloats(g.g), T, H, d.Dg), dense(f.sharedFloats(g.beta), T, H, 1)
-			n.O = dense(f.sharedFloats(o), T, H, V)
-			return states(f, n)
-		})
-		p.gatedRows(B*T*H, V, normEps(found), gate.mul, func(f *frame) []float32 { return f.sharedFloats(o) }, 9, 10, 0)
-		return nil
-	}
-	return unsupported("another body")
+	p.copyTo(1, 0, n)
+	p.copyTo(2, 1, n)
+	B, T, H, K, V := d.B, d.T, d.Hv, d.Dk, d.Dv
+	c := p.share(4 * B * T * d.C)
+	p.conv(convolution{Conv: lower.Conv{B: B, T: T, C: d.C, W: d.W}, x: 3, w: 4,
+		y:     func(f *frame) []float32 { return f.sharedFloats(c) },
+		state: slotRows(1, 2, d.P, (d.W-1)*d.C)})
+	g := p.gates(d.Net, 5, 6, 7, 8)
+	o := p.share(4 * B * T * H * V)
+	states := slotStates(2, 2, d.P)
+	p.deltaRule(d.Net, func(f *frame, n *delta.Net) bool {
+		y := f.sharedFloats(c)
+		channels := func(from, D int) delta.Tensor { return delta.Tensor{F: y[from:], B: T * d.C, T: d.C, H: D} }
+		n.Q, n.K, n.V = channels(0, K), channels(d.Hk*K, K), channels(2*d.Hk*K, V)
+		n.G, n.Beta = dense(f.sharedFloats(g.g), T, H, d.Dg), dense(f.sharedFloats(g.beta), T, H, 1)
+		n.O = dense(f.sharedFloats(o), T, H, V)
+		return states(f, n)
+	})
+	p.gatedRows(B*T*H, d.Norm, func(f *frame) []float32 { return f.sharedFloats(o) }, 9, 10, 0)
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/ops"
 	"github.com/deltaloom/deltaloom/runtime/cpu/vec"
+	"github.com/deltaloom/deltaloom/runtime/lower"
 )
 
 func init() {
@@ -79,15 +80,15 @@ type binary struct {
 
 func (o binary) kernel(n *graph.Node, p *plan) error {
 	dims := n.Out(0).Shape().Dims()
-	l := newNest(dims, broadcastSteps(dims, n.In(0).Shape()), broadcastSteps(dims, n.In(1).Shape()))
-	sa, sb, inner := l.step(0), l.step(1), l.inner()
+	l := lower.NewNest(dims, lower.BroadcastSteps(dims, n.In(0).Shape()), lower.BroadcastSteps(dims, n.In(1).Shape()))
+	sa, sb, inner := l.Step(0), l.Step(1), l.Inner()
 	p.elements(n.Out(0).Shape().Len(), true, 0.5, func(f *frame, from, to int) {
 		a, b, y := f.in(0), f.in(1), f.out(0)
 		for from < to {
 			row, at := from/inner, from%inner
 			y := y[from:min(to, from+inner-at)]
 			from += len(y)
-			a, b := a[l.at(0, row)+at*sa:], b[l.at(1, row)+at*sb:]
+			a, b := a[l.At(0, row)+at*sa:], b[l.At(1, row)+at*sb:]
 			switch {
 			case sa == 1 && sb == 1:
 				o.rows(f.vec, y, a, b)

@@ -7,6 +7,7 @@ import (
 	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/ops"
 	"github.com/deltaloom/deltaloom/runtime/cpu/gemm"
+	"github.com/deltaloom/deltaloom/runtime/lower"
 )
 
 func init() {
@@ -133,19 +134,9 @@ func expertMatMul(n *graph.Node, p *plan) error {
 	return nil
 }
 
-// routerForms are the ways in which experts are chosen.
-var routerForms = []ops.RouterForm{{}, {Scaled: true}, {Sigmoid: true}, {Sigmoid: true, Scaled: true}}
-
-var openRouter = []*graph.Op{ops.RMSNormOp, ops.ClampOp, ops.ScaleOp}
-
 // route adds the steps of router on prepared activations. bias is an operand.
-func (p *plan) route(x acts, w weight, form ops.RouterForm, found params, bias int) {
-	E, U := w.n, form.Used
-	low := found[ops.ClampOp][0].(ops.ClampAttrs)
-	scale := float32(1)
-	if form.Scaled {
-		scale = found[ops.ScaleOp][0].(ops.ScalarAttrs).S
-	}
+func (p *plan) route(x acts, w weight, r lower.Router, bias int) {
+	E, U := r.E, r.Form.Used
 	logits, score := p.share(4*x.m*E), p.own(4*E)
 	p.step(w.groups(), x.work(), func(f *frame, lo, hi int) {
 		from, to := w.span(lo, hi)
@@ -154,7 +145,7 @@ func (p *plan) route(x acts, w weight, form ops.RouterForm, found params, bias i
 	p.step(x.m, float64(E*(4+U)), func(f *frame, lo, hi int) {
 		for i := lo; i < hi; i++ {
 			p, s := f.sharedFloats(logits)[i*E:(i+1)*E], f.ownFloats(score)
-			if form.Sigmoid {
+			if r.Form.Sigmoid {
 				f.vec.Sigmoid(p, p)
 				f.vec.Add(s, p, f.in(bias))
 			} else {
@@ -174,89 +165,55 @@ func (p *plan) route(x acts, w weight, form ops.RouterForm, found params, bias i
 				sum += p[best]
 				s[best] = nan // the others come first
 			}
-			f.vec.Scale(weights, scale/min(max(sum, low.Lo), low.Hi), weights)
+			f.vec.Scale(weights, r.Scale/min(max(sum, r.Low), r.High), weights)
 		}
 	})
 }
 
-func routerFormula(form ops.RouterForm) func(in []graph.Value) []graph.Value {
-	return func(in []graph.Value) []graph.Value {
-		experts, weights := ops.Router(form, in...)
-		return []graph.Value{experts, weights}
-	}
-}
-
 func router(n *graph.Node, p *plan) error {
-	for _, form := range routerForms {
-		form.Used = n.Out(0).Shape().Dim(1)
-		if form.Sigmoid != (n.NumIn() == 3) {
-			continue
-		}
-		found := formula{routerFormula(form), openRouter}.match(n)
-		if found == nil {
-			continue
-		}
-		ws, err := p.weights(n, 1)
-		if err != nil {
-			return err
-		}
-		k := n.In(0).Shape().Dim(1)
-		p.route(p.prepare(n.In(0).Shape().Dim(0), k, ws, plainRows(0, k)), ws[0], form, found, 2)
-		return nil
+	r, err := lower.RouterOf(n)
+	if err != nil {
+		return err
 	}
-	return unsupported("another body")
+	ws, err := p.weights(n, 1)
+	if err != nil {
+		return err
+	}
+	p.route(p.prepare(r.N, r.D, ws, plainRows(0, r.D)), ws[0], r, 2)
+	return nil
 }
 
 // normRouter prepares the normalised rows once for the router and for the gate
 // of the shared expert.
 func normRouter(n *graph.Node, p *plan) error {
-	for _, form := range routerForms {
-		form.Used = n.Out(0).Shape().Dim(1)
-		shared, operands := n.NumOut() == 3, 3
-		if form.Sigmoid {
-			operands++
-		}
-		if shared {
-			operands++
-		}
-		if n.NumIn() != operands {
-			continue
-		}
-		found := formula{func(in []graph.Value) []graph.Value {
-			return ops.NormRouter(form, shared, ops.Mul(ops.RMSNorm(in[0], 1e-6), in[1]), in[2:]...)
-		}, openRouter}.match(n)
-		if found == nil {
-			continue
-		}
-		list := []int{2}
-		if shared {
-			list = append(list, operands-1)
-		}
-		ws, err := p.weights(n, list...)
-		if err != nil {
-			return err
-		}
-		k := n.In(1).Shape().Dim(0)
-		x := p.prepare(n.In(0).Shape().Dim(0), k, ws, normRows(k, normEps(found)))
-		p.route(x, ws[0], form, found, 3)
-		if shared {
-			w := ws[1]
-			p.step(1, 0, func(f *frame, lo, hi int) {
-				w.product.Rows(f.gemm, f.out(2), 1, f.bytes(w.operand), x.of(f, w, 0), x.m, 0, 1)
-				f.vec.Sigmoid(f.out(2), f.out(2))
-			})
-		}
-		return nil
+	r, err := lower.NormRouter(n)
+	if err != nil {
+		return err
 	}
-	return unsupported("another body")
+	list := []int{2}
+	if r.Shared > 0 {
+		list = append(list, r.Shared)
+	}
+	ws, err := p.weights(n, list...)
+	if err != nil {
+		return err
+	}
+	x := p.prepare(r.N, r.D, ws, normRows(r.D, r.Eps))
+	p.route(x, ws[0], r, 3)
+	if r.Shared > 0 {
+		w := ws[1]
+		p.step(1, 0, func(f *frame, lo, hi int) {
+			w.product.Rows(f.gemm, f.out(2), 1, f.bytes(w.operand), x.of(f, w, 0), x.m, 0, 1)
+			f.vec.Sigmoid(f.out(2), f.out(2))
+		})
+	}
+	return nil
 }
 
 func expertsUp(n *graph.Node, p *plan) error {
-	found := formula{func(in []graph.Value) []graph.Value {
-		return ops.ExpertsUp(ops.Mul(ops.RMSNorm(in[0], 1e-6), in[1]), in[2], in[3], in[4], in[5], in[6])
-	}, normed}.match(n)
-	if found == nil {
-		return unsupported("another body")
+	eps, err := lower.ExpertsUp(n)
+	if err != nil {
+		return err
 	}
 	ws, err := p.weights(n, 3, 4, 5, 6)
 	if err != nil {
@@ -264,7 +221,7 @@ func expertsUp(n *graph.Node, p *plan) error {
 	}
 	k, idx := n.In(1).Shape().Dim(0), n.In(2).Shape()
 	F, U := ws[0].n, idx.Dim(1)
-	x := p.prepare(idx.Dim(0), k, ws, normRows(k, normEps(found)))
+	x := p.prepare(idx.Dim(0), k, ws, normRows(k, eps))
 	p.choose(2, idx.Dim(0), U, n.In(3).Shape().Dim(0)).multiply(p, x, ws[:2], func(pair int) int { return pair / U },
 		func(f *frame, pair, from, to int, y [][]float32) {
 			f.vec.MulSilu(f.out(0)[pair*F+from:pair*F+to], y[1], y[0])
@@ -276,16 +233,9 @@ func expertsUp(n *graph.Node, p *plan) error {
 // expertsDown keeps every product until all of a token's are there: which of them
 // comes first must not show.
 func expertsDown(n *graph.Node, p *plan) error {
-	gated := n.NumIn() == 8
-	found := formula{write: func(in []graph.Value) []graph.Value {
-		gate := graph.Value{}
-		if gated {
-			gate = in[7]
-		}
-		return []graph.Value{ops.ExpertsDown(in[0], in[1], in[2], in[3], in[4], in[5], in[6], gate)}
-	}}.match(n)
-	if found == nil {
-		return unsupported("another body")
+	gated, err := lower.ExpertsDown(n)
+	if err != nil {
+		return err
 	}
 	down, err := p.weight(n, 3)
 	if err != nil {

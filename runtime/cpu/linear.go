@@ -4,6 +4,7 @@ import (
 	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/ops"
 	"github.com/deltaloom/deltaloom/runtime/cpu/gemm"
+	"github.com/deltaloom/deltaloom/runtime/lower"
 )
 
 func init() {
@@ -107,7 +108,7 @@ func normRows(k int, eps float32) func(f *frame, i int, own []float32) []float32
 }
 
 // groups counts the units of a weight's rows.
-func (w weight) groups() int { return ceil(w.n, grain) }
+func (w weight) groups() int { return lower.Ceil(w.n, grain) }
 
 // span is the rows that belong to units lo to hi-1.
 func (w weight) span(lo, hi int) (from, to int) { return lo * grain, min(hi*grain, w.n) }
@@ -142,15 +143,15 @@ func matmul(n *graph.Node, p *plan) error {
 	K, M := a.Dim(-1), a.Dim(-2)
 	x := p.prepare(a.Len()/K, K, []weight{w}, plainRows(0, K))
 	lead := y.Dims()[:y.Rank()-2]
-	l := newBatch(lead, a, n.In(1).Shape())
+	l := lower.NewBatch(lead, a, n.In(1).Shape())
 	if int(n.In(1).Shape().Bytes()) == w.size { // one matrix for all rows
-		l, M = newBatch(nil, graph.ShapeOf(graph.F32, 1, 1), graph.ShapeOf(graph.F32, 1, 1)), x.m
+		l, M = lower.NewBatch(nil, graph.ShapeOf(graph.F32, 1, 1), graph.ShapeOf(graph.F32, 1, 1)), x.m
 	}
 	G := w.groups()
-	p.step(product(l.dims)*G, float64(M*K*grain)/20, func(f *frame, lo, hi int) {
+	p.step(lower.Product(l.Dims)*G, float64(M*K*grain)/20, func(f *frame, lo, hi int) {
 		for lo < hi {
 			u, end := lo/G, min(hi, (lo/G+1)*G)
-			ia, ib := l.at(u)
+			ia, ib := l.At(u)
 			from, to := w.span(lo%G, end-u*G)
 			w.product.Rows(f.gemm, f.out(0)[u*M*w.n:], w.n, f.bytes(1)[ib*w.size:][:w.size], x.of(f, w, ia*M), M, from, to)
 			lo = end
@@ -159,27 +160,23 @@ func matmul(n *graph.Node, p *plan) error {
 	return nil
 }
 
-var normed = []*graph.Op{ops.RMSNormOp}
-
-func normEps(p params) float32 { return p[ops.RMSNormOp][0].(ops.RMSNormAttrs).Eps }
-
 func normLinear(n *graph.Node, p *plan) error {
-	found := formula{func(in []graph.Value) []graph.Value { return ops.NormLinear(in[0], in[1], in[2:]...) }, normed}.match(n)
-	if found == nil {
-		return unsupported("another body")
+	eps, err := lower.NormLinear(n)
+	if err != nil {
+		return err
 	}
 	ws, err := p.weights(n, upTo(2, n.NumIn())...)
 	if err != nil {
 		return err
 	}
 	k := n.In(1).Shape().Dim(0)
-	p.multiply(p.prepare(n.In(0).Shape().Len()/k, k, ws, normRows(k, normEps(found))), ws)
+	p.multiply(p.prepare(n.In(0).Shape().Len()/k, k, ws, normRows(k, eps)), ws)
 	return nil
 }
 
 func linears(n *graph.Node, p *plan) error {
-	if (formula{write: func(in []graph.Value) []graph.Value { return ops.Linears(in[0], in[1:]...) }}).match(n) == nil {
-		return unsupported("another body")
+	if err := lower.Linears(n); err != nil {
+		return err
 	}
 	ws, err := p.weights(n, upTo(1, n.NumIn())...)
 	if err != nil {
@@ -191,8 +188,8 @@ func linears(n *graph.Node, p *plan) error {
 }
 
 func linearPair(n *graph.Node, p *plan) error {
-	if (formula{write: ops.LinearPair}).match(n) == nil {
-		return unsupported("another body")
+	if err := lower.LinearPair(n); err != nil {
+		return err
 	}
 	ws, err := p.weights(n, 1, 3)
 	if err != nil {
@@ -217,10 +214,8 @@ func linearPair(n *graph.Node, p *plan) error {
 // linearAdd keeps the product apart until it is added: the result may lie over
 // the residual stream.
 func linearAdd(n *graph.Node, p *plan) error {
-	if (formula{write: func(in []graph.Value) []graph.Value {
-		return []graph.Value{ops.LinearAdd(in[0], in[1], in[2])}
-	}}).match(n) == nil {
-		return unsupported("another body")
+	if err := lower.LinearAdd(n); err != nil {
+		return err
 	}
 	ws, err := p.weights(n, 1)
 	if err != nil {
@@ -242,10 +237,8 @@ func linearAdd(n *graph.Node, p *plan) error {
 }
 
 func swiglu(n *graph.Node, p *plan) error {
-	if (formula{write: func(in []graph.Value) []graph.Value {
-		return []graph.Value{ops.SwiGLU(in[0], in[1], in[2])}
-	}}).match(n) == nil {
-		return unsupported("another body")
+	if err := lower.SwiGLU(n); err != nil {
+		return err
 	}
 	ws, err := p.weights(n, 1, 2)
 	if err != nil {
@@ -257,26 +250,16 @@ func swiglu(n *graph.Node, p *plan) error {
 }
 
 func normSwiglu(n *graph.Node, p *plan) error {
-	found := formula{func(in []graph.Value) []graph.Value {
-		h := ops.Mul(ops.RMSNorm(in[0], 1e-6), in[1])
-		return ops.Wrap(ops.SwiGLUOp, func(in []graph.Value) []graph.Value {
-			return []graph.Value{ops.SwiGLU(in[0], in[1], in[2])}
-		}, h, in[2], in[3])
-	}, normed}.match(n)
-	if found == nil {
-		found = formula{func(in []graph.Value) []graph.Value {
-			return []graph.Value{ops.NormSwiGLU(in[0], in[1], in[2], in[3])}
-		}, normed}.match(n)
-	}
-	if found == nil {
-		return unsupported("another body")
+	eps, err := lower.NormSwiGLU(n)
+	if err != nil {
+		return err
 	}
 	ws, err := p.weights(n, 2, 3)
 	if err != nil {
 		return err
 	}
 	k := n.In(1).Shape().Dim(0)
-	p.gated(p.prepare(n.In(0).Shape().Len()/k, k, ws, normRows(k, normEps(found))), ws, 0)
+	p.gated(p.prepare(n.In(0).Shape().Len()/k, k, ws, normRows(k, eps)), ws, 0)
 	return nil
 }
 

@@ -3,6 +3,7 @@ package cpu
 import (
 	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/ops"
+	"github.com/deltaloom/deltaloom/runtime/lower"
 )
 
 func init() {
@@ -31,10 +32,10 @@ func solveTri(n *graph.Node, p *plan) error {
 	a, b, y := n.In(0).Shape(), n.In(1).Shape(), n.Out(0).Shape()
 	N, M := a.Dim(-1), b.Dim(-1)
 	lead := y.Dims()[:y.Rank()-2]
-	l := newBatch(lead, a, b)
-	p.step(product(lead), float64(N*N*M)/4, func(f *frame, lo, hi int) {
+	l := lower.NewBatch(lead, a, b)
+	p.step(lower.Product(lead), float64(N*N*M)/4, func(f *frame, lo, hi int) {
 		for u := lo; u < hi; u++ {
-			ua, ub := l.at(u)
+			ua, ub := l.At(u)
 			a, b, y := f.in(0)[ua*N*N:], f.in(1)[ub*N*M:], f.out(0)[u*N*M:(u+1)*N*M]
 			for r := range N {
 				row := y[r*M : (r+1)*M]

@@ -7,6 +7,7 @@ import (
 	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/runtime/cpu/isa"
 	"github.com/deltaloom/deltaloom/runtime/cpu/vec"
+	"github.com/deltaloom/deltaloom/runtime/lower"
 	"github.com/deltaloom/deltaloom/runtime/sched"
 )
 
@@ -65,7 +66,7 @@ const block = 4096
 
 // elements appends an elementwise step; work is the nanoseconds an element takes.
 func (p *plan) elements(size int, inOrder bool, work float64, each func(f *frame, from, to int)) {
-	p.steps = append(p.steps, step{ceil(size, block), work * float64(size), func(f *frame, lo, hi int) {
+	p.steps = append(p.steps, step{lower.Ceil(size, block), work * float64(size), func(f *frame, lo, hi int) {
 		each(f, lo*block, min(size, hi*block))
 	}, elementwise{size, inOrder, each}})
 }
@@ -76,7 +77,7 @@ func (p *plan) strides(i int, n *graph.Node) []int {
 	if p.call != nil && p.call.In[i].Strides != nil {
 		return p.call.In[i].Strides
 	}
-	return denseSteps(n.In(i).Shape().Dims())
+	return lower.DenseSteps(n.In(i).Shape().Dims())
 }
 
 // inPlace reports that a result lies where the operand does.

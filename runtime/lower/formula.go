@@ -1,4 +1,4 @@
-package cpu
+package lower
 
 import (
 	"slices"
@@ -7,8 +7,8 @@ import (
 	"github.com/deltaloom/deltaloom/ops"
 )
 
-// formula is what a kernel for a coarse op computes, written as the op's package
-// writes it; attributes of the ops in free are parameters.
+// formula is what a coarse op may mean, written as the op's package writes it;
+// attributes of the ops in free are parameters.
 type formula struct {
 	write func(in []graph.Value) []graph.Value
 	free  []*graph.Op
