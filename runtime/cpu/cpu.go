@@ -8,12 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"sync"
 
 	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/ops"
 	"github.com/deltaloom/deltaloom/runtime/cpu/isa"
 	"github.com/deltaloom/deltaloom/runtime/cpu/vec"
+	"github.com/deltaloom/deltaloom/runtime/lower"
 	"github.com/deltaloom/deltaloom/runtime/sched"
 )
 
@@ -27,19 +27,7 @@ type Options struct {
 type Backend struct {
 	set  isa.Set
 	team *team
-
-	mu     sync.Mutex
-	coarse map[coarseKind]error // what Supports said
-}
-
-// mostKinds bounds what is remembered: a step of another size has other kinds.
-const mostKinds = 1024
-
-// coarseKind is all that a kernel looks at in a coarse node: the body has the
-// shapes of its operands.
-type coarseKind struct {
-	op    *graph.Op
-	attrs ops.CoarseAttrs
+	said lower.Supported
 }
 
 // New returns a backend with its threads started.
@@ -54,7 +42,7 @@ func New(o Options) (*Backend, error) {
 	if o.Threads == 0 {
 		o.Threads = runtime.GOMAXPROCS(0)
 	}
-	return &Backend{set: set, team: newTeam(o.Threads), coarse: map[coarseKind]error{}}, nil
+	return &Backend{set: set, team: newTeam(o.Threads)}, nil
 }
 
 func (*Backend) Name() string { return "cpu" }
@@ -75,27 +63,10 @@ func (b *Backend) Close() error {
 
 // Supports returns nil where there is a kernel for the node.
 func (b *Backend) Supports(n *graph.Node) error {
-	attrs, ok := n.Attrs().(ops.CoarseAttrs)
-	if !ok {
+	return b.said.Of(n, func(n *graph.Node) error {
 		_, err := b.plan(n, nil)
 		return err
-	}
-	// Comparing bodies takes long, and most layers have the same ones.
-	kind := coarseKind{n.Op(), attrs}
-	b.mu.Lock()
-	said, ok := b.coarse[kind]
-	b.mu.Unlock()
-	if ok {
-		return said
-	}
-	_, err := b.plan(n, nil)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.coarse) == mostKinds {
-		clear(b.coarse)
-	}
-	b.coarse[kind] = err
-	return err
+	})
 }
 
 // Strided reports the tables of f32 and f16 that rows are looked up in.

@@ -12,7 +12,7 @@ import (
 )
 
 // errAnother is the error for a node whose body is none of the formulas.
-var errAnother = fmt.Errorf("errAnother body: %w", errors.ErrUnsupported)
+var errAnother = fmt.Errorf("another body: %w", errors.ErrUnsupported)
 
 var normed = []*graph.Op{ops.RMSNormOp}
 

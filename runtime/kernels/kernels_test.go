@@ -1,0 +1,41 @@
+package kernels_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/deltaloom/deltaloom/runtime/kernels"
+	"github.com/deltaloom/deltaloom/runtime/kernels/internal/clang"
+)
+
+// The committed PTX is what the compiler makes of the committed source.
+func TestGenerated(t *testing.T) {
+	if err := clang.Available(); err != nil {
+		t.Skipf("!!!! SKIPPED: %v: nothing has compared the PTX with its source", err)
+	}
+	sources, err := clang.Sources(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	families := map[string]bool{}
+	for _, source := range sources {
+		family := strings.TrimSuffix(source, filepath.Ext(source))
+		families[family] = true
+		t.Run(family, func(t *testing.T) {
+			t.Parallel()
+			want, err := clang.Compile(".", source)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if kernels.PTX(family) != string(want) {
+				t.Errorf("ptx/%s.ptx is not what %s gives: go generate ./runtime/kernels", family, source)
+			}
+		})
+	}
+	for kernel, family := range kernels.Names() {
+		if !families[family] {
+			t.Errorf("kernel %s: ptx/%s.ptx has no source", kernel, family)
+		}
+	}
+}
