@@ -1,0 +1,55 @@
+package driver
+
+import (
+	"time"
+	"unsafe"
+)
+
+// StreamCreate returns a stream that does not wait for the default one.
+func (a *API) StreamCreate() (Stream, error) {
+	const nonBlocking = 1
+	var s Stream
+	err := a.call(a.streamCreate, uintptr(unsafe.Pointer(&s)), nonBlocking)
+	return s, err
+}
+
+// StreamDestroy frees a stream; what it still has to do is done.
+func (a *API) StreamDestroy(s Stream) error { return a.call(a.streamDestroy, uintptr(s)) }
+
+// StreamSynchronize waits until the stream has nothing to do. Errors of the work
+// itself come out here, or of any other call after it.
+func (a *API) StreamSynchronize(s Stream) error { return a.call(a.streamSynchronize, uintptr(s)) }
+
+// StreamWaitEvent lets what follows in the stream wait for what the event has
+// recorded by now.
+func (a *API) StreamWaitEvent(s Stream, e Event) error {
+	return a.call(a.streamWaitEvent, uintptr(s), uintptr(e), 0)
+}
+
+// EventCreate returns an event; without timing it is cheaper and has no time.
+func (a *API) EventCreate(timing bool) (Event, error) {
+	var flags uintptr
+	if !timing {
+		flags = 2
+	}
+	var e Event
+	err := a.call(a.eventCreate, uintptr(unsafe.Pointer(&e)), flags)
+	return e, err
+}
+
+func (a *API) EventDestroy(e Event) error { return a.call(a.eventDestroy, uintptr(e)) }
+
+// EventRecord makes the event stand for all that the stream has been given.
+func (a *API) EventRecord(e Event, s Stream) error {
+	return a.call(a.eventRecord, uintptr(e), uintptr(s))
+}
+
+// EventSynchronize waits until what the event has recorded is done.
+func (a *API) EventSynchronize(e Event) error { return a.call(a.eventSynchronize, uintptr(e)) }
+
+// EventElapsed returns the time between two events with timing that are done.
+func (a *API) EventElapsed(from, to Event) (time.Duration, error) {
+	var ms float32
+	err := a.call(a.eventElapsedTime, uintptr(unsafe.Pointer(&ms)), uintptr(from), uintptr(to))
+	return time.Duration(float64(ms) * float64(time.Millisecond)), err
+}
