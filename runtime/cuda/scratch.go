@@ -1,0 +1,40 @@
+package cuda
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/deltaloom/deltaloom/runtime/cuda/driver"
+)
+
+// scratch is memory for kernels, shared by all executables: one stream runs them
+// one after another. What was handed out stays valid when more is wanted, as
+// captured graphs point there.
+type scratch struct {
+	b      *Backend
+	chunks []driver.Ptr
+	size   int64 // of the last one
+}
+
+func (s *scratch) reserve(bytes int64) (driver.Ptr, error) {
+	if bytes > s.size {
+		size := max(2*s.size, rounded(bytes))
+		ptr, err := s.b.api.MemAlloc(size)
+		if err != nil {
+			return 0, fmt.Errorf("scratch memory of %d bytes: %w", size, err)
+		}
+		s.chunks, s.size = append(s.chunks, ptr), size
+	}
+	if len(s.chunks) == 0 {
+		return 0, nil
+	}
+	return s.chunks[len(s.chunks)-1], nil
+}
+
+func (s *scratch) close() error {
+	var errs []error
+	for _, c := range s.chunks {
+		errs = append(errs, s.b.api.MemFree(c))
+	}
+	return errors.Join(errs...)
+}
