@@ -44,8 +44,8 @@ type Options struct {
 type Model struct {
 	config   *models.Config
 	options  Options
-	file     *gguf.File // nil where there is none
-	backend  sched.Backend
+	file     *gguf.File      // nil where there is none
+	backends []sched.Backend // the most wanted one first
 	runner   *sched.Runner
 	words    words
 	identify func() ([sha256.Size]byte, error)
@@ -99,18 +99,17 @@ func New(c *models.Config, weights models.Source, o Options) (*Model, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	backend, err := NewBackend(o.Backend, o.Threads, o.Activations)
+	backends, err := backendsOf(o, c)
 	if err != nil {
 		return nil, err
 	}
-	runner, err := sched.NewRunner(weights, backend)
-	if err != nil {
-		return nil, errors.Join(err, backend.Close())
+	m := &Model{config: c, options: o, backends: backends, sessions: map[*Session]bool{}}
+	if m.runner, err = sched.NewRunner(weights, backends...); err != nil {
+		return nil, errors.Join(err, m.closeBackends())
 	}
 	if o.Fuse.Supports == nil {
-		o.Fuse.Supports = backend.Supports
+		m.options.Fuse.Supports = supportedBy(backends)
 	}
-	m := &Model{config: c, options: o, backend: backend, runner: runner, sessions: map[*Session]bool{}}
 	m.words, m.identify = newWords(m), newIdentity(m)
 	return m, nil
 }
@@ -119,11 +118,11 @@ func New(c *models.Config, weights models.Source, o Options) (*Model, error) {
 func (m *Model) Config() *models.Config { return m.config }
 
 // Backend returns the name of the backend that runs the model.
-func (m *Model) Backend() string { return m.backend.Name() }
+func (m *Model) Backend() string { return m.backends[0].Name() }
 
 // Threads returns how many threads compute, 1 on a backend that has no choice.
 func (m *Model) Threads() int {
-	if b, ok := m.backend.(interface{ Threads() int }); ok {
+	if b, ok := m.backends[0].(interface{ Threads() int }); ok {
 		return b.Threads()
 	}
 	return 1
@@ -157,9 +156,17 @@ func (m *Model) Close() error {
 	for _, s := range open {
 		errs = append(errs, s.Close())
 	}
-	errs = append(errs, m.runner.Close(), m.backend.Close())
+	errs = append(errs, m.runner.Close(), m.closeBackends())
 	if m.file != nil {
 		errs = append(errs, m.file.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (m *Model) closeBackends() error {
+	var errs []error
+	for _, b := range m.backends {
+		errs = append(errs, b.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -250,8 +250,10 @@ func (s *Session) Memory() Memory {
 	m.States, m.Working = s.states.Memory()
 	m.Marks = s.marks
 	m.Working += 4 * int64(len(s.logits))
-	if b, ok := s.m.backend.(interface{ Scratch() int64 }); ok {
-		m.Working += b.Scratch()
+	for _, b := range s.m.backends {
+		if b, ok := b.(interface{ Scratch() int64 }); ok {
+			m.Working += b.Scratch()
+		}
 	}
 	return m
 }

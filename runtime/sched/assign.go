@@ -51,7 +51,7 @@ func (p *planner) bind() error {
 	written := map[graph.Value]bool{}
 	for _, s := range p.g.States() {
 		written[s.State] = true
-		r := p.source(s.State, p.sp.states())
+		r := p.source(s.State, host)
 		p.last[r] = p.lastRead(r) // a state may be written only
 	}
 	for _, r := range p.boundReplicas() {
@@ -108,7 +108,7 @@ func (p *planner) goals() map[replica][]*block {
 		}
 	}
 	for _, s := range p.g.States() {
-		want(s.Next, p.sp.states(), p.blocks[p.source(s.State, p.sp.states())])
+		want(s.Next, p.home(s.State), p.blocks[p.source(s.State, host)])
 	}
 	for _, s := range p.sinks {
 		at := p.storage.add(Storage{Kind: OutputStorage, Name: s.name, Space: s.space, Shape: s.value.Shape()})
@@ -216,7 +216,7 @@ func (p *planner) finish() []move {
 	}
 	written := map[*block]bool{}
 	for _, s := range p.g.States() {
-		home := p.sp.states()
+		home := p.home(s.State)
 		if m, ok := p.moveTo(p.blocks[replica{s.State, home}], s.Next, home); ok {
 			states = append(states, m)
 			written[m.dst] = true
@@ -227,7 +227,7 @@ func (p *planner) finish() []move {
 			continue
 		}
 		end := len(p.items)
-		temp := &block{storage: p.sp.states(), bytes: m.shape.Bytes(), from: end, to: end}
+		temp := &block{storage: p.storage.list[m.dst.storage].Space, bytes: m.shape.Bytes(), from: end, to: end}
 		p.arena = append(p.arena, temp)
 		moves = append(moves, move{temp, m.src, m.off, m.shape})
 		states[i].src, states[i].off = temp, 0

@@ -71,10 +71,13 @@ func (p *planner) source(v graph.Value, space int) replica {
 	case v.Node().Op() == graph.InputOp:
 		return replica{v, host}
 	case v.Node().Op() == graph.StateOp:
-		return replica{v, p.sp.states()}
+		return replica{v, p.home(v)}
 	}
 	return replica{v, p.sp.of[p.at[v.Node().ID()]]}
 }
+
+// home is the space of a state.
+func (p *planner) home(state graph.Value) int { return p.sp.home(state.Node().Name()) }
 
 func (p *planner) plan() error {
 	p.views = freeViews(p.g, p.strided)
@@ -142,7 +145,7 @@ func (p *planner) itemise(order []*graph.Node) {
 	}
 	for _, s := range p.g.States() {
 		b, _ := p.views.base(s.Next)
-		p.last[p.source(b, p.sp.states())] = end
+		p.last[p.source(b, p.home(s.State))] = end
 	}
 }
 

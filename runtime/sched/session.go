@@ -30,6 +30,7 @@ type state struct {
 	name      string
 	shape     graph.Shape
 	positions int // see Positions
+	home      int // space
 	span      Span
 }
 
@@ -160,11 +161,12 @@ func (s *Session) state(st Storage) (Span, error) {
 	if positions > 0 && (st.Shape.Rank() < 2 || st.Shape.Dim(1) != positions) {
 		return Span{}, fmt.Errorf("state %q: %v, want %d positions as the second axis", st.Name, st.Shape, positions)
 	}
-	span, err := s.r.spaces.alloc(s.r.spaces.states(), st.Bytes)
+	home := s.r.spaces.home(st.Name)
+	span, err := s.r.spaces.alloc(home, st.Bytes)
 	if err != nil {
 		return Span{}, fmt.Errorf("state %q: %w", st.Name, err)
 	}
-	s.states[st.Name] = &state{st.Name, st.Shape, positions, span}
+	s.states[st.Name] = &state{st.Name, st.Shape, positions, home, span}
 	return span, nil
 }
 

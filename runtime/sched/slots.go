@@ -97,7 +97,7 @@ func (s *Session) Snapshot(slot, n int) (map[string]graph.Tensor, error) {
 			row, span = row.With(dims...), st.part(slot, 0, n)
 		}
 		t := graph.NewTensor(row)
-		if err := s.r.spaces.copy(whole(HostOf(t)), host, span, s.r.spaces.states()); err != nil {
+		if err := s.r.spaces.copy(whole(HostOf(t)), host, span, st.home); err != nil {
 			return nil, fmt.Errorf("state %q: %w", name, err)
 		}
 		rows[name] = t
@@ -131,7 +131,7 @@ func (s *Session) Restore(slot int, rows map[string]graph.Tensor) error {
 		}
 		var err error
 		if ok {
-			err = s.r.spaces.copy(span, s.r.spaces.states(), whole(HostOf(t)), host)
+			err = s.r.spaces.copy(span, st.home, whole(HostOf(t)), host)
 		} else {
 			err = s.zero(st, span)
 		}
@@ -171,14 +171,13 @@ func (s *Session) Fork(to, from, n int) error {
 	if err := errors.Join(s.acquired(to), s.acquired(from)); err != nil || to == from {
 		return err
 	}
-	home := s.r.spaces.states()
 	for name, st := range s.states {
 		dst, src := st.rowSpan(to), st.rowSpan(from)
 		if st.positions > 0 {
 			n := min(n, st.positions)
 			dst, src = st.part(to, 0, n), st.part(from, 0, n)
 		}
-		if err := s.r.spaces.copy(dst, home, src, home); err != nil {
+		if err := s.r.spaces.copy(dst, st.home, src, st.home); err != nil {
 			return fmt.Errorf("state %q: %w", name, err)
 		}
 	}
@@ -196,7 +195,7 @@ func (s *Session) acquired(slot int) error {
 }
 
 func (s *Session) zero(st *state, span Span) error {
-	if err := s.r.spaces.zero(span, s.r.spaces.states()); err != nil {
+	if err := s.r.spaces.zero(span, st.home); err != nil {
 		return fmt.Errorf("state %q: %w", st.name, err)
 	}
 	return nil

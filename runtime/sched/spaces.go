@@ -44,9 +44,17 @@ func (s *spaces) name(space int) string {
 	return s.device[space].Name()
 }
 
-// states returns the space where states live: one place for all plans, whatever
-// the placement of the nodes that read them.
-func (s *spaces) states() int { return s.of[0] }
+// home returns the space where a state lives: one place for all plans, whatever
+// the placement of the nodes that read it. It is that of the first backend, unless
+// it leaves the state to the next one.
+func (s *spaces) home(state string) int {
+	for i, b := range s.backends {
+		if p, ok := b.(*Part); !ok || p.Keeps(state) {
+			return s.of[i]
+		}
+	}
+	return s.of[0]
+}
 
 // alloc returns zeroed memory in a space.
 func (s *spaces) alloc(space int, bytes int64) (Span, error) {
