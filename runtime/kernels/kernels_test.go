@@ -39,3 +39,21 @@ func TestGenerated(t *testing.T) {
 		}
 	}
 }
+
+// Kernels for all backends keep to Metal's rules too.
+func TestMetalDialect(t *testing.T) {
+	if err := clang.Available(); err != nil {
+		t.Skipf("!!!! SKIPPED: %v: nothing has held the kernels to Metal's rules", err)
+	}
+	sources, err := clang.Sources(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, source := range sources {
+		if filepath.Ext(source) == ".k" {
+			if err := clang.CheckMetal(".", source, "testdata"); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}

@@ -34,6 +34,7 @@ typedef ushort ushort4 __attribute__((ext_vector_type(4)));
 #define BUF(n, T, name) T *__restrict__ name
 #define BUF_ALIASED(n, T, name) T *name // may lie over another buffer
 #define PARAMS(n, T, name) const T name
+#define PASSED(T) const T & // the parameters, handed on to a function
 
 #define TID_X __nvvm_read_ptx_sreg_tid_x()
 #define TID_Y __nvvm_read_ptx_sreg_tid_y()
@@ -53,7 +54,7 @@ typedef ushort ushort4 __attribute__((ext_vector_type(4)));
 DEV float as_float(uint x) { return __builtin_bit_cast(float, x); }
 DEV uint as_uint(float x) { return __builtin_bit_cast(uint, x); }
 
-DEV float simd_shuffle(float v, uint lane) { return __nvvm_shfl_sync_idx_f32(0xffffffffu, v, lane, 31); }
+DEV float simd_shuffle_one(float v, uint lane) { return __nvvm_shfl_sync_idx_f32(0xffffffffu, v, lane, 31); }
 DEV uint simd_shuffle_uint(uint v, uint lane) { return (uint)__nvvm_shfl_sync_idx_i32(0xffffffffu, (int)v, lane, 31); }
 DEV float simd_shuffle_xor(float v, uint m) { return __nvvm_shfl_sync_bfly_f32(0xffffffffu, v, m, 31); }
 DEV uint simd_shuffle_xor_uint(uint v, uint m) { return (uint)__nvvm_shfl_sync_bfly_i32(0xffffffffu, (int)v, m, 31); }

@@ -51,6 +51,21 @@ func Compile(dir, source string) ([]byte, error) {
 	c := exec.Command(command, "-x", "cuda", "--cuda-device-only", "-nocudainc", "-nocudalib",
 		"--cuda-gpu-arch=sm_80", "--cuda-feature=+ptx70", "-O3", "-std=c++17", "-ffp-contract=fast",
 		"-Wall", "-Werror", "-Wno-unused-function", "-include", "prelude_cuda.h", "-S", source, "-o", "-")
+	return run(c, dir, source)
+}
+
+// CheckMetal holds a kernel file, with the prelude for Metal in front, to the rules
+// of Metal's language as far as clang knows them from OpenCL. stdlib is a folder with
+// a stand-in for Metal's library.
+func CheckMetal(dir, source, stdlib string) error {
+	_, err := run(exec.Command(command, "-x", "cl", "-cl-std=CLC++2021", "-Xclang",
+		"-cl-ext=-__opencl_c_generic_address_space,-__opencl_c_pipes,-__opencl_c_device_enqueue,-__opencl_c_program_scope_global_variables,-cl_khr_fp64,-__opencl_c_fp64",
+		"-cl-no-stdinc", "--target=spir64", "-nostdinc", "-fsyntax-only", "-I", stdlib,
+		"-Wno-unknown-attributes", "-Wno-undefined-internal", "-Wno-unused-value", "-include", "prelude_metal.h", source), dir, source)
+	return err
+}
+
+func run(c *exec.Cmd, dir, source string) ([]byte, error) {
 	c.Dir = dir
 	var out, report bytes.Buffer
 	c.Stdout, c.Stderr = &out, &report
