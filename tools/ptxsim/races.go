@@ -57,10 +57,11 @@ type access struct{ wrote, read atomic.Uint64 }
 const manyBlocks = 0xffffffff // in the place of a block
 
 // touchGlobal notes an access to n bytes of an allocation, and faults where another
-// block of the same launch got there, one of both writing.
+// block of the same launch got there, one of both writing. Words are kept apart, not
+// bytes: accesses to less than a word are not held against each other.
 func (w *warp) touchGlobal(in *instr, lane int, a *allocation, off, n uint64, write bool) {
 	words := a.access.Load()
-	if words == nil {
+	if words == nil || n < 4 { // blocks may share a word and not its bytes
 		return
 	}
 	launch := uint64(w.b.l.number) << 32
