@@ -1,0 +1,5 @@
+// Attention on tensor cores to a latent: keys of 576 elements, of which 512 are the
+// value.
+#include "attention_mma.h"
+
+ATTEND_MMA(attend_latent_576_512, 576, 512, 1, 1)
