@@ -16,6 +16,17 @@ y [B T H·D] and both pools.`, []int{-1, 0, 1},
 	coarseCase{name: "prompt", in: attentionShapes(f32, 2, 8, 1, 5, 2, 2, 16), formula: attentionCase(8), fill: fillAttention(8)},
 	coarseCase{name: "token, f16 cache", in: attentionShapes(f16, 3, 16, 2, 1, 4, 2, 16), formula: attentionCase(12), fill: fillAttention(16)},
 	coarseCase{name: "prompt, f16 cache", in: attentionShapes(f16, 2, 8, 1, 5, 2, 2, 16), formula: attentionCase(8), fill: fillAttention(8)},
+	coarseCase{name: "far token", in: attentionShapes(f32, 2, 300, 2, 1, 6, 2, 72), formula: attentionCase(300), fill: fillAttention(300, 170, 260)},
+	coarseCase{name: "far token of 64, f16 cache", in: attentionShapes(f16, 2, 300, 2, 1, 16, 2, 64), formula: attentionCase(300), fill: fillAttention(300, 170, 260)},
+	coarseCase{name: "far tokens of 128, f16 cache", in: attentionShapes(f16, 1, 300, 1, 2, 8, 2, 128), formula: attentionCase(290), fill: fillAttention(300, 160)},
+	coarseCase{name: "token of 192, f16 cache", in: attentionShapes(f16, 1, 40, 1, 1, 3, 1, 192), formula: attentionCase(40), fill: fillAttention(40, 33)},
+	coarseCase{name: "token of 256, f16 cache", in: attentionShapes(f16, 1, 140, 1, 1, 8, 1, 256), formula: attentionCase(140), fill: fillAttention(140, 131)},
+	coarseCase{name: "prompt of 64, f16 cache", in: attentionShapes(f16, 2, 64, 2, 17, 8, 2, 64), formula: attentionCase(64), fill: fillAttention(64, 0, 30)},
+	coarseCase{name: "far prompt of 64, f16 cache", in: attentionShapes(f16, 1, 160, 1, 40, 2, 1, 64), formula: attentionCase(160), fill: fillAttention(160, 110)},
+	coarseCase{name: "prompt of 128, f16 cache", in: attentionShapes(f16, 1, 48, 1, 40, 4, 1, 128), formula: attentionCase(48), fill: fillAttention(48)},
+	coarseCase{name: "prompt of 192, f16 cache", in: attentionShapes(f16, 1, 36, 1, 36, 1, 1, 192), formula: attentionCase(36), fill: fillAttention(36)},
+	coarseCase{name: "prompt of 256, f16 cache", in: attentionShapes(f16, 1, 48, 1, 17, 2, 1, 256), formula: attentionCase(48), fill: fillAttention(48, 20)},
+	coarseCase{name: "prompt of 256", in: attentionShapes(f32, 1, 48, 1, 17, 2, 1, 256), formula: attentionCase(48), fill: fillAttention(48, 20)},
 )
 
 func attentionShapes(pool func(dims ...int) graph.Shape, P, C, B, T, H, G, D int) []graph.Shape {
@@ -27,16 +38,24 @@ func attentionCase(KV int) func([]graph.Value) []graph.Value {
 	return func(in []graph.Value) []graph.Value { return Attention(KV, in...) }
 }
 
-// fillAttention places sequence b in slot b, its tokens at positions 0, 1, …
-func fillAttention(C int) func(int, graph.Tensor, *rand.Rand) {
+// fillAttention places sequence b in slot b, its tokens at positions from[b], from[b]
+// + 1, …, from 0 on where from has no more.
+func fillAttention(C int, from ...int) func(int, graph.Tensor, *rand.Rand) {
 	return func(i int, t graph.Tensor, r *rand.Rand) {
 		for j := range t.F {
 			t.F[j] = float32(r.NormFloat64())
 		}
+		position := func(token int) int {
+			b, position := token/t.Shape.Dim(1), token%t.Shape.Dim(1)
+			if b < len(from) {
+				position += from[b]
+			}
+			return position
+		}
 		switch s := t.Shape; i {
 		case 2:
 			for j := range t.I {
-				t.I[j] = int32(j/s.Dim(1)*C + j%s.Dim(1))
+				t.I[j] = int32(j/s.Dim(1)*C + position(j))
 			}
 		case 3:
 			for j := range t.I {
@@ -45,7 +64,7 @@ func fillAttention(C int) func(int, graph.Tensor, *rand.Rand) {
 		case 4:
 			for j := range t.I {
 				if j%4 < 3 {
-					t.I[j] = int32(j / 4 % s.Dim(1))
+					t.I[j] = int32(position(j / 4))
 				}
 			}
 		}

@@ -16,6 +16,10 @@ y [B T H R] and the pool.`, []int{-1, 0},
 	coarseCase{name: "prompt", in: latentShapes(f32, 1, 8, 1, 5, 2, 16, 6), formula: latentCase(8), fill: fillLatent(8)},
 	coarseCase{name: "token, f16 cache", in: latentShapes(f16, 3, 16, 2, 1, 4, 32, 16), formula: latentCase(12), fill: fillLatent(16)},
 	coarseCase{name: "prompt, f16 cache", in: latentShapes(f16, 1, 8, 1, 5, 2, 16, 16), formula: latentCase(8), fill: fillLatent(8)},
+	coarseCase{name: "far token", in: latentShapes(f32, 1, 150, 1, 1, 5, 40, 6), formula: latentCase(150), fill: fillLatent(150, 140)},
+	coarseCase{name: "far token of 512 + 64, f16 cache", in: latentShapes(f16, 2, 150, 2, 1, 12, 512, 64), formula: latentCase(150), fill: fillLatent(150, 140, 20)},
+	coarseCase{name: "prompt of 512 + 64, f16 cache", in: latentShapes(f16, 1, 40, 1, 17, 4, 512, 64), formula: latentCase(40), fill: fillLatent(40, 20)},
+	coarseCase{name: "prompt of 512 + 64", in: latentShapes(f32, 1, 40, 1, 3, 4, 512, 64), formula: latentCase(40), fill: fillLatent(40, 20)},
 )
 
 func latentShapes(pool func(dims ...int) graph.Shape, P, C, B, T, H, R, S int) []graph.Shape {
@@ -40,16 +44,18 @@ func LatentAttention(KV int, in ...graph.Value) []graph.Value {
 	return []graph.Value{Permute(o, 0, 2, 1, 3), next}
 }
 
-// fillLatent places sequence b in slot b, its tokens at positions 0, 1, …
-func fillLatent(C int) func(int, graph.Tensor, *rand.Rand) {
-	attention := fillAttention(C)
+// fillLatent places sequence b in slot b, its tokens at positions from[b], from[b] + 1,
+// …, from 0 on where from has no more.
+func fillLatent(C int, from ...int) func(int, graph.Tensor, *rand.Rand) {
+	attention := fillAttention(C, from...)
 	return func(i int, t graph.Tensor, r *rand.Rand) {
 		switch i {
 		case 1, 2:
 			attention(i+1, t, r)
 		case 3:
+			attention(2, t, r)
 			for j := range t.I {
-				t.I[j] = int32(j % t.Shape.Dim(1))
+				t.I[j] %= int32(C)
 			}
 		default:
 			attention(5, t, r)
