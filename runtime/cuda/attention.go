@@ -35,17 +35,19 @@ func attention(n *graph.Node, p *plan) error {
 	if err != nil {
 		return err
 	}
-	c := attend{attendParams{uint32(a.B), uint32(a.T), uint32(a.H), uint32(a.G), uint32(a.P), uint32(a.C), uint32(a.KV),
-		uint32(a.Rope.Streams), 0, uint32(a.D), uint32(a.D)}, a.Cache, p.out(1), p.out(2), p.in(3), p.in(4), p.in(5)}
+	c := attend{B: a.B, T: a.T, H: a.H, G: a.G, P: a.P, C: a.C, KV: a.KV, K: a.D, V: a.D, cache: a.Cache,
+		keys: p.out(1), values: p.out(2), slots: p.in(3), pos: p.in(4), streams: a.Rope.Streams, gate: p.in(5)}
 	if err := c.check(); err != nil {
 		return err
 	}
 	p.copyTo(1, 0)
 	p.copyTo(2, 1)
 	q := p.queries(c)
-	p.launch("attention_write_"+cacheName(a.Cache), dim{a.B * a.T, lower.Ceil(a.H+2*a.G, 4), 1}, line(128),
-		attentionParams{Rope: table, H: c.H, G: c.G, D: c.K, Rows: c.P * c.C,
-			QueryEps: a.QueryEps, KeyEps: a.KeyEps, Scale: a.Scale * math.Log2E},
+	p.launch("attention_write_"+c.cacheName(), dim{a.B * a.T, lower.Ceil(a.H+2*a.G, 4), 1}, line(128),
+		attentionParams{
+			Rope: table, H: uint32(a.H), G: uint32(a.G), D: uint32(a.D), Rows: uint32(a.P * a.C),
+			QueryEps: a.QueryEps, KeyEps: a.KeyEps, Scale: a.Scale * math.Log2E,
+		},
 		p.in(2), p.in(4), p.in(5), p.in(6), p.in(7), p.in(8), p.in(9), p.out(1), p.out(2), q.high, q.low, q.factor)
 	p.attend(c, q)
 	return nil
@@ -61,105 +63,101 @@ func latentAttention(n *graph.Node, p *plan) error {
 	if err != nil {
 		return err
 	}
-	W := uint32(l.R + l.S)
-	c := attend{attendParams{uint32(l.B), uint32(l.T), uint32(l.H), 1, uint32(l.P), uint32(l.C), uint32(l.KV), 1, 0, W, uint32(l.R)},
-		l.Cache, p.out(1), p.out(1), p.in(2), p.in(3), null}
+	c := attend{B: l.B, T: l.T, H: l.H, G: 1, P: l.P, C: l.C, KV: l.KV, K: l.R + l.S, V: l.R, cache: l.Cache,
+		keys: p.out(1), values: p.out(1), slots: p.in(2), pos: p.in(3), streams: 1}
 	if err := c.check(); err != nil {
 		return err
 	}
 	p.copyTo(1, 0)
 	q := p.queries(c)
-	p.launch("latent_write_"+cacheName(l.Cache), dim{l.B * l.T, lower.Ceil(l.H+1, 4), 1}, line(128),
-		latentParams{c.T, c.H, uint32(l.R), uint32(l.S), c.P * c.C, l.Eps, l.Scale * math.Log2E},
+	p.launch("latent_write_"+c.cacheName(), dim{l.B * l.T, lower.Ceil(l.H+1, 4), 1}, line(128),
+		latentParams{uint32(l.T), uint32(l.H), uint32(l.R), uint32(l.S), uint32(l.P * l.C), l.Eps, l.Scale * math.Log2E},
 		p.in(1), p.in(4), p.in(5), p.in(6), p.in(7), p.out(1), q.high, q.low, q.factor)
 	p.attend(c, q)
 	return nil
 }
 
-// cacheName is what kernels for a cache of that type are called.
-func cacheName(cache graph.DType) string {
-	if cache == graph.F16 {
+// attend is attention to a cache that has been written: H query heads on G keys of K
+// elements, whose values have V, and the first KV of C positions of P slots.
+type attend struct {
+	B, T, H, G, P, C, KV, K, V int
+	cache                      graph.DType
+	keys, values, slots, pos   buffer
+	streams                    int    // positions of a token
+	gate                       buffer // the operand of 2V elements a query, or null
+}
+
+// check refuses what the kernels have no room for.
+func (c attend) check() error {
+	const mostKey, mostValue, mostBlocks = 640, 512, 65535
+	switch {
+	case c.K > mostKey || c.V > mostValue:
+		return unsupported("keys of %d and values of %d elements, want at most %d and %d", c.K, c.V, mostKey, mostValue)
+	case max(c.B, c.H, c.G) > mostBlocks:
+		return unsupported("%d sequences, %d heads on %d, want at most %d", c.B, c.H, c.G, mostBlocks)
+	}
+	return small(max(c.B*c.T*c.H, c.P*c.C))
+}
+
+func (c attend) cacheName() string {
+	if c.cache == graph.F16 {
 		return "f16"
 	}
 	return "f32"
 }
 
-type attendParams struct{ B, T, H, G, P, C, KV, Streams, Splits, K, V uint32 }
-
-// attend is attention to a cache that has been written.
-type attend struct {
-	attendParams
-	cache                          graph.DType
-	keys, values, slots, pos, gate buffer // gate: operand of a query's 2V elements each, or null
-}
-
-// The largest keys, values and grids of the kernels.
-const (
-	mostKey, mostValue = 640, 512
-	mostBlocks         = 65535
-)
-
-func (c attend) check() error {
-	queries := int(c.B) * int(c.T) * int(c.H)
-	switch {
-	case c.K > mostKey || c.V > mostValue || c.V == c.K && c.K > mostValue:
-		return unsupported("keys of %d and values of %d elements, want at most %d and %d", c.K, c.V, mostKey, mostValue)
-	case c.G > mostBlocks || c.B > mostBlocks || c.H > mostBlocks:
-		return unsupported("%d sequences, %d heads, %d of keys: more than %d", c.B, c.H, c.G, mostBlocks)
-	}
-	return small(max(queries, int(c.P)*int(c.C)))
-}
-
-// queries is memory for queries: see runtime/kernels/attention_write.k.
+// queries is memory for queries: two halves for an element, a factor for each.
 type queries struct{ high, low, factor buffer }
 
 func (p *plan) queries(c attend) queries {
-	n := int64(c.B) * int64(c.T) * int64(c.H)
+	n := int64(c.B * c.T * c.H)
 	return queries{p.scratch(2 * n * int64(c.K)), p.scratch(2 * n * int64(c.K)), p.scratch(4 * n)}
 }
 
-// attendKernel is a kernel for the products, of which a block has so many columns:
-// queries of one key head and sequence.
-type attendKernel struct {
-	function string
-	columns  int
-}
-
-func (c attend) kernel() attendKernel {
-	columns := int(c.T * (c.H / c.G))
+// kernel returns the kernel for the products and how many columns a block of it has:
+// the queries of one sequence and key head are columns.
+func (c attend) kernel() (function string, columns int) {
 	switch {
 	case c.cache == graph.F16 && c.K == 576 && c.V == 512:
-		return attendKernel{"attend_latent_576_512", 32}
-	case c.cache == graph.F16 && c.K == c.V && c.K%64 == 0 && c.K <= 256 && columns <= 32:
-		return attendKernel{fmt.Sprintf("attend_few_%d", c.K), 8}
+		return "attend_latent_576_512", 32
 	case c.cache == graph.F16 && c.K == c.V && c.K%64 == 0 && c.K <= 256:
-		return attendKernel{fmt.Sprintf("attend_many_%d", c.K), 64}
+		if c.T*(c.H/c.G) <= 32 {
+			return fmt.Sprintf("attend_few_%d", c.K), 8
+		}
+		return fmt.Sprintf("attend_many_%d", c.K), 64
 	}
-	return attendKernel{"attend_" + cacheName(c.cache), 8}
+	return "attend_" + c.cacheName(), 8
 }
 
-// attendSplits is into how many parts the positions are cut: enough for two blocks on each
-// of the multiprocessors of a large card, each with at least 128 positions.
-func attendSplits(blocks, positions int) int {
-	const wanted, most, least = 264, 128, 128
-	return max(1, min(lower.Ceil(wanted, blocks), most, lower.Ceil(positions, least)))
-}
+type attendParams struct{ B, T, H, G, P, C, KV, Streams, Splits, K, V uint32 }
 
 type combineParams struct{ Queries, Splits, V, Gated uint32 }
 
+// attend adds the products and what puts their splits together.
 func (p *plan) attend(c attend, q queries) {
-	k := c.kernel()
-	tiles := lower.Ceil(int(c.T*(c.H/c.G)), k.columns)
-	parts := attendSplits(tiles*int(c.G)*int(c.B), int(c.KV))
-	c.Splits = uint32(parts)
-	n := int(c.B * c.T * c.H)
-	stats := p.scratch(8 * int64(parts) * int64(n))
-	sums := p.scratch(4 * int64(parts) * int64(n) * int64(c.V))
-	p.launch(k.function, dim{tiles * parts, int(c.G), int(c.B)}, line(128), c.attendParams,
-		q.high, q.low, q.factor, c.keys, c.values, c.slots, c.pos, stats, sums)
-	combine := combineParams{uint32(n), c.Splits, c.V, 0}
+	function, columns := c.kernel()
+	tiles, n := lower.Ceil(c.T*(c.H/c.G), columns), c.B*c.T*c.H
+	splits := attendSplits(tiles*c.G*c.B, c.KV)
+	stats, parts := p.scratch(8*int64(splits)*int64(n)), p.out(0)
+	if splits > 1 {
+		parts = p.scratch(4 * int64(splits) * int64(n) * int64(c.V))
+	}
+	p.launch(function, dim{tiles * splits, c.G, c.B}, line(128),
+		attendParams{
+			uint32(c.B), uint32(c.T), uint32(c.H), uint32(c.G), uint32(c.P), uint32(c.C), uint32(c.KV),
+			uint32(c.streams), uint32(splits), uint32(c.K), uint32(c.V),
+		},
+		q.high, q.low, q.factor, c.keys, c.values, c.slots, c.pos, stats, parts)
+	combine := combineParams{uint32(n), uint32(splits), uint32(c.V), 0}
 	if c.gate != null {
 		combine.Gated = 1
 	}
-	p.launch("attention_combine", line(n), line(128), combine, stats, sums, c.gate, p.out(0))
+	p.launch("attention_combine", line(n), line(128), combine, stats, parts, c.gate, p.out(0))
+}
+
+// attendSplits is into how many splits positions are cut: for two blocks on each
+// multiprocessor of a large card, but of 128 positions at the least.
+func attendSplits(blocks, positions int) int {
+	const wanted, most, least = 264, 128, 128
+	return max(1, min(lower.Ceil(wanted, blocks), most, lower.Ceil(positions, least)))
 }
