@@ -1,0 +1,245 @@
+package tests
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/deltaloom/deltaloom"
+	"github.com/deltaloom/deltaloom/fuse"
+	"github.com/deltaloom/deltaloom/graph"
+	"github.com/deltaloom/deltaloom/internal/reference"
+	"github.com/deltaloom/deltaloom/models"
+	"github.com/deltaloom/deltaloom/runtime/cuda"
+	"github.com/deltaloom/deltaloom/runtime/cuda/driver"
+	"github.com/deltaloom/deltaloom/runtime/sched"
+	"github.com/deltaloom/deltaloom/tools/ptxsim/cudasim"
+)
+
+// simulate makes the backend cuda of models opened from now on run on a simulated
+// driver, whose faults fail the test.
+func simulate(t *testing.T, o cudasim.Options) *cudasim.Driver {
+	t.Helper()
+	d, err := cudasim.New(o)
+	if err != nil {
+		t.Skipf("no simulated driver here: %v", err)
+	}
+	api, err := driver.Bind(d.Lookup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	register(func() (*cuda.Backend, error) { return cuda.New(cuda.Options{Driver: api}) })
+	t.Cleanup(func() {
+		if err := d.Fault(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+func register(open func() (*cuda.Backend, error)) {
+	deltaloom.RegisterBackend("cuda", func() (sched.Backend, error) { return open() })
+}
+
+// onTheCard makes the backend cuda that of this machine's card, and skips without one.
+func onTheCard(t *testing.T) {
+	t.Helper()
+	b, err := cuda.New(cuda.Options{})
+	if err != nil {
+		t.Skipf("NO CARD: %v", err)
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	register(func() (*cuda.Backend, error) { return cuda.New(cuda.Options{}) })
+}
+
+var tinies = []string{"qwen3.5-tiny", "qwen3.5-moe-tiny", "qwen3-next-tiny", "kimi-linear-tiny"}
+
+func synthetic(t *testing.T, name, backend string) *deltaloom.Model {
+	t.Helper()
+	m, err := deltaloom.Synthetic(name, 7, deltaloom.Options{Backend: backend, Threads: 1})
+	return opened(t, m, err)
+}
+
+// TestCUDA: a prompt and a token at a time give what the reference gives.
+func TestCUDA(t *testing.T) {
+	simulate(t, cudasim.Options{})
+	asReference(t, 24)
+}
+
+func TestCUDAOnTheCard(t *testing.T) {
+	onTheCard(t)
+	asReference(t, 200)
+}
+
+func asReference(t *testing.T, tokens int) {
+	for _, name := range tinies {
+		t.Run(name, func(t *testing.T) {
+			text := randomTokens(tokens, 128, 3)
+			want := feed(t, synthetic(t, name, "interp"), text, 1, 0)
+			m := synthetic(t, name, "cuda")
+			for _, each := range []int{1, tokens - 4} {
+				got := feed(t, m, text, each, 0)
+				if d := reference.Compare(want, got); !(d.NMSE <= cudaNMSE) {
+					t.Errorf("%d at a time: NMSE %.3g", each, d.NMSE)
+				} else {
+					t.Logf("%d at a time: NMSE %.3g", each, d.NMSE)
+				}
+			}
+		})
+	}
+}
+
+// cudaNMSE is what is left where sums are made of f32, exponentials within 2 ulp.
+const cudaNMSE = 1e-9
+
+// TestOneGraphATokenOnCUDA: once it has been captured, a token is one transfer, one
+// graph and one transfer back.
+func TestOneGraphATokenOnCUDA(t *testing.T) {
+	for _, name := range tinies {
+		d := simulate(t, cudasim.Options{})
+		m := synthetic(t, name, "cuda")
+		s := session(t, m, deltaloom.SessionOptions{Context: 64})
+		q := begin(t, s)
+		token := func() { eval(t, s, deltaloom.Next{Seq: q, Tokens: []int32{5}}) }
+		token() // compiles
+		token() // captures
+		d.Reset()
+		for range 3 {
+			token()
+		}
+		st := d.Stats()
+		if st.GraphLaunches != 3 || st.Launches != 0 || st.HtoD != 3 || st.DtoH != 3 || st.Allocs != 0 {
+			t.Errorf("%s: three tokens were %+v, want 3 launches of a graph and 3 transfers each way", name, st)
+		}
+		for _, p := range m.Programs() {
+			t.Logf("%s: %d compute nodes, %d kernels in one graph", name, p.Report.After.Compute, p.Launches)
+			if n := st.GraphNodes / 3; n != p.Launches {
+				t.Errorf("%s: a graph of %d nodes, but the plan launches %d kernels", name, n, p.Launches)
+			}
+		}
+		s.Close()
+	}
+}
+
+// TestReplayIsEagerOnCUDA replays a captured step a hundred times with other tokens,
+// positions and slots: the bits are those of kernels launched one by one, the numbers
+// those of the reference.
+func TestReplayIsEagerOnCUDA(t *testing.T) {
+	simulate(t, cudasim.Options{})
+	replayIsEager(t)
+}
+
+func TestReplayIsEagerOnTheCard(t *testing.T) {
+	onTheCard(t)
+	replayIsEager(t)
+}
+
+func replayIsEager(t *testing.T) {
+	const slots, context, steps = 4, 64, 100
+	for _, name := range tinies {
+		t.Run(name, func(t *testing.T) {
+			device, err := deltaloom.NewBackend("cuda", 1, deltaloom.FloatActivations)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer device.Close()
+			c, err := models.ByName(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			weights := models.Synthetic(c, 7)
+			step := models.Step{Seqs: 2, Tokens: 1, Slots: slots, Context: context, KV: context}
+			g, err := models.Build(c, step)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if g, _, err = fuse.Run(g, fuse.Options{Supports: device.Supports}); err != nil {
+				t.Fatal(err)
+			}
+			in, err := step.NewInputs()
+			if err != nil {
+				t.Fatal(err)
+			}
+			run := func(bind bool, b sched.Backend) func() []float32 {
+				r, err := sched.NewRunner(weights, b)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { r.Close() })
+				s, err := r.NewSession(slots, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { s.Close() })
+				out := map[string]graph.Tensor{}
+				bound, err := s.Bind(t.Context(), g, in.Tensors(), out)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return func() []float32 {
+					if bind {
+						err = bound.Run(t.Context())
+					} else {
+						err = s.RunInto(t.Context(), g, in.Tensors(), out)
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+					return slices.Clone(out["logits"].F)
+				}
+			}
+			cpu, err := deltaloom.NewBackend("interp", 1, deltaloom.FloatActivations)
+			if err != nil {
+				t.Fatal(err)
+			}
+			replay, eager, interp := run(true, device), run(false, device), run(false, cpu)
+			at := [slots]int{}
+			var all, want []float32
+			for i := range steps {
+				a, b := i%slots, (i*3+1)%slots
+				if a == b {
+					b = (b + 1) % slots
+				}
+				tokens := randomTokens(2, 128, uint64(i))
+				err := in.Set(models.Sequence{Slot: a, Start: at[a], Tokens: tokens[:1]}, models.Sequence{Slot: b, Start: at[b], Tokens: tokens[1:]})
+				if err != nil {
+					t.Fatal(err)
+				}
+				at[a], at[b] = at[a]+1, at[b]+1
+				got := replay()
+				if !slices.Equal(got, eager()) {
+					t.Fatalf("step %d: a replay gives other bits than single launches", i)
+				}
+				all, want = append(all, got...), append(want, interp()...)
+			}
+			if d := reference.Compare(want, all); !(d.NMSE <= cudaNMSE) {
+				t.Errorf("NMSE %.3g", d.NMSE)
+			} else {
+				t.Logf("NMSE %.3g", d.NMSE)
+			}
+		})
+	}
+}
+
+// TestLayersOnTheProcessor gives a card less memory than the weights need: the first
+// layers are computed beside it, and a token crosses over once.
+func TestLayersOnTheProcessor(t *testing.T) {
+	for _, name := range tinies {
+		tokens := randomTokens(10, 128, 4)
+		want := feed(t, synthetic(t, name, "interp"), tokens, 1, 0)
+		for _, total := range []int64{512 << 10, 768 << 10} {
+			t.Run(fmt.Sprint(name, " ", total>>10, " KiB"), func(t *testing.T) {
+				d := simulate(t, cudasim.Options{Memory: total})
+				got := feed(t, synthetic(t, name, "cuda"), tokens, 1, 0)
+				if d := reference.Compare(want, got); !(d.NMSE <= cudaNMSE) {
+					t.Errorf("NMSE %.3g", d.NMSE)
+				}
+				if d.Stats().Launches == 0 {
+					t.Error("the card has computed nothing")
+				}
+			})
+		}
+	}
+}
