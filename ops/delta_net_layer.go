@@ -12,6 +12,9 @@ var CausalConvSiluOp = coarse("causal_conv_silu",
 s [B W-1 C], x [B T C], w [C W], y [B T C].`, nil,
 	coarseCase{name: "token", in: shapes(f32(2, 3, 16), f32(2, 1, 16), f32(16, 4)), formula: causalConvSilu},
 	coarseCase{name: "prompt", in: shapes(f32(1, 3, 8), f32(1, 6, 8), f32(8, 4)), formula: causalConvSilu},
+	coarseCase{name: "long prompt", in: shapes(f32(2, 3, 160), f32(2, 133, 160), f32(160, 4)), formula: causalConvSilu},
+	coarseCase{name: "long filter", in: shapes(f32(1, 70, 5), f32(1, 75, 5), f32(5, 71)), formula: causalConvSilu},
+	coarseCase{name: "two taps", in: shapes(f32(1, 1, 5), f32(1, 3, 5), f32(5, 2)), formula: causalConvSilu},
 )
 
 func causalConvSilu(in []graph.Value) []graph.Value {
@@ -55,6 +58,8 @@ func DeltaNet(s, q, k, v, a, dt, A, b graph.Value, at GatedDeltaNetAttrs) (o, ne
 var GatedNormOp = coarse("gated_norm", `y = rms_norm(x)·w · gate(z), gate being silu or sigmoid. x, z, y [B T H V], w [V].`, nil,
 	coarseCase{name: "silu", in: shapes(f32(2, 3, 2, 8), f32(8), f32(2, 3, 2, 8)), formula: gatedNormCase(Silu)},
 	coarseCase{name: "sigmoid", in: shapes(f32(1, 1, 2, 16), f32(16), f32(1, 1, 2, 16)), formula: gatedNormCase(Sigmoid)},
+	coarseCase{name: "silu 128", in: shapes(f32(1, 5, 1, 128), f32(128), f32(1, 5, 1, 128)), formula: gatedNormCase(Silu)},
+	coarseCase{name: "sigmoid 33", in: shapes(f32(1, 2, 1, 33), f32(33), f32(1, 2, 1, 33)), formula: gatedNormCase(Sigmoid)},
 )
 
 func gatedNormCase(gate func(graph.Value) graph.Value) func([]graph.Value) []graph.Value {
@@ -132,14 +137,33 @@ var DeltaBlockOp = coarse("delta_block",
 	`conv_slots, delta_slots on the q, k and v in its channels, and gated_norm.
 conv pool [P W-1 C], state pool [P H V K], slots i32 [B], x [B T C] with C = 2·Hk·K + H·V, conv weight [C W],
 a [B T H 1], dt [H 1], A [H 1], b [B T H 1], norm weight [V], z [B T H V]; y [B T H V] and both pools.`, []int{-1, 0, 1},
-	coarseCase{name: "token", in: deltaBlockShapes(3, 2, 1, 2, 4, 8, 16), formula: deltaBlockCase(2), fill: fillSlots(2)},
-	coarseCase{name: "prompt", in: deltaBlockShapes(2, 1, 5, 2, 2, 8, 8), formula: deltaBlockCase(2), fill: fillSlots(2)},
+	coarseCase{name: "token", in: deltaBlockShapes(3, 2, 1, 2, 4, 8, 16, 1), formula: deltaBlockCase(2), fill: fillSlots(2)},
+	coarseCase{name: "prompt", in: deltaBlockShapes(2, 1, 5, 2, 2, 8, 8, 1), formula: deltaBlockCase(2), fill: fillSlots(2)},
+	coarseCase{name: "64 token", in: deltaBlockShapes(2, 1, 1, 2, 2, 64, 48, 1), formula: deltaBlockCase(2), fill: fillBlock},
+	coarseCase{name: "128 token", in: deltaBlockShapes(3, 2, 1, 1, 2, 128, 128, 1), formula: deltaBlockCase(1), fill: fillBlock},
+	coarseCase{name: "128 five tokens", in: deltaBlockShapes(1, 1, 5, 1, 1, 128, 128, 1), formula: deltaBlockCase(1), fill: fillBlock},
+	coarseCase{name: "128 16 tokens", in: deltaBlockShapes(2, 1, 16, 1, 2, 128, 128, 1), formula: deltaBlockCase(1), fill: fillBlock},
+	coarseCase{name: "128 17 tokens", in: deltaBlockShapes(2, 1, 17, 1, 2, 128, 32, 1), formula: deltaBlockCase(1), fill: fillBlock},
+	coarseCase{name: "128 70 tokens", in: deltaBlockShapes(2, 2, 70, 1, 1, 128, 32, 1), formula: deltaBlockCase(1), fill: fillBlock},
+	coarseCase{name: "channel 128 tokens", in: deltaBlockShapes(2, 1, 2, 1, 1, 128, 128, 128), formula: deltaBlockCase(1), fill: fillBlock},
+	coarseCase{name: "channel 128 33 tokens", in: deltaBlockShapes(2, 1, 33, 2, 2, 128, 16, 128), formula: deltaBlockCase(2), fill: fillBlock},
 )
 
-func deltaBlockShapes(P, B, T, Hk, H, K, V int) []graph.Shape {
+// deltaBlockShapes lists operands of delta_block.
+func deltaBlockShapes(P, B, T, Hk, H, K, V, G int) []graph.Shape {
 	C := 2*Hk*K + H*V
 	return shapes(f32(P, 3, C), f32(P, H, V, K), i32(B), f32(B, T, C), f32(C, 4),
-		f32(B, T, H, 1), f32(H, 1), f32(H, 1), f32(B, T, H, 1), f32(V), f32(B, T, H, V))
+		f32(B, T, H, G), f32(H, G), f32(H, 1), f32(B, T, H, 1), f32(V), f32(B, T, H, V))
+}
+
+// fillBlock is fillSlots for delta_block with decays below 1, as models have them.
+func fillBlock(i int, t graph.Tensor, r *rand.Rand) {
+	fillSlots(2)(i, t, r)
+	if i == 7 {
+		for j := range t.F {
+			t.F[j] = -r.Float32() / 4
+		}
+	}
 }
 
 func deltaBlockCase(Hk int) func([]graph.Value) []graph.Value {

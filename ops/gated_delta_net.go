@@ -217,23 +217,38 @@ func decomposeGatedDeltaNet(in []graph.Value, at GatedDeltaNetAttrs) []graph.Val
 	return []graph.Value{o, next}
 }
 
-// gatedDeltaNetCases covers both decays, head maps and norms, token counts
-// around a chunk, and slow decay, where an error in the state would live long.
+// gatedDeltaNetCases covers both decays, head maps and norms, sizes of heads,
+// token counts around one chunk and several, and what errors would live long in:
+// slow decay, none at all with keys that are alike, and one that leaves nothing.
 func gatedDeltaNetCases(yield func(graph.Case) bool) {
+	const none, gone = 0, -77 // log decays
 	for _, c := range []struct {
 		name                  string
 		B, T, Hk, Hv, K, V, G int
 		a                     GatedDeltaNetAttrs
-		slow                  bool
+		fill                  func(i int, t graph.Tensor, r *rand.Rand)
 	}{
-		{"token", 1, 1, 2, 2, 32, 32, 1, GatedDeltaNetAttrs{}, false},
-		{"token tiled norm", 2, 1, 2, 6, 32, 16, 1, GatedDeltaNetAttrs{Tiled, NormSum, 1e-6, 0.25}, true},
-		{"token interleaved max", 2, 1, 2, 4, 16, 32, 1, GatedDeltaNetAttrs{Interleaved, NormMax, 1e-6, 0}, false},
-		{"prompt", 1, 65, 2, 4, 32, 32, 1, GatedDeltaNetAttrs{Tiled, NormSum, 1e-6, 0.2}, true},
-		{"prompt batch", 2, 7, 1, 3, 16, 24, 1, GatedDeltaNetAttrs{Interleaved, NormSum, 1e-5, 0}, true},
-		{"channel token", 2, 1, 2, 2, 32, 32, 32, GatedDeltaNetAttrs{0, NormSum, 1e-6, 0.2}, true},
-		{"channel prompt", 1, 33, 2, 2, 16, 24, 16, GatedDeltaNetAttrs{0, NormSum, 1e-6, 0}, true},
-		{"128", 1, 3, 1, 2, 128, 128, 1, GatedDeltaNetAttrs{Interleaved, NormSum, 1e-6, 0.0883883}, true},
+		{"token", 1, 1, 2, 2, 32, 32, 1, GatedDeltaNetAttrs{}, fastDecay},
+		{"token tiled norm", 2, 1, 2, 6, 32, 16, 1, GatedDeltaNetAttrs{Tiled, NormSum, 1e-6, 0.25}, slowDecay},
+		{"token interleaved max", 2, 1, 2, 4, 16, 32, 1, GatedDeltaNetAttrs{Interleaved, NormMax, 1e-6, 0}, fastDecay},
+		{"token 256", 1, 1, 1, 1, 256, 16, 1, GatedDeltaNetAttrs{0, NormSum, 1e-6, 0}, slowDecay},
+		{"tokens 40", 1, 17, 1, 2, 40, 9, 1, GatedDeltaNetAttrs{0, NormSum, 1e-6, 0}, slowDecay},
+		{"prompt", 1, 65, 2, 4, 32, 32, 1, GatedDeltaNetAttrs{Tiled, NormSum, 1e-6, 0.2}, slowDecay},
+		{"prompt batch", 2, 7, 1, 3, 16, 24, 1, GatedDeltaNetAttrs{Interleaved, NormSum, 1e-5, 0}, slowDecay},
+		{"channel token", 2, 1, 2, 2, 32, 32, 32, GatedDeltaNetAttrs{0, NormSum, 1e-6, 0.2}, slowDecay},
+		{"channel prompt", 1, 33, 2, 2, 16, 24, 16, GatedDeltaNetAttrs{0, NormSum, 1e-6, 0}, slowDecay},
+		{"128", 1, 3, 1, 2, 128, 128, 1, GatedDeltaNetAttrs{Interleaved, NormSum, 1e-6, 0.0883883}, slowDecay},
+		{"128 prompt", 1, 65, 1, 2, 128, 128, 1, GatedDeltaNetAttrs{Interleaved, NormSum, 1e-6, 0.0883883}, slowDecay},
+		{"128 prompt batch", 2, 130, 1, 1, 128, 32, 1, GatedDeltaNetAttrs{0, NormMax, 1e-6, 0}, slowDecay},
+		{"128 prompt tiled", 1, 70, 2, 4, 128, 16, 1, GatedDeltaNetAttrs{Tiled, NormSum, 1e-6, 0.5}, fastDecay},
+		{"64 prompt", 1, 200, 1, 1, 64, 48, 1, GatedDeltaNetAttrs{0, NormSum, 1e-6, 0}, slowDecay},
+		{"128 keys alike", 1, 130, 1, 1, 128, 32, 1, GatedDeltaNetAttrs{0, NormSum, 1e-6, 0}, keysAlike(none)},
+		{"128 gone", 1, 70, 1, 1, 128, 32, 1, GatedDeltaNetAttrs{0, NormSum, 1e-6, 0}, keysAlike(gone)},
+		{"channel 128", 1, 2, 1, 1, 128, 128, 128, GatedDeltaNetAttrs{0, NormSum, 1e-6, 0.0883883}, slowDecay},
+		{"channel 128 prompt", 1, 130, 1, 1, 128, 32, 128, GatedDeltaNetAttrs{0, NormSum, 1e-6, 0.0883883}, slowDecay},
+		{"channel 128 fast", 2, 70, 1, 2, 128, 16, 128, GatedDeltaNetAttrs{0, NormSum, 1e-6, 0.0883883}, fastDecay},
+		{"channel 128 keys alike", 1, 70, 1, 1, 128, 16, 128, GatedDeltaNetAttrs{0, NormSum, 1e-6, 0}, keysAlike(none)},
+		{"channel 128 gone", 1, 70, 1, 1, 128, 16, 128, GatedDeltaNetAttrs{0, NormSum, 1e-6, 0}, keysAlike(gone)},
 	} {
 		f := func(d ...int) graph.Shape { return graph.ShapeOf(graph.F32, d...) }
 		if !yield(graph.Case{
@@ -241,7 +256,7 @@ func gatedDeltaNetCases(yield func(graph.Case) bool) {
 			In: []graph.Shape{f(c.B, c.T, c.Hk, c.K), f(c.B, c.T, c.Hk, c.K), f(c.B, c.T, c.Hv, c.V),
 				f(c.B, c.T, c.Hv, c.G), f(c.B, c.T, c.Hv, 1), f(c.B, c.Hv, c.V, c.K)},
 			Fill: func(i int, t graph.Tensor, r *rand.Rand) {
-				FillDeltaNet(i, t, r, c.slow)
+				c.fill(i, t, r)
 				if i < 2 && c.a.Norm == NormNone { // keys longer than 1 make the state grow
 					for j := range t.F {
 						t.F[j] /= float32(math.Sqrt(float64(c.K)))
@@ -250,6 +265,27 @@ func gatedDeltaNetCases(yield func(graph.Case) bool) {
 			},
 		}) {
 			return
+		}
+	}
+}
+
+func slowDecay(i int, t graph.Tensor, r *rand.Rand) { FillDeltaNet(i, t, r, true) }
+func fastDecay(i int, t graph.Tensor, r *rand.Rand) { FillDeltaNet(i, t, r, false) }
+
+// keysAlike draws keys near one direction, with beta 1 and one log decay: each
+// token takes back what the one before has written.
+func keysAlike(decay float32) func(i int, t graph.Tensor, r *rand.Rand) {
+	return func(i int, t graph.Tensor, r *rand.Rand) {
+		FillDeltaNet(i, t, r, true)
+		for j := range t.F {
+			switch i {
+			case 1:
+				t.F[j] = 1 + t.F[j]/10
+			case 3:
+				t.F[j] = decay
+			case 4:
+				t.F[j] = 1
+			}
 		}
 	}
 }
