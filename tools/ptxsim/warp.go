@@ -177,8 +177,8 @@ func (w *warp) straight(code []instr, pc int, mask uint32, together bool) {
 			}
 			pc++
 		case barrier:
-			if on != w.live {
-				w.fault(in, lowest(on|mask), "lanes %08x of %08x meet at a barrier of the block", on, w.live)
+			if w.stop != 0 && on != 0 && w.pc[lowest(w.stop)] != pc+1 {
+				w.fault(in, lowest(on), "lanes %08x wait at another barrier", w.stop)
 			}
 			w.stop |= on
 			w.put(mask, pc+1)
