@@ -19,6 +19,9 @@ func Parse(src string) (*Module, error) {
 			break
 		}
 		if err := p.statement(s); err != nil {
+			if s.kind == closeBrace { // of a kernel, whose instructions name their lines
+				return nil, fmt.Errorf("ptx: %w", err)
+			}
 			return nil, fmt.Errorf("ptx: line %d: %s: %w", s.line, short(s.text), err)
 		}
 	}
@@ -62,7 +65,7 @@ func (p *parser) statement(s statement) error {
 		return nil
 	case closeBrace:
 		if p.f == nil || p.depth == 0 {
-			return fmt.Errorf("a closing brace without its opening one")
+			return fmt.Errorf("line %d: a closing brace without its opening one", s.line)
 		}
 		if p.depth--; p.depth > 0 {
 			return nil
