@@ -152,8 +152,6 @@ func (r RopeAttrs) Pair(j int) (first, second int) {
 }
 
 func ropeCases(yield func(graph.Case) bool) {
-	// Angles of thousands of turns are no use as a test: an f32 product with the
-	// position has lost their fraction.
 	at := func(n int) func(int, graph.Tensor, *rand.Rand) {
 		return func(i int, t graph.Tensor, r *rand.Rand) {
 			fillNormal(t.F, r)
@@ -167,6 +165,7 @@ func ropeCases(yield func(graph.Case) bool) {
 		graph.Case{In: shapes(f32(1, 1, 1, 2), i32(1, 1)), Attrs: RopeAttrs{Dims: 2, Base: 1e4, Mode: NeoX}, Fill: at(9)},
 		graph.Case{In: shapes(f32(2, 5, 3, 16), i32(2, 5)), Attrs: RopeAttrs{Dims: 16, Base: 1e4, Mode: NeoX}, Fill: at(500)},
 		graph.Case{In: shapes(f32(2, 5, 3, 16), i32(2, 5)), Attrs: RopeAttrs{Dims: 8, Base: 1e7, Mode: NeoX}, Fill: at(500)},
+		graph.Case{Name: "far", In: shapes(f32(2, 5, 1, 256), i32(2, 5)), Attrs: RopeAttrs{Dims: 256, Base: 1e7, Mode: NeoX}, Fill: at(1 << 20)},
 		graph.Case{In: shapes(f32(2, 5, 3, 16), i32(2, 5)), Attrs: RopeAttrs{Dims: 16, Base: 1e4, Mode: Normal}, Fill: at(500)},
 		graph.Case{In: shapes(f32(2, 5, 3, 16), i32(2, 5)), Attrs: RopeAttrs{Dims: 6, Base: 1e4, Mode: Normal}, Fill: at(500)},
 		graph.Case{In: shapes(f32(1, 7, 2, 80), i32(1, 7)), Attrs: RopeAttrs{Dims: 64, Base: 1e7, Mode: IMRope, Sections: sections}, Fill: at(500)},
