@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// A turn is what a sequence waits for: the logits that its next tokens give.
+// A turn is what a sequence waits for: the answer to its next tokens.
 type turn struct {
 	ctx    context.Context
 	seq    *Sequence
-	tokens []int32   // that have not been evaluated yet
-	logits []float32 // of the last of them
-	err    error     // valid once done is closed
+	tokens []int32 // that have not been evaluated yet
+	answer *answer // to the last of them
+	err    error   // valid once done is closed
 	done   chan struct{}
 }
 
@@ -35,15 +35,15 @@ func newBatcher() *batcher {
 }
 
 // evaluate evaluates tokens of a sequence in steps that it shares with the others that
-// wait, and writes the logits of the last one. When ctx ends the sequence keeps what has
+// wait, and gives the answer to the last one. When ctx ends the sequence keeps what has
 // been evaluated; a step of prompts that nobody waits for any longer is given up, and
 // its sequences are lost.
-func (s *Session) evaluate(ctx context.Context, q *Sequence, tokens []int32, logits []float32) error {
+func (s *Session) evaluate(ctx context.Context, q *Sequence, tokens []int32, a *answer) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	b := s.turns
-	t := &turn{ctx: ctx, seq: q, tokens: tokens, logits: logits, done: make(chan struct{})}
+	t := &turn{ctx: ctx, seq: q, tokens: tokens, answer: a, done: make(chan struct{})}
 	b.mu.Lock()
 	b.waiting = append(b.waiting, t)
 	b.back(q)
@@ -190,7 +190,7 @@ func (s *Session) stepOf(turns []*turn, tokens int) {
 		ctx, cancel = whileAny(turns)
 		defer cancel()
 	}
-	logits, _, err := s.step(ctx, parts, true)
+	p, err := s.run(ctx, parts, true, topOf(turns))
 	for i, t := range turns {
 		if t.err = err; err != nil {
 			if cause := t.ctx.Err(); cause != nil {
@@ -198,9 +198,14 @@ func (s *Session) stepOf(turns []*turn, tokens int) {
 			}
 			continue
 		}
-		if t.tokens = t.tokens[tokens:]; len(t.tokens) == 0 {
+		if t.tokens = t.tokens[tokens:]; len(t.tokens) > 0 {
+			continue
+		}
+		if p.top.n > 0 {
+			t.answer.some(p.top.of(i))
+		} else {
 			V := s.m.config.Vocab
-			copy(t.logits, logits[i*V:(i+1)*V])
+			t.answer.all(s.logits[i*V : (i+1)*V])
 		}
 	}
 }

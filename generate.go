@@ -64,12 +64,12 @@ func (q *Sequence) goOn(ctx context.Context, tokens []int32, marks []int, o Gene
 	if err != nil {
 		return err
 	}
-	logits := make([]float32, q.s.m.config.Vocab)
+	a := q.s.m.newAnswer(sampler)
 	for _, at := range marks {
 		if at <= kept || at >= len(tokens) {
 			continue
 		}
-		if err := q.s.evaluate(ctx, q, tokens[kept:at], logits); err != nil {
+		if err := q.s.evaluate(ctx, q, tokens[kept:at], a); err != nil {
 			return err
 		}
 		if err := q.Mark(); err != nil {
@@ -80,10 +80,10 @@ func (q *Sequence) goOn(ctx context.Context, tokens []int32, marks []int, o Gene
 	sampler.Accept(tokens...)
 	next := tokens[kept:]
 	for n := 1; ; n++ {
-		if err := q.s.evaluate(ctx, q, next, logits); err != nil {
+		if err := q.s.evaluate(ctx, q, next, a); err != nil {
 			return err
 		}
-		id, err := sampler.Next(logits)
+		id, err := a.next(sampler)
 		if err != nil {
 			return err
 		}

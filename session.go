@@ -93,6 +93,19 @@ type prepared struct {
 	program *Program
 	inputs  *models.Inputs
 	run     *sched.Bound
+	top     candidates // of a step with Top
+}
+
+// candidates are the likeliest tokens of some sequences, n each, and their logits.
+type candidates struct {
+	n      int
+	ids    []int32
+	logits []float32
+}
+
+// of returns those of the sequence with that number.
+func (c candidates) of(b int) (ids []int32, logits []float32) {
+	return c.ids[b*c.n : (b+1)*c.n], c.logits[b*c.n : (b+1)*c.n]
 }
 
 // NewSession returns a session without sequences.
@@ -304,8 +317,20 @@ func (s *Session) checkOne(n Next, earlier []Next) error {
 // step runs equally many tokens of each sequence and returns the logits of the
 // last ones, per of each, [B per vocab], until the next step.
 func (s *Session) step(ctx context.Context, parts []Next, last bool) (logits []float32, per int, err error) {
+	if _, err := s.run(ctx, parts, last, 0); err != nil {
+		return nil, 0, err
+	}
+	if per = len(parts[0].Tokens); last {
+		per = 1
+	}
+	return s.logits[:len(parts)*per*s.m.config.Vocab], per, nil
+}
+
+// run runs equally many tokens of each sequence. Where top is not 0 the likeliest tokens
+// are all that is known of the last one's logits; they are valid until the next step.
+func (s *Session) run(ctx context.Context, parts []Next, last bool, top int) (*prepared, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, 0, err // nothing is lost yet
+		return nil, err // nothing is lost yet
 	}
 	T, end := len(parts[0].Tokens), 0
 	s.batch = s.batch[:0]
@@ -315,12 +340,12 @@ func (s *Session) step(ctx context.Context, parts []Next, last bool) (logits []f
 	}
 	defer clear(s.batch)
 	p, err := s.prepare(ctx, models.Step{Seqs: len(parts), Tokens: T, Slots: s.size.Seqs, Context: s.size.Context,
-		KV: s.cachedRead(end), Cache: s.size.Cache, Last: last && T > 1})
+		KV: s.cachedRead(end), Cache: s.size.Cache, Last: last && T > 1, Top: top})
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	if err := p.inputs.Set(s.batch...); err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	for _, q := range parts {
 		q.Seq.written = max(q.Seq.written, len(q.Seq.tokens)+T)
@@ -329,17 +354,14 @@ func (s *Session) step(ctx context.Context, parts []Next, last bool) (logits []f
 		for _, q := range parts {
 			q.Seq.err = fmt.Errorf("lost in a step that failed: %w", err)
 		}
-		return nil, 0, err
+		return nil, err
 	}
 	s.launches += int64(p.program.Launches)
 	for _, q := range parts {
 		q.Seq.tokens = append(q.Seq.tokens, q.Tokens...)
 		q.Seq.evaluated += int64(T)
 	}
-	if per = T; last {
-		per = 1
-	}
-	return s.logits[:len(parts)*per*s.m.config.Vocab], per, nil
+	return p, nil
 }
 
 // prepare returns a step ready to be run, and makes it where it has not been run
@@ -357,6 +379,30 @@ func (s *Session) prepare(ctx context.Context, step models.Step) (*prepared, err
 	if err != nil {
 		return nil, err
 	}
+	p := &prepared{program: program, inputs: inputs}
+	var outputs map[string]graph.Tensor
+	if step.Top > 0 {
+		p.top, outputs = newCandidates(step)
+	} else if outputs, err = s.logitsOf(step); err != nil {
+		return nil, err
+	}
+	if p.run, err = s.states.Bind(ctx, program.Graph, inputs.Tensors(), outputs); err != nil {
+		return nil, err
+	}
+	program.planned.Do(func() {
+		program.Launches = p.run.Plan().Launches()
+		for _, n := range p.run.Plan().Notes {
+			s.m.options.Log.Info(n)
+		}
+	})
+	if old, dropped := s.prepared.add(step, p); dropped {
+		return p, old.run.Close()
+	}
+	return p, nil
+}
+
+// logitsOf returns memory for the logits of a step, which all steps of a session share.
+func (s *Session) logitsOf(step models.Step) (map[string]graph.Tensor, error) {
 	rows := step.Tokens
 	if step.Last {
 		rows = 1
@@ -369,21 +415,14 @@ func (s *Session) prepare(ctx context.Context, step models.Step) (*prepared, err
 		s.logits = make([]float32, n)
 	}
 	out.F = s.logits[:out.Shape.Len()]
-	run, err := s.states.Bind(ctx, program.Graph, inputs.Tensors(), map[string]graph.Tensor{"logits": out})
-	if err != nil {
-		return nil, err
-	}
-	program.planned.Do(func() {
-		program.Launches = run.Plan().Launches()
-		for _, n := range run.Plan().Notes {
-			s.m.options.Log.Info(n)
-		}
-	})
-	p := &prepared{program, inputs, run}
-	if old, dropped := s.prepared.add(step, p); dropped {
-		return p, old.run.Close()
-	}
-	return p, nil
+	return map[string]graph.Tensor{"logits": out}, nil
+}
+
+// newCandidates returns memory for the likeliest tokens of a step.
+func newCandidates(step models.Step) (candidates, map[string]graph.Tensor) {
+	ids := graph.NewTensor(graph.ShapeOf(graph.I32, step.Seqs, step.Top))
+	logits := graph.NewTensor(graph.ShapeOf(graph.F32, step.Seqs, step.Top))
+	return candidates{step.Top, ids.I, logits.F}, map[string]graph.Tensor{"top": ids, "top_logits": logits}
 }
 
 // forget lets go of all prepared steps: the memory of their logits moves.

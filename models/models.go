@@ -19,6 +19,7 @@ import (
 	"strings"
 
 	"github.com/deltaloom/deltaloom/graph"
+	"github.com/deltaloom/deltaloom/ops"
 )
 
 // architecture is all that the package knows of one general.architecture.
@@ -89,6 +90,14 @@ func Build(c *Config, s Step) (*graph.Graph, error) {
 		return nil, fmt.Errorf("models: %w", err)
 	}
 	n := newNet(c, s)
-	n.Output("logits", a.logits(n))
+	logits := a.logits(n)
+	if s.Top == 0 {
+		n.Output("logits", logits)
+		return n.Build()
+	}
+	logits = ops.Reshape(logits, s.Seqs, c.Vocab)
+	top := ops.TopK(logits, s.Top)
+	n.Output("top", top)
+	n.Output("top_logits", ops.GatherLast(logits, top))
 	return n.Build()
 }

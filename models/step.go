@@ -31,6 +31,7 @@ type Step struct {
 	Context int  // cached positions a slot; 0 stands for Tokens rounded up to 256
 	KV      int  // positions that attention reads, the first ones; 0 stands for Context
 	Last    bool // logits of the last token of each sequence alone
+	Top     int  // with Last, and instead of logits: the likeliest tokens, i32 [B Top] "top", and their logits, "top_logits"
 
 	Cache graph.DType // of cached keys and values: F32, for which 0 stands, or F16
 }
@@ -60,6 +61,8 @@ func (s Step) withDefaults() (Step, error) {
 		return s, fmt.Errorf("step %+v: a cache of %v, want f32 or f16", given, s.Cache)
 	case s.Seqs < 1 || s.Tokens < 1 || s.Slots < 1 || s.Context < 1 || s.KV < 1:
 		return s, fmt.Errorf("step %+v: sizes must be positive", given)
+	case s.Top < 0 || s.Top > 0 && s.Tokens > 1 && !s.Last:
+		return s, fmt.Errorf("step %+v: the %d likeliest tokens are of the last one alone", given, s.Top)
 	case s.Slots < s.Seqs:
 		return s, fmt.Errorf("step %+v: %d sequences do not fit in %d slots", given, s.Seqs, s.Slots)
 	case s.Tokens > s.KV || s.KV > s.Context:

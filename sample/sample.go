@@ -73,6 +73,28 @@ func (s *Sampler) Next(logits []float32) (int32, error) {
 	return id, err
 }
 
+// Candidates is how many of the likeliest tokens NextOf has to be given, 0 where Next
+// needs all logits.
+func (s *Sampler) Candidates() int {
+	switch {
+	case s.o.penalised():
+		return 0
+	case s.o.Temperature == 0:
+		return 1
+	}
+	return s.o.TopK
+}
+
+// NextOf is Next where only the likeliest tokens are known, as many as Candidates says,
+// likeliest first, of equal ones the lowest first. It picks what Next would.
+func (s *Sampler) NextOf(ids []int32, logits []float32) (int32, error) {
+	i, err := s.Next(logits)
+	if err != nil {
+		return 0, err
+	}
+	return ids[i], nil
+}
+
 func finite(v float32) bool { return v-v == 0 }
 
 func likeliest(logits []float32) (int32, error) {
