@@ -80,6 +80,10 @@ func deltaFits(d lower.Net) error {
 
 // net adds the launches of the rule.
 func (p *plan) net(d deltaParams, B int, m operands) {
+	if d.chunked() {
+		p.chunks(d, B, m)
+		return
+	}
 	const threads = 128
 	lanes, suffix := lanesOf(int(d.K))
 	rows := 2 * threads / lanes

@@ -1,0 +1,35 @@
+package cuda
+
+import "github.com/deltaloom/deltaloom/runtime/lower"
+
+// The sizes of runtime/kernels/delta_chunk.h.
+const (
+	chunkTokens  = 64
+	chunkKeys    = 128 // of a head
+	chunkRows    = 32  // of a state, by one block
+	chunkFactors = 128
+)
+
+// chunked reports whether the rule goes chunk by chunk: prompts, whose sizes the
+// kernels have. A run of 16 bytes of v must not cross rows.
+func (d deltaParams) chunked() bool {
+	return d.T > scanTokens && d.K == chunkKeys && d.V%chunkRows == 0 && d.VStep%4 == 0 && d.Decays == 1
+}
+
+// tileBytes is a tile of 64 rows in parts of two bytes, dense and in shared memory.
+func tileBytes(n int) (dense, shared int) { return 4 * chunkTokens * n, 4 * chunkTokens * (n + 8) }
+
+// chunks adds the two launches of the rule for chunks of tokens.
+func (p *plan) chunks(d deltaParams, B int, m operands) {
+	n := lower.Ceil(int(d.T), chunkTokens)
+	keys, keysShared := tileBytes(chunkKeys)
+	square, squareShared := tileBytes(chunkTokens)
+	perKey, perHead := int64(B*int(d.Hk)*n), int64(B*int(d.H)*n)
+	q, k := p.scratch(perKey*int64(keys)), p.scratch(perKey*int64(keys))
+	t, qk := p.scratch(perHead*int64(square)), p.scratch(perHead*int64(square))
+	factors := p.scratch(perHead * 4 * chunkFactors)
+	p.launchShared(2*keysShared+8*chunkTokens, "delta_prep_128", dim{n, int(d.H), B}, line(256), d,
+		m.q, m.k, m.a, m.dt, m.A, m.b, q, k, t, qk, factors)
+	p.launchShared(3*keysShared+2*squareShared+4*(chunkTokens*(chunkRows+4)+2*chunkFactors), "delta_chunk_128",
+		dim{int(d.V) / chunkRows, int(d.H), B}, line(2*chunkRows), d, q, k, null, t, qk, factors, m.v, m.slots, m.state, m.o)
+}

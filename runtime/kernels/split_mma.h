@@ -1,0 +1,109 @@
+// Products of f32 matrices on tensor cores that take bf16: a number is the sum of
+// two of them, and three products of the parts leave an error of about 2^-16.
+#pragma once
+
+// Pair is two numbers, the first one in the low halves.
+struct Pair { uint hi, lo; };
+
+DEV Pair split(float x, float y) {
+  const uint a = as_uint(x) + 0x8000u, b = as_uint(y) + 0x8000u;
+  const uint c = as_uint(x - as_float(a & 0xffff0000u)), d = as_uint(y - as_float(b & 0xffff0000u));
+  return Pair{(a >> 16) | (b & 0xffff0000u), (c >> 16) | (d & 0xffff0000u)};
+}
+
+// A is a left operand of 16 rows and 16 columns, B a right one of 16 rows and 16
+// columns; Acc is 16 rows and 8 columns of a result: lane 4g+t has the rows g and
+// g+8 of the columns 2t and 2t+1.
+struct A { uint hi[4], lo[4]; };
+struct B { uint hi[4], lo[4]; };
+struct Acc { float x[4]; };
+
+// operand makes two results side by side a left operand.
+DEV A operand(Acc l, Acc r) {
+  const Pair a = split(l.x[0], l.x[1]), b = split(l.x[2], l.x[3]), c = split(r.x[0], r.x[1]), d = split(r.x[2], r.x[3]);
+  return A{{a.hi, b.hi, c.hi, d.hi}, {a.lo, b.lo, c.lo, d.lo}};
+}
+
+DEV void mma(Acc &d, const uint *a, const uint *b) {
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+      : "+f"(d.x[0]), "+f"(d.x[1]), "+f"(d.x[2]), "+f"(d.x[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+// multiply adds a·b to the 16 columns of d[0] and d[1].
+DEV void multiply(Acc *d, const A &a, const B &b) {
+  UNROLL for (uint n = 0; n < 2; n++) {
+    mma(d[n], a.lo, b.hi + 2 * n);
+    mma(d[n], a.hi, b.lo + 2 * n);
+    mma(d[n], a.hi, b.hi + 2 * n);
+  }
+}
+
+DEV uint shared_address(const void *p) { return (uint)(ulong64)(__attribute__((address_space(3))) const void *)p; }
+
+DEV void ldmatrix(uint *r, uint at) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(at));
+}
+DEV void ldmatrix_transposed(uint *r, uint at) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(at));
+}
+
+// A tile in shared memory is 64 rows of N high parts, then 64 of low ones; it is
+// known by the address of its first byte. Eight numbers between rows keep the
+// eight that ldmatrix reads at once in banks of their own.
+template <uint N> struct Tile {
+  static constexpr uint stride = 2 * (N + 8), low = 64 * stride, size = 2 * low; // bytes
+};
+
+// left is the left operand at a row and column of a tile.
+template <uint N>
+DEV A left(uint tile, uint row, uint col, uint lane) {
+  const uint at = tile + (lane % 16 * Tile<N>::stride + lane / 16 * 16) + (row * Tile<N>::stride + 2 * col);
+  A a;
+  ldmatrix(a.hi, at);
+  ldmatrix(a.lo, at + Tile<N>::low);
+  return a;
+}
+
+// right_transposed is the right operand whose columns are rows of a tile.
+template <uint N>
+DEV B right_transposed(uint tile, uint row, uint col, uint lane) {
+  const uint at = tile + ((lane / 16 * 8 + lane % 8) * Tile<N>::stride + lane / 8 % 2 * 16) + (row * Tile<N>::stride + 2 * col);
+  B b;
+  ldmatrix(b.hi, at);
+  ldmatrix(b.lo, at + Tile<N>::low);
+  return b;
+}
+
+// right is the right operand at a row and column of a tile.
+template <uint N>
+DEV B right(uint tile, uint row, uint col, uint lane) {
+  const uint at = tile + (lane % 16 * Tile<N>::stride + lane / 16 * 16) + (row * Tile<N>::stride + 2 * col);
+  B b;
+  ldmatrix_transposed(b.hi, at);
+  ldmatrix_transposed(b.lo, at + Tile<N>::low);
+  return b;
+}
+
+// store_split writes two numbers as parts, the low ones so many ushorts behind the high ones.
+DEV void store_split(ushort *p, uint apart, float x, float y) {
+  const Pair s = split(x, y);
+  *(uint *)p = s.hi;
+  *(uint *)(p + apart) = s.lo;
+}
+
+DEV void copy_async(uint to, GLOBAL const void *from) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(from) : "memory");
+}
+DEV void copy_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+// copy_wait waits for all groups of copies but the last one.
+DEV void copy_wait() { asm volatile("cp.async.wait_group 1;" ::: "memory"); }
+
+// load_tile begins to copy a tile that lies dense in global memory.
+template <uint N>
+DEV void load_tile(uint tile, GLOBAL const ushort *from, uint tid, uint threads) {
+  NO_UNROLL for (uint i = tid; i < 16 * N; i += threads)
+    copy_async(tile + i / (N / 8) * Tile<N>::stride + i % (N / 8) * 16, from + 8 * i);
+}
