@@ -16,20 +16,23 @@ const module = "github.com/deltaloom/deltaloom"
 // that it reaches included: a folder stands for everything below it. A package
 // that is not listed may import anything but the interop packages.
 var arrows = map[string][]string{
-	"graph":            {"graph"},
-	"quant":            {"graph"}, // for the names of the types
-	"gguf":             {"graph", "quant"},
-	"ops":              {"graph", "quant"},
-	"models":           {"graph", "ops", "gguf", "quant", "models"},
-	"fuse":             {"graph", "ops", "quant", "fuse"},
-	"runtime/sched":    {"graph", "ops", "quant"},
-	"runtime":          {"graph", "ops", "quant", "runtime"},
-	"tools/graphviz":   {"graph"},
-	"tokenizer":        {"gguf", "graph", "quant", "tokenizer"},
-	"sample":           {"sample"},
-	"chat":             {"chat"},
-	"interop/gorgonia": {"graph", "ops", "quant"},
-	"interop/ggml":     {"graph", "ops", "quant"},
+	"graph":               {"graph"},
+	"quant":               {"graph"}, // for the names of the types
+	"gguf":                {"graph", "quant"},
+	"ops":                 {"graph", "quant"},
+	"models":              {"graph", "ops", "gguf", "quant", "models"},
+	"fuse":                {"graph", "ops", "quant", "fuse"},
+	"runtime/sched":       {"graph", "ops", "quant"},
+	"runtime":             {"graph", "ops", "quant", "runtime"},
+	"runtime/cuda/driver": {},
+	"runtime/kernels":     {"runtime/kernels"},
+	"tools/ptxsim":        {"tools/ptxsim"},
+	"tools/graphviz":      {"graph"},
+	"tokenizer":           {"gguf", "graph", "quant", "tokenizer"},
+	"sample":              {"sample"},
+	"chat":                {"chat"},
+	"interop/gorgonia":    {"graph", "ops", "quant"},
+	"interop/ggml":        {"graph", "ops", "quant"},
 }
 
 // within reports that a package lies in a folder of the module.
