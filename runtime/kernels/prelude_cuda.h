@@ -116,3 +116,7 @@ DEV int dp4a(int a, int b, int c) {
   asm("dp4a.s32.s32 %0, %1, %2, %3;" : "=r"(r) : "r"(a), "r"(b), "r"(c));
   return r;
 }
+
+// Byte i of the result is the byte of b:a, from 0 to 7, that half i of order says. Bit 3
+// of each half must be 0.
+DEV uint permute_bytes(uint a, uint b, uint order) { return (uint)__nvvm_prmt((int)a, (int)b, (int)order); }
