@@ -99,6 +99,17 @@ func (c *compiler) dstNamed(name string) int {
 	return slot
 }
 
+// extend returns what widens a value of a type to the register that takes it: with its
+// sign, where it has one.
+func (c *compiler) extend(t, name string) func(uint64) uint64 {
+	_, bytes, ok := c.f.find(name)
+	if !ok || t[0] != 's' || bytes <= sizes[t] {
+		return func(x uint64) uint64 { return x }
+	}
+	k := cut(map[int]string{2: "b16", 4: "b32", 8: "b64"}[bytes])
+	return func(x uint64) uint64 { return k(uint64(signed(t, x))) }
+}
+
 // src is the slot that holds operand i.
 func (c *compiler) src(i int) int { return c.value(c.arg(i)) }
 

@@ -28,10 +28,8 @@ func init() {
 			c.binary(func(x, y uint64) uint64 { return round(x)<<16 | round(y) })
 			return
 		}
-		f := c.conversion(to, from)
-		if f != nil {
-			c.unary(f)
-		}
+		f, widen := c.conversion(to, from), c.extend(to, c.arg(0))
+		c.unary(func(x uint64) uint64 { return widen(f(x)) })
 	}
 }
 

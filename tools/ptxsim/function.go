@@ -20,7 +20,8 @@ type function struct {
 	raw      []rawInstr
 }
 
-type register struct{ slot, count int } // count 0: no number behind the name
+// register is a range of them under one name; count 0: no number behind the name.
+type register struct{ slot, count, bytes int }
 
 // rawInstr is an instruction whose operands are not resolved yet.
 type rawInstr struct {
@@ -53,7 +54,7 @@ func (f *function) registers(words []string) error {
 		if n > mostSlots-f.k.slots {
 			return fmt.Errorf("more than %d registers", mostSlots)
 		}
-		r := register{slot: f.k.slots}
+		r := register{slot: f.k.slots, bytes: sizes[words[0][1:]]}
 		if numbered {
 			r.count = n
 		}
@@ -65,8 +66,14 @@ func (f *function) registers(words []string) error {
 
 // register returns the slot of a name.
 func (f *function) register(name string) (int, bool) {
+	slot, _, ok := f.find(name)
+	return slot, ok
+}
+
+// find returns the slot of a register and its bytes.
+func (f *function) find(name string) (slot, bytes int, ok bool) {
 	if r, ok := f.regs[name]; ok && r.count == 0 {
-		return r.slot, true
+		return r.slot, r.bytes, true
 	}
 	i := len(name)
 	for i > 0 && name[i-1] >= '0' && name[i-1] <= '9' {
@@ -74,10 +81,10 @@ func (f *function) register(name string) (int, bool) {
 	}
 	r, ok := f.regs[name[:i]]
 	n, err := strconv.Atoi(name[i:])
-	if !ok || err != nil || n >= r.count {
-		return 0, false
+	if !ok || err != nil || n < 0 || n >= r.count {
+		return 0, 0, false
 	}
-	return r.slot + n, true
+	return r.slot + n, r.bytes, true
 }
 
 // constant returns a slot that holds v.

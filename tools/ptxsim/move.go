@@ -101,12 +101,12 @@ func (c *compiler) access(values []string, i int, write bool) {
 	base, offset := c.address(i)
 	t, space := c.typ(), spaceOf(c.mods())
 	each := sizes[t]
-	slots := make([]int, len(values))
+	slots, extend := make([]int, len(values)), make([]func(uint64) uint64, len(values))
 	for k, v := range values {
 		if write {
 			slots[k] = c.value(v)
 		} else {
-			slots[k] = c.dstNamed(v)
+			slots[k], extend[k] = c.dstNamed(v), c.extend(t, v)
 		}
 	}
 	n := uint64(each * len(values))
@@ -114,7 +114,7 @@ func (c *compiler) access(values []string, i int, write bool) {
 		c.fail("%d bytes", n)
 		return
 	}
-	signs := t[0] == 's' && each < 4 // a register of 32 bits gets the sign
+	signs := t[0] == 's'
 	if write {
 		c.run(func(w *warp, in *instr, mask uint32) {
 			A := &w.r[base]
@@ -136,7 +136,7 @@ func (c *compiler) access(values []string, i int, write bool) {
 			for k, s := range slots {
 				v := load(p[k*each:], each)
 				if signs {
-					v = uint64(uint32(signed(t, v)))
+					v = extend[k](v)
 				}
 				w.r[s][l] = v
 			}
