@@ -3,6 +3,7 @@ package ops
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 
@@ -71,11 +72,13 @@ func evalArgSort(x, y graph.Tensor) {
 	}
 }
 
-// argSortCases have equal elements in half of the cases.
+// argSortCases have equal elements and NaNs in half of the cases.
 func argSortCases(attrs func(n int) []graph.Attrs) func(func(graph.Case) bool) {
 	few := func(_ int, t graph.Tensor, r *rand.Rand) {
 		for i := range t.F {
-			t.F[i] = float32(r.IntN(4))
+			if t.F[i] = float32(r.IntN(5)); t.F[i] == 4 {
+				t.F[i] = float32(math.NaN())
+			}
 		}
 	}
 	var all []graph.Case
