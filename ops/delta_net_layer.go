@@ -146,7 +146,7 @@ a [B T H 1], dt [H 1], A [H 1], b [B T H 1], norm weight [V], z [B T H V]; y [B 
 	coarseCase{name: "128 17 tokens", in: deltaBlockShapes(2, 1, 17, 1, 2, 128, 32, 1), formula: deltaBlockCase(1), fill: fillBlock},
 	coarseCase{name: "128 70 tokens", in: deltaBlockShapes(2, 2, 70, 1, 1, 128, 32, 1), formula: deltaBlockCase(1), fill: fillBlock},
 	coarseCase{name: "channel 128 tokens", in: deltaBlockShapes(2, 1, 2, 1, 1, 128, 128, 128), formula: deltaBlockCase(1), fill: fillBlock},
-	coarseCase{name: "channel 128 33 tokens", in: deltaBlockShapes(2, 1, 33, 2, 2, 128, 16, 128), formula: deltaBlockCase(2), fill: fillBlock},
+	coarseCase{name: "channel 128 33 tokens", in: deltaBlockShapes(2, 1, 33, 2, 2, 128, 32, 128), formula: deltaBlockCase(2), fill: fillBlock},
 )
 
 // deltaBlockShapes lists operands of delta_block.

@@ -240,15 +240,15 @@ func gatedDeltaNetCases(yield func(graph.Case) bool) {
 		{"128", 1, 3, 1, 2, 128, 128, 1, GatedDeltaNetAttrs{Interleaved, NormSum, 1e-6, 0.0883883}, slowDecay},
 		{"128 prompt", 1, 65, 1, 2, 128, 128, 1, GatedDeltaNetAttrs{Interleaved, NormSum, 1e-6, 0.0883883}, slowDecay},
 		{"128 prompt batch", 2, 130, 1, 1, 128, 32, 1, GatedDeltaNetAttrs{0, NormMax, 1e-6, 0}, slowDecay},
-		{"128 prompt tiled", 1, 70, 2, 4, 128, 16, 1, GatedDeltaNetAttrs{Tiled, NormSum, 1e-6, 0.5}, fastDecay},
+		{"128 prompt tiled", 1, 70, 2, 4, 128, 32, 1, GatedDeltaNetAttrs{Tiled, NormSum, 1e-6, 0.5}, fastDecay},
 		{"64 prompt", 1, 200, 1, 1, 64, 48, 1, GatedDeltaNetAttrs{0, NormSum, 1e-6, 0}, slowDecay},
 		{"128 keys alike", 1, 130, 1, 1, 128, 32, 1, GatedDeltaNetAttrs{0, NormSum, 1e-6, 0}, keysAlike(none)},
 		{"128 gone", 1, 70, 1, 1, 128, 32, 1, GatedDeltaNetAttrs{0, NormSum, 1e-6, 0}, keysAlike(gone)},
 		{"channel 128", 1, 2, 1, 1, 128, 128, 128, GatedDeltaNetAttrs{0, NormSum, 1e-6, 0.0883883}, slowDecay},
 		{"channel 128 prompt", 1, 130, 1, 1, 128, 32, 128, GatedDeltaNetAttrs{0, NormSum, 1e-6, 0.0883883}, slowDecay},
-		{"channel 128 fast", 2, 70, 1, 2, 128, 16, 128, GatedDeltaNetAttrs{0, NormSum, 1e-6, 0.0883883}, fastDecay},
-		{"channel 128 keys alike", 1, 70, 1, 1, 128, 16, 128, GatedDeltaNetAttrs{0, NormSum, 1e-6, 0}, keysAlike(none)},
-		{"channel 128 gone", 1, 70, 1, 1, 128, 16, 128, GatedDeltaNetAttrs{0, NormSum, 1e-6, 0}, keysAlike(gone)},
+		{"channel 128 fast", 2, 70, 1, 2, 128, 32, 128, GatedDeltaNetAttrs{0, NormSum, 1e-6, 0.0883883}, fastDecay},
+		{"channel 128 keys alike", 1, 70, 1, 1, 128, 32, 128, GatedDeltaNetAttrs{0, NormSum, 1e-6, 0}, keysAlike(none)},
+		{"channel 128 gone", 1, 70, 1, 1, 128, 32, 128, GatedDeltaNetAttrs{0, NormSum, 1e-6, 0}, keysAlike(gone)},
 	} {
 		f := func(d ...int) graph.Shape { return graph.ShapeOf(graph.F32, d...) }
 		if !yield(graph.Case{

@@ -13,7 +13,7 @@ const (
 // chunked reports whether the rule goes chunk by chunk: prompts, whose sizes the
 // kernels have. A run of 16 bytes of v must not cross rows.
 func (d deltaParams) chunked() bool {
-	return d.T > scanTokens && d.K == chunkKeys && d.V%chunkRows == 0 && d.VStep%4 == 0 && d.Decays == 1
+	return d.T > scanTokens && d.K == chunkKeys && d.V%chunkRows == 0 && d.VStep%4 == 0
 }
 
 // tileBytes is a tile of 64 rows in parts of two bytes, dense and in shared memory.
@@ -24,12 +24,22 @@ func (p *plan) chunks(d deltaParams, B int, m operands) {
 	n := lower.Ceil(int(d.T), chunkTokens)
 	keys, keysShared := tileBytes(chunkKeys)
 	square, squareShared := tileBytes(chunkTokens)
-	perKey, perHead := int64(B*int(d.Hk)*n), int64(B*int(d.H)*n)
-	q, k := p.scratch(perKey*int64(keys)), p.scratch(perKey*int64(keys))
-	t, qk := p.scratch(perHead*int64(square)), p.scratch(perHead*int64(square))
-	factors := p.scratch(perHead * 4 * chunkFactors)
-	p.launchShared(2*keysShared+8*chunkTokens, "delta_prep_128", dim{n, int(d.H), B}, line(256), d,
-		m.q, m.k, m.a, m.dt, m.A, m.b, q, k, t, qk, factors)
-	p.launchShared(3*keysShared+2*squareShared+4*(chunkTokens*(chunkRows+4)+2*chunkFactors), "delta_chunk_128",
-		dim{int(d.V) / chunkRows, int(d.H), B}, line(2*chunkRows), d, q, k, null, t, qk, factors, m.v, m.slots, m.state, m.o)
+	heads := int64(B * int(d.H) * n)
+	tiles := func(count int64, bytes int) buffer { return p.scratch(count * int64(bytes)) }
+	t, qk, factors := tiles(heads, square), tiles(heads, square), tiles(heads, 4*chunkFactors)
+
+	suffix, q, k, update := "_128", null, null, null
+	if d.Decays > 1 {
+		suffix = "_channels_128"
+		q, k, update = tiles(heads, keys), tiles(heads, keys), tiles(heads, keys)
+		p.launchShared(4*chunkTokens*(3*(chunkKeys+4)+2*(chunkTokens+4)+1), "delta_prep"+suffix, dim{n, int(d.H), B}, line(256), d,
+			m.q, m.k, m.a, m.dt, m.A, m.b, q, k, update, t, qk, factors)
+	} else {
+		shared := int64(B * int(d.Hk) * n) // by the heads of a key head
+		q, k = tiles(shared, keys), tiles(shared, keys)
+		p.launchShared(2*keysShared+8*chunkTokens, "delta_prep"+suffix, dim{n, int(d.H), B}, line(256), d,
+			m.q, m.k, m.a, m.dt, m.A, m.b, q, k, t, qk, factors)
+	}
+	p.launchShared(3*keysShared+2*squareShared+4*(chunkTokens*(chunkRows+4)+2*chunkFactors), "delta_chunk"+suffix,
+		dim{int(d.V) / chunkRows, int(d.H), B}, line(2*chunkRows), d, q, k, update, t, qk, factors, m.v, m.slots, m.state, m.o)
 }

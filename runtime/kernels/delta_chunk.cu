@@ -70,7 +70,7 @@ DEV void delta_chunk(ushort *shared, GLOBAL const ushort *qs, GLOBAL const ushor
     Acc e[8], y[8]; // S Kᵀ, S Qᵀ
     UNROLL for (uint i = 0; i < 8; i++) e[i] = y[i] = Acc{};
     UNROLL for (uint i = 0; i < K / 16; i++) {
-      const A x = operand(s[2 * i], s[2 * i + 1]);
+      const Left x = operand(s[2 * i], s[2 * i + 1]);
       UNROLL for (uint j = 0; j < 4; j++) {
         multiply(e + 2 * j, x, right_transposed<K>(k, 16 * j, 16 * i, lane));
         multiply(y + 2 * j, x, right_transposed<K>(qt, 16 * j, 16 * i, lane));
@@ -91,11 +91,11 @@ DEV void delta_chunk(ushort *shared, GLOBAL const ushort *qs, GLOBAL const ushor
     Acc x[8]; // Eᵀ
     UNROLL for (uint i = 0; i < 8; i++) x[i] = Acc{};
     UNROLL for (uint i = 0; i < 4; i++) {
-      const A r = operand(e[2 * i], e[2 * i + 1]);
+      const Left r = operand(e[2 * i], e[2 * i + 1]);
       UNROLL for (uint j = i; j < 4; j++) multiply(x + 2 * j, r, right_transposed<chunk>(tt, 16 * j, 16 * i, lane));
     }
     UNROLL for (uint i = 0; i < 4; i++) {
-      const A r = operand(x[2 * i], x[2 * i + 1]);
+      const Left r = operand(x[2 * i], x[2 * i + 1]);
       UNROLL for (uint j = i; j < 4; j++) multiply(y + 2 * j, r, right_transposed<chunk>(mt, 16 * j, 16 * i, lane));
     }
     UNROLL for (uint i = 0; i < 8; i++) {
@@ -115,7 +115,7 @@ DEV void delta_chunk(ushort *shared, GLOBAL const ushort *qs, GLOBAL const ushor
         x[2 * i].x[j] *= CHANNEL ? 1.0f : f[chunk + 16 * i + t2 + j % 2];
         x[2 * i + 1].x[j] *= CHANNEL ? 1.0f : f[chunk + 16 * i + 8 + t2 + j % 2];
       }
-      const A r = operand(x[2 * i], x[2 * i + 1]);
+      const Left r = operand(x[2 * i], x[2 * i + 1]);
       UNROLL for (uint j = 0; j < K / 16; j++) multiply(s + 2 * j, r, right<K>(CHANNEL ? ut : k, 16 * i, 16 * j, lane));
     }
   }
@@ -133,3 +133,4 @@ KERNEL(NAME, 32 * W, BUF(0, const ushort, qs), BUF(1, const ushort, ks), BUF(2, 
 }
 
 DELTA_CHUNK(delta_chunk_128, 128, 2, false)
+DELTA_CHUNK(delta_chunk_channels_128, 128, 2, true)

@@ -11,17 +11,16 @@ DEV Pair split(float x, float y) {
   return Pair{(a >> 16) | (b & 0xffff0000u), (c >> 16) | (d & 0xffff0000u)};
 }
 
-// A is a left operand of 16 rows and 16 columns, B a right one of 16 rows and 16
-// columns; Acc is 16 rows and 8 columns of a result: lane 4g+t has the rows g and
+// Left is a left operand of 16 rows and 16 columns, Right a right one; Acc is 16 rows and 8 columns of a result: lane 4g+t has the rows g and
 // g+8 of the columns 2t and 2t+1.
-struct A { uint hi[4], lo[4]; };
-struct B { uint hi[4], lo[4]; };
+struct Left { uint hi[4], lo[4]; };
+struct Right { uint hi[4], lo[4]; };
 struct Acc { float x[4]; };
 
 // operand makes two results side by side a left operand.
-DEV A operand(Acc l, Acc r) {
+DEV Left operand(Acc l, Acc r) {
   const Pair a = split(l.x[0], l.x[1]), b = split(l.x[2], l.x[3]), c = split(r.x[0], r.x[1]), d = split(r.x[2], r.x[3]);
-  return A{{a.hi, b.hi, c.hi, d.hi}, {a.lo, b.lo, c.lo, d.lo}};
+  return Left{{a.hi, b.hi, c.hi, d.hi}, {a.lo, b.lo, c.lo, d.lo}};
 }
 
 DEV void mma(Acc &d, const uint *a, const uint *b) {
@@ -31,7 +30,7 @@ DEV void mma(Acc &d, const uint *a, const uint *b) {
 }
 
 // multiply adds a·b to the 16 columns of d[0] and d[1].
-DEV void multiply(Acc *d, const A &a, const B &b) {
+DEV void multiply(Acc *d, const Left &a, const Right &b) {
   UNROLL for (uint n = 0; n < 2; n++) {
     mma(d[n], a.lo, b.hi + 2 * n);
     mma(d[n], a.hi, b.lo + 2 * n);
@@ -59,9 +58,9 @@ template <uint N> struct Tile {
 
 // left is the left operand at a row and column of a tile.
 template <uint N>
-DEV A left(uint tile, uint row, uint col, uint lane) {
+DEV Left left(uint tile, uint row, uint col, uint lane) {
   const uint at = tile + (lane % 16 * Tile<N>::stride + lane / 16 * 16) + (row * Tile<N>::stride + 2 * col);
-  A a;
+  Left a;
   ldmatrix(a.hi, at);
   ldmatrix(a.lo, at + Tile<N>::low);
   return a;
@@ -69,9 +68,9 @@ DEV A left(uint tile, uint row, uint col, uint lane) {
 
 // right_transposed is the right operand whose columns are rows of a tile.
 template <uint N>
-DEV B right_transposed(uint tile, uint row, uint col, uint lane) {
+DEV Right right_transposed(uint tile, uint row, uint col, uint lane) {
   const uint at = tile + ((lane / 16 * 8 + lane % 8) * Tile<N>::stride + lane / 8 % 2 * 16) + (row * Tile<N>::stride + 2 * col);
-  B b;
+  Right b;
   ldmatrix(b.hi, at);
   ldmatrix(b.lo, at + Tile<N>::low);
   return b;
@@ -79,9 +78,9 @@ DEV B right_transposed(uint tile, uint row, uint col, uint lane) {
 
 // right is the right operand at a row and column of a tile.
 template <uint N>
-DEV B right(uint tile, uint row, uint col, uint lane) {
+DEV Right right(uint tile, uint row, uint col, uint lane) {
   const uint at = tile + (lane % 16 * Tile<N>::stride + lane / 16 * 16) + (row * Tile<N>::stride + 2 * col);
-  B b;
+  Right b;
   ldmatrix_transposed(b.hi, at);
   ldmatrix_transposed(b.lo, at + Tile<N>::low);
   return b;
