@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/internal/reference"
 	"github.com/deltaloom/deltaloom/models"
+	"github.com/deltaloom/deltaloom/ops"
 	"github.com/deltaloom/deltaloom/runtime/cuda"
 	"github.com/deltaloom/deltaloom/runtime/cuda/driver"
 	"github.com/deltaloom/deltaloom/runtime/sched"
@@ -220,6 +222,85 @@ func replayIsEager(t *testing.T) {
 				t.Logf("NMSE %.3g", d.NMSE)
 			}
 		})
+	}
+}
+
+// refusing is a card without a kernel for an op.
+type refusing struct {
+	*cuda.Backend
+	op *graph.Op
+}
+
+func (r refusing) Supports(n *graph.Node) error {
+	if n.Op() == r.op {
+		return fmt.Errorf("%s: %w", n.Op().Name, errors.ErrUnsupported)
+	}
+	return r.Backend.Supports(n)
+}
+
+// TestNodeOnTheProcessor takes a kernel from the card: that node alone is computed
+// beside it, and the plan shows the copies.
+func TestNodeOnTheProcessor(t *testing.T) {
+	d := simulate(t, cudasim.Options{})
+	tokens := randomTokens(10, 128, 4)
+	want := feed(t, synthetic(t, "qwen3.5-tiny", "interp"), tokens, 1, 0)
+	open := func() (refusing, error) {
+		api, err := driver.Bind(d.Lookup)
+		if err != nil {
+			return refusing{}, err
+		}
+		b, err := cuda.New(cuda.Options{Driver: api})
+		return refusing{b, ops.SoftplusOp}, err
+	}
+	deltaloom.RegisterBackend("cuda", func() (sched.Backend, error) { return open() })
+	m, err := deltaloom.Synthetic("qwen3.5-tiny", 7, deltaloom.Options{Backend: "cuda", Threads: 1, Unfused: true})
+	got := feed(t, opened(t, m, err), tokens, 1, 0)
+	if d := reference.Compare(want, got); !(d.NMSE <= cudaNMSE) {
+		t.Errorf("NMSE %.3g", d.NMSE)
+	}
+	p, err := m.Program(models.Step{Tokens: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	card, err := open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer card.Close()
+	processor, err := deltaloom.NewBackend("cpu", 1, deltaloom.FloatActivations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer processor.Close()
+	plan, err := sched.NewPlan(p.Graph, card, processor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plan.Close()
+	layers := m.Config().RecurrentLayers()
+	on, there, back := 0, 0, 0
+	for _, s := range plan.Steps {
+		text := ""
+		switch {
+		case s.Run == nil:
+			from, to := plan.Storages[s.Src.Storage].Space, plan.Storages[s.Dst.Storage].Space
+			if from == 1 && to == 0 && s.Dst.Shape.Dim(-1) < m.Config().Vocab {
+				there++
+			} else if from == 0 && to == 1 && plan.Storages[s.Src.Storage].Kind == sched.ArenaStorage {
+				back++
+			}
+		case s.Run.Backend == "cpu":
+			for _, c := range s.Run.Calls {
+				on++
+				text += c.Node.Op().Name
+			}
+			if text != "softplus" {
+				t.Errorf("the processor computes %s", text)
+			}
+		}
+	}
+	if on != layers || there != layers || back != layers {
+		t.Errorf("%d layers: %d nodes on the processor, %d copies there and %d back\n%v", layers, on, there, back, plan)
 	}
 }
 

@@ -17,6 +17,23 @@ type block struct {
 	from, to int     // in an arena: the first and last item that touch it
 	writable bool    // an arena's, or that of a state with a next value
 	holds    replica // the value in it now
+	within   *block  // the block that this one is part of, off bytes from its beginning
+}
+
+// used says that an item touches the block.
+func (b *block) used(item int) {
+	b.to = max(b.to, item)
+	if b.within != nil {
+		b.within.used(item)
+	}
+}
+
+// at is where the block begins.
+func (b *block) at() int64 {
+	if b.within != nil {
+		return b.within.at() + b.off
+	}
+	return b.off
 }
 
 // assign gives every value its block. A value goes, in this order of preference,
@@ -29,7 +46,7 @@ func (p *planner) assign() error {
 	goals := p.goals()
 	for i, it := range p.items {
 		if it.node == nil {
-			p.fresh(i, replica{it.value, it.to})
+			p.copied(i)
 			continue
 		}
 		space := p.sp.of[p.at[it.node.ID()]]
@@ -146,7 +163,7 @@ func (p *planner) takeOver(i int, r replica) bool {
 		b, _ := p.views.base(n.In(a.Operand))
 		if blk := p.blocks[replica{b, r.space}]; blk.writable && p.overwrites(i, r, blk) {
 			p.put(r, blk)
-			blk.to = max(i, p.lastRead(r))
+			blk.used(p.lastRead(r))
 			return true
 		}
 	}
@@ -195,6 +212,33 @@ func (p *planner) fresh(i int, r replica) {
 	blk := &block{storage: r.space, bytes: r.v.Shape().Bytes(), from: i, to: max(i, p.lastRead(r)), writable: true}
 	p.put(r, blk)
 	p.arena = append(p.arena, blk)
+}
+
+// copied gives the copy that item i makes a block. Inputs that are brought to a device
+// one after another lie side by side there, so that it can fetch them together.
+func (p *planner) copied(i int) {
+	it := p.items[i]
+	r := replica{it.value, it.to}
+	p.fresh(i, r)
+	if i == 0 || !p.isInput(it) || !p.isInput(p.items[i-1]) || p.items[i-1].to != it.to {
+		return
+	}
+	blk, before := p.blocks[r], p.blocks[replica{p.items[i-1].value, it.to}]
+	p.arena = p.arena[:len(p.arena)-1]
+	whole := before.within
+	if whole == nil {
+		whole = &block{storage: before.storage, bytes: aligned(before.bytes), from: before.from, to: before.to}
+		before.within = whole
+		p.arena[slices.Index(p.arena, before)] = whole
+	}
+	blk.within, blk.off = whole, whole.bytes
+	whole.bytes += aligned(blk.bytes)
+	whole.used(blk.to)
+}
+
+// isInput reports a copy of an input of the graph.
+func (p *planner) isInput(it item) bool {
+	return it.node == nil && it.from == host && it.value.Node().Op() == graph.InputOp
 }
 
 // move is a copy at the end of a run, from off bytes into src.

@@ -159,8 +159,8 @@ func (p *planner) steps() []Step {
 	}
 	for _, m := range p.moves {
 		steps = append(steps, Step{
-			Dst: Arg{Storage: m.dst.storage, Off: m.dst.off, Shape: m.shape},
-			Src: Arg{Storage: m.src.storage, Off: m.src.off + m.off, Shape: m.shape},
+			Dst: Arg{Storage: m.dst.storage, Off: m.dst.at(), Shape: m.shape},
+			Src: Arg{Storage: m.src.storage, Off: m.src.at() + m.off, Shape: m.shape},
 		})
 	}
 	return steps

@@ -161,7 +161,7 @@ func (p *planner) lastRead(r replica) int {
 func (p *planner) arg(v graph.Value, space int) Arg {
 	b, l := p.views.base(v)
 	blk := p.blocks[replica{b, space}]
-	a := Arg{Storage: blk.storage, Off: blk.off, Shape: v.Shape()}
+	a := Arg{Storage: blk.storage, Off: blk.at(), Shape: v.Shape()}
 	if l != nil {
 		a.Off += v.Shape().DType.Bytes(l.off)
 		a.Strides = l.strides

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -514,5 +515,32 @@ func TestPlansAreDropped(t *testing.T) {
 	s.must(bound.Close())
 	if n := r.Plans(); n != sched.MaxIdle {
 		t.Errorf("%d plans are kept after the last use, want %d", n, sched.MaxIdle)
+	}
+}
+
+// Inputs for a device lie side by side in its memory, so that they can be fetched
+// together; nothing else lies between them.
+func TestInputsSideBySide(t *testing.T) {
+	b := graph.NewBuilder()
+	f := func(n int) graph.Shape { return graph.ShapeOf(graph.F32, n) }
+	x, y, z := b.Input("x", f(3)), b.Input("y", f(40)), b.Input("z", f(1))
+	b.Output("out", ops.Concat(0, ops.Exp(x), ops.Exp(y), ops.Exp(z)))
+	g, err := b.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := sched.NewPlan(g, newDevice("card"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	var at []int64
+	for _, s := range p.Steps {
+		if s.Run == nil && p.Storages[s.Src.Storage].Kind == sched.InputStorage {
+			at = append(at, s.Dst.Off)
+		}
+	}
+	if want := []int64{at[0], at[0] + 64, at[0] + 64 + 192}; !slices.Equal(at, want) {
+		t.Errorf("inputs at %v, want %v", at, want)
 	}
 }
