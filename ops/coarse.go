@@ -128,6 +128,7 @@ type coarseCase struct {
 	in      []graph.Shape
 	formula func(in []graph.Value) []graph.Value
 	fill    func(i int, t graph.Tensor, r *rand.Rand)
+	nmse    float64 // as in graph.Case
 }
 
 func (c coarseCase) of(op *graph.Op) graph.Case {
@@ -135,7 +136,7 @@ func (c coarseCase) of(op *graph.Op) graph.Case {
 	if err != nil {
 		panic(fmt.Sprintf("ops: case %q of %s: %v", c.name, op.Name, err)) // a mistake in this package
 	}
-	return graph.Case{Name: c.name, In: c.in, Attrs: CoarseAttrs{body}, Fill: c.fill}
+	return graph.Case{Name: c.name, In: c.in, Attrs: CoarseAttrs{body}, Fill: c.fill, NMSE: c.nmse}
 }
 
 func inferCoarse(in []graph.Shape, a graph.Attrs) ([]graph.Shape, error) {

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 
@@ -24,6 +25,9 @@ var RouterOp = coarse("router",
 x [N D], R [E D], bias [E] with sigmoid; experts i32 [N U] and weights [N U].`, nil,
 	coarseCase{name: "softmax", in: shapes(f32(3, 32), f32(8, 32)), formula: routerCase(RouterForm{Used: 3})},
 	coarseCase{name: "sigmoid", in: shapes(f32(2, 32), f32(8, 32), f32(8)), formula: routerCase(RouterForm{Used: 2, Sigmoid: true, Scaled: true})},
+	coarseCase{name: "all", in: shapes(f32(3, 33), f32(4, 33)), formula: routerCase(RouterForm{Used: 4})},
+	coarseCase{name: "many", in: shapes(f32(9, 64), f32(512, 64)), formula: routerCase(RouterForm{Used: 10, Scaled: true})},
+	coarseCase{name: "prompt", in: shapes(f32(40, 32), f32(65, 32), f32(65)), formula: routerCase(RouterForm{Used: 8, Sigmoid: true})},
 )
 
 func routerCase(f RouterForm) func([]graph.Value) []graph.Value {
@@ -57,6 +61,10 @@ var NormRouterOp = coarse("norm_router",
 	`router of h = rms_norm(x)·w, and sigmoid(h Sᵀ). x [N D], w [D], router's operands, S [1 D] or none.`, nil,
 	coarseCase{name: "softmax", in: shapes(f32(3, 32), f32(32), f32(8, 32), f32(1, 32)), formula: normRouterCase(RouterForm{Used: 3}, true)},
 	coarseCase{name: "sigmoid", in: shapes(f32(2, 32), f32(32), f32(8, 32), f32(8)), formula: normRouterCase(RouterForm{Used: 2, Sigmoid: true}, false)},
+	coarseCase{name: "many", in: shapes(f32(1, 256), f32(256), f32(256, 256), f32(1, 256)), formula: normRouterCase(RouterForm{Used: 8}, true)},
+	coarseCase{name: "odd", in: shapes(f32(9, 33), f32(33), f32(70, 33), f32(1, 33)), formula: normRouterCase(RouterForm{Used: 16}, true)},
+	coarseCase{name: "prompt", in: shapes(f32(40, 64), f32(64), f32(64, 64), f32(64), f32(1, 64)), formula: normRouterCase(RouterForm{Used: 8, Sigmoid: true, Scaled: true}, true)},
+	coarseCase{name: "BF16", in: shapes(f32(3, 64), f32(64), graph.ShapeOf(graph.BF16, 64, 64), f32(1, 64)), formula: normRouterCase(RouterForm{Used: 2}, true)},
 )
 
 func normRouterCase(f RouterForm, shared bool) func([]graph.Value) []graph.Value {
@@ -83,13 +91,34 @@ func NormRouter(f RouterForm, shared bool, h graph.Value, in ...graph.Value) []g
 var ExpertsUpOp = coarse("experts_up",
 	`swiglu of h = rms_norm(x)·w in each chosen expert and in the shared expert.
 x [N D], w [D], experts i32 [N U], G and U [E F D], shared G and U [S D]; [N U F] and [N S].`, nil,
-	coarseCase{name: "token", in: expertsUpShapes(1, 2, 4, 16, 24, 20), formula: expertsUp, fill: fillExperts(2, 4)},
-	coarseCase{name: "prompt", in: expertsUpShapes(3, 2, 4, 32, 16, 8), formula: expertsUp, fill: fillExperts(2, 4)},
+	expertsUpCases()...,
 )
 
-func expertsUpShapes(N, U, E, D, F, S int) []graph.Shape {
-	return shapes(f32(N, D), f32(D), i32(N, U), f32(E, F, D), f32(E, F, D), f32(S, D), f32(S, D))
+func expertsUpCases() (cases []coarseCase) {
+	add := func(name string, N, U, E, D, F, S int, routed, shared graph.DType, nmse float64) {
+		w, s := graph.ShapeOf(routed, E, F, D), graph.ShapeOf(shared, S, D)
+		cases = append(cases, coarseCase{name, shapes(f32(N, D), f32(D), i32(N, U), w, w, s, s), expertsUp, fillExperts(2, E), nmse})
+	}
+	add("token", 1, 2, 4, 16, 24, 20, graph.F32, graph.F32, 0)
+	add("prompt", 3, 2, 4, 32, 16, 8, graph.F32, graph.F32, 0)
+	add("odd", 9, 2, 4, 33, 17, 5, graph.F32, graph.F32, 0)
+	add("many experts", 40, 8, 64, 32, 16, 16, graph.F32, graph.F32, 0)
+	add("many experts Q8_0", 40, 8, 64, 64, 16, 24, graph.Q8_0, graph.Q8_0, expertsNMSE)
+	for _, t := range expertTypes {
+		for _, N := range []int{1, 3, 9, 40} {
+			add(fmt.Sprintf("%v %d", t, N), N, 2, 4, 256, 20, 12, t, t, expertsNMSE)
+		}
+	}
+	add("Q4_K beside Q8_0", 3, 2, 4, 256, 16, 24, graph.Q4_K, graph.Q8_0, expertsNMSE)
+	return cases
 }
+
+// expertTypes are types whose products a backend may compute in ways of their own;
+// all of them are in the cases of expert_matmul.
+var expertTypes = []graph.DType{graph.F16, graph.BF16, graph.Q8_0, graph.Q4_K, graph.Q6_K}
+
+// expertsNMSE is the limit for what two roundings of activations leave.
+const expertsNMSE = 4e-4
 
 // fillExperts draws experts below E for that operand.
 func fillExperts(operand, E int) func(int, graph.Tensor, *rand.Rand) {
@@ -123,16 +152,29 @@ func ExpertSwiGLU(h, experts, gate, up graph.Value) graph.Value {
 var ExpertsDownOp = coarse("experts_down",
 	`y = r + Σ_u weight_u·(a_u D_uᵀ) + (s Sᵀ)·gate.
 a [N U F], experts i32 [N U], weights [N U], D [E M F], s [N H], S [M H], gate [N 1] or none, r and y [N M].`, nil,
-	coarseCase{name: "gated", in: expertsDownShapes(2, 3, 4, 16, 24, 20, true), formula: expertsDownCase(true), fill: fillExperts(1, 4)},
-	coarseCase{name: "plain", in: expertsDownShapes(1, 2, 4, 16, 8, 8, false), formula: expertsDownCase(false), fill: fillExperts(1, 4)},
+	expertsDownCases()...,
 )
 
-func expertsDownShapes(N, U, E, M, F, H int, gated bool) []graph.Shape {
-	s := shapes(f32(N, U, F), i32(N, U), f32(N, U), f32(E, M, F), f32(N, H), f32(M, H), f32(N, M))
-	if gated {
-		s = append(s, f32(N, 1))
+func expertsDownCases() (cases []coarseCase) {
+	add := func(name string, N, U, E, M, F, H int, gated bool, routed, shared graph.DType, nmse float64) {
+		s := shapes(f32(N, U, F), i32(N, U), f32(N, U), graph.ShapeOf(routed, E, M, F), f32(N, H), graph.ShapeOf(shared, M, H), f32(N, M))
+		if gated {
+			s = append(s, f32(N, 1))
+		}
+		cases = append(cases, coarseCase{name, s, expertsDownCase(gated), fillExperts(1, E), nmse})
 	}
-	return s
+	add("gated", 2, 3, 4, 16, 24, 20, true, graph.F32, graph.F32, 0)
+	add("plain", 1, 2, 4, 16, 8, 8, false, graph.F32, graph.F32, 0)
+	add("odd", 9, 2, 4, 17, 33, 5, true, graph.F32, graph.F32, 0)
+	add("many experts", 40, 8, 64, 16, 32, 16, true, graph.F32, graph.F32, 0)
+	add("many experts Q8_0", 40, 8, 64, 24, 32, 64, true, graph.Q8_0, graph.Q8_0, expertsNMSE)
+	for _, t := range expertTypes {
+		for _, N := range []int{1, 3, 9, 40} {
+			add(fmt.Sprintf("%v %d", t, N), N, 2, 4, 20, 256, 256, N == 1, t, t, expertsNMSE)
+		}
+	}
+	add("Q4_K beside Q8_0", 3, 2, 4, 20, 256, 64, true, graph.Q4_K, graph.Q8_0, expertsNMSE)
+	return cases
 }
 
 func expertsDownCase(gated bool) func([]graph.Value) []graph.Value {
