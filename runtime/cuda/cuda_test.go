@@ -1,10 +1,12 @@
 package cuda_test
 
 import (
+	"flag"
 	"testing"
 
 	"github.com/deltaloom/deltaloom/runtime/cuda"
 	"github.com/deltaloom/deltaloom/runtime/cuda/driver"
+	"github.com/deltaloom/deltaloom/runtime/kernels"
 	"github.com/deltaloom/deltaloom/runtime/runtimetest"
 	"github.com/deltaloom/deltaloom/tools/ptxsim/cudasim"
 )
@@ -16,6 +18,12 @@ func simulated(t *testing.T) *cuda.Backend {
 	if err != nil {
 		t.Skip(err)
 	}
+	return on(t, d)
+}
+
+// on returns a backend on that driver, which it closes.
+func on(t *testing.T, d *cudasim.Driver) *cuda.Backend {
+	t.Helper()
 	t.Cleanup(d.Close)
 	api, err := driver.Bind(d.Lookup)
 	if err != nil {
@@ -36,10 +44,25 @@ func simulated(t *testing.T) *cuda.Backend {
 }
 
 // Every case of every op on the simulated driver, and on this machine's card if there
-// is one.
+// is one. All of them together run every kernel that ships.
 func TestConformance(t *testing.T) {
 	t.Run("simulated", func(t *testing.T) {
-		runtimetest.RunAll(t, simulated(t))
+		d, err := cudasim.New(cudasim.Options{})
+		if err != nil {
+			t.Skip(err)
+		}
+		b := on(t, d)
+		runtimetest.RunAll(t, b)
+		moreCases(t, b)
+		if f := flag.Lookup("test.run"); f.Value.String() != "" {
+			return // some of them
+		}
+		ran := d.Stats().Kernels
+		for name, family := range kernels.Names() {
+			if ran[name] == 0 {
+				t.Errorf("nothing ran kernel %s of %s", name, family)
+			}
+		}
 	})
 	t.Run("card", func(t *testing.T) {
 		b, err := cuda.New(cuda.Options{})
@@ -48,5 +71,6 @@ func TestConformance(t *testing.T) {
 		}
 		defer b.Close()
 		runtimetest.RunAll(t, b)
+		moreCases(t, b)
 	})
 }

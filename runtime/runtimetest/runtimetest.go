@@ -4,6 +4,7 @@ package runtimetest
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -23,15 +24,19 @@ func RunAll(t *testing.T, b sched.Backend) {
 	t.Run("cancel", func(t *testing.T) { testCancel(t, b) })
 	t.Run("concurrent", func(t *testing.T) { testConcurrent(t, b) })
 	for _, op := range graph.Ops() {
-		if op.Cases == nil {
-			continue
+		if op.Cases != nil {
+			RunCases(t, b, op, op.Cases)
 		}
-		t.Run(op.Name, func(t *testing.T) {
-			for c := range op.Cases {
-				t.Run(c.Name, func(t *testing.T) { testCase(t, b, op, c) })
-			}
-		})
 	}
+}
+
+// RunCases does for some cases of an op what RunAll does for those of the op.
+func RunCases(t *testing.T, b sched.Backend, op *graph.Op, cases iter.Seq[graph.Case]) {
+	t.Run(op.Name, func(t *testing.T) {
+		for c := range cases {
+			t.Run(c.Name, func(t *testing.T) { testCase(t, b, op, c) })
+		}
+	})
 }
 
 func testCase(t *testing.T, b sched.Backend, op *graph.Op, c graph.Case) {
