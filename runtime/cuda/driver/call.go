@@ -2,10 +2,6 @@ package driver
 
 import "sync"
 
-// blocks lends the memory for the arguments of a call, which would be garbage
-// after it.
-var blocks = sync.Pool{New: func() any { return new([8]uintptr) }}
-
 // call calls a function of the driver. A pointer among the arguments must be
 // converted in the call expression itself: uintptrescapes then puts what it
 // points to on the heap, where it does not move, and keeps it alive.
@@ -13,9 +9,21 @@ var blocks = sync.Pool{New: func() any { return new([8]uintptr) }}
 //go:uintptrescapes
 //go:noinline
 func (a *API) call(p proc, args ...uintptr) error {
-	b := blocks.Get().(*[8]uintptr)
-	n := copy(b[:], args)
-	r := Error(int32(syscallN(p.addr, b[:n])))
+	return a.fail(p, Error(int32(syscallN(p.addr, args))))
+}
+
+// blocks lends the memory for the arguments of repeat.
+var blocks = sync.Pool{New: func() any { return new([4]uintptr) }}
+
+// repeat is call for what a program does again and again: it allocates nothing. A
+// function that takes fewer arguments does not look at the rest.
+//
+//go:uintptrescapes
+//go:noinline
+func (a *API) repeat(p proc, a0, a1, a2, a3 uintptr) error {
+	b := blocks.Get().(*[4]uintptr)
+	*b = [4]uintptr{a0, a1, a2, a3}
+	r := Error(int32(syscallN(p.addr, b[:])))
 	blocks.Put(b)
 	return a.fail(p, r)
 }

@@ -48,7 +48,7 @@ func (a *API) GraphUpload(e GraphExec, s Stream) error {
 
 // GraphLaunch does the work of a graph in the order of the stream.
 func (a *API) GraphLaunch(e GraphExec, s Stream) error {
-	return a.call(a.graphLaunch, uintptr(e), uintptr(s))
+	return a.repeat(a.graphLaunch, uintptr(e), uintptr(s), 0, 0)
 }
 
 func (a *API) GraphExecDestroy(e GraphExec) error { return a.call(a.graphExecDestroy, uintptr(e)) }

@@ -38,22 +38,22 @@ func (a *API) HostFree(b []byte) error {
 // HtoD copies src to dst in the order of the stream. Page-locked memory must
 // stay as it is until the copy has run; other memory is free when HtoD returns.
 func (a *API) HtoD(dst Ptr, src []byte, s Stream) error {
-	return a.call(a.memcpyHtoD, uintptr(dst), uintptr(unsafe.Pointer(unsafe.SliceData(src))), uintptr(len(src)), uintptr(s))
+	return a.repeat(a.memcpyHtoD, uintptr(dst), uintptr(unsafe.Pointer(unsafe.SliceData(src))), uintptr(len(src)), uintptr(s))
 }
 
 // DtoH copies src to dst in the order of the stream. Page-locked memory holds
 // the data when the copy has run, other memory when DtoH returns.
 func (a *API) DtoH(dst []byte, src Ptr, s Stream) error {
-	return a.call(a.memcpyDtoH, uintptr(unsafe.Pointer(unsafe.SliceData(dst))), uintptr(src), uintptr(len(dst)), uintptr(s))
+	return a.repeat(a.memcpyDtoH, uintptr(unsafe.Pointer(unsafe.SliceData(dst))), uintptr(src), uintptr(len(dst)), uintptr(s))
 }
 
 // DtoD copies within the device in the order of the stream; the ranges may not
 // overlap.
 func (a *API) DtoD(dst, src Ptr, bytes int64, s Stream) error {
-	return a.call(a.memcpyDtoD, uintptr(dst), uintptr(src), uintptr(bytes), uintptr(s))
+	return a.repeat(a.memcpyDtoD, uintptr(dst), uintptr(src), uintptr(bytes), uintptr(s))
 }
 
 // MemsetD8 sets bytes to v in the order of the stream.
 func (a *API) MemsetD8(dst Ptr, v byte, bytes int64, s Stream) error {
-	return a.call(a.memsetD8, uintptr(dst), uintptr(v), uintptr(bytes), uintptr(s))
+	return a.repeat(a.memsetD8, uintptr(dst), uintptr(v), uintptr(bytes), uintptr(s))
 }

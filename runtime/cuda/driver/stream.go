@@ -18,12 +18,14 @@ func (a *API) StreamDestroy(s Stream) error { return a.call(a.streamDestroy, uin
 
 // StreamSynchronize waits until the stream has nothing to do. Errors of the work
 // itself come out here, or of any other call after it.
-func (a *API) StreamSynchronize(s Stream) error { return a.call(a.streamSynchronize, uintptr(s)) }
+func (a *API) StreamSynchronize(s Stream) error {
+	return a.repeat(a.streamSynchronize, uintptr(s), 0, 0, 0)
+}
 
 // StreamWaitEvent lets what follows in the stream wait for what the event has
 // recorded by now.
 func (a *API) StreamWaitEvent(s Stream, e Event) error {
-	return a.call(a.streamWaitEvent, uintptr(s), uintptr(e), 0)
+	return a.repeat(a.streamWaitEvent, uintptr(s), uintptr(e), 0, 0)
 }
 
 // EventCreate returns an event; without timing it is cheaper and has no time.
@@ -41,11 +43,13 @@ func (a *API) EventDestroy(e Event) error { return a.call(a.eventDestroy, uintpt
 
 // EventRecord makes the event stand for all that the stream has been given.
 func (a *API) EventRecord(e Event, s Stream) error {
-	return a.call(a.eventRecord, uintptr(e), uintptr(s))
+	return a.repeat(a.eventRecord, uintptr(e), uintptr(s), 0, 0)
 }
 
 // EventSynchronize waits until what the event has recorded is done.
-func (a *API) EventSynchronize(e Event) error { return a.call(a.eventSynchronize, uintptr(e)) }
+func (a *API) EventSynchronize(e Event) error {
+	return a.repeat(a.eventSynchronize, uintptr(e), 0, 0, 0)
+}
 
 // EventElapsed returns the time between two events with timing that are done.
 func (a *API) EventElapsed(from, to Event) (time.Duration, error) {
