@@ -35,6 +35,12 @@ var arrows = map[string][]string{
 	"interop/ggml":        {"graph", "ops", "quant"},
 }
 
+// purego calls C, which makes a program depend on the libraries of its system;
+// callers are the packages that may import it.
+const purego = "github.com/ebitengine/purego"
+
+var callers = []string{"runtime/cuda/driver", "tools/ptxsim/cudasim"}
+
 // within reports that a package lies in a folder of the module.
 func within(pkg, folder string) bool { return pkg == folder || strings.HasPrefix(pkg, folder+"/") }
 
@@ -59,6 +65,9 @@ func TestArrows(t *testing.T) {
 			pkg, mine := strings.CutPrefix(path, module+"/")
 			if !mine {
 				continue
+			}
+			if slices.Contains(imports[path], purego) && !slices.Contains(callers, pkg) {
+				t.Errorf("%s: %s imports %s, which only %v may", goos, pkg, purego, callers)
 			}
 			folder, ok := rule(pkg)
 			for _, dep := range reach(imports, path) {
