@@ -1,9 +1,11 @@
-//go:build !nogpu && (linux || windows) && (amd64 || arm64)
+//go:build !nogpu && !android && (linux || windows) && (amd64 || arm64)
 
 package cudasim
 
 import (
+	"bytes"
 	"errors"
+	"slices"
 	"sync"
 	"unsafe"
 
@@ -54,15 +56,51 @@ func (c *callbacks) release() {
 	free.list = append(free.list, c)
 }
 
-// locked calls f with the driver, unless a kernel has failed.
+// locked calls f with the driver, if its context is current on this thread and no
+// kernel has failed.
 func (c *callbacks) locked(f func(d *Driver) code) uintptr {
+	return c.onDevice(func(d *Driver) code {
+		switch {
+		case !d.current[thread()]:
+			return invalidContext
+		case d.users == 0:
+			return contextDestroyed
+		case d.fault != nil:
+			return illegalAddress
+		}
+		return f(d)
+	})
+}
+
+// onDevice calls f with the driver, if it was initialised.
+func (c *callbacks) onDevice(f func(d *Driver) code) uintptr {
+	return c.any(func(d *Driver) code {
+		if !d.ready {
+			return notInitialized
+		}
+		return f(d)
+	})
+}
+
+// any calls f with the driver, if it was not closed.
+func (c *callbacks) any(f func(d *Driver) code) uintptr {
 	d := c.driver
+	if d == nil {
+		return uintptr(deinitialized)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.fault != nil {
-		return uintptr(illegalAddress)
-	}
 	return uintptr(f(d))
+}
+
+// outside is locked for calls that a capture may forbid.
+func (c *callbacks) outside(f func(d *Driver) code) uintptr {
+	return c.locked(func(d *Driver) code {
+		if r := d.outsideCaptures(); r != success {
+			return r
+		}
+		return f(d)
+	})
 }
 
 // in calls f with the stream of that handle.
@@ -72,6 +110,16 @@ func (c *callbacks) in(s uintptr, f func(d *Driver, s *stream) code) uintptr {
 			return f(d, st)
 		}
 		return invalidHandle
+	})
+}
+
+// device calls f if that device is there.
+func (c *callbacks) device(i uintptr, f func(d *Driver) code) uintptr {
+	return c.onDevice(func(d *Driver) code {
+		if i != 0 {
+			return invalidDevice
+		}
+		return f(d)
 	})
 }
 
@@ -91,54 +139,83 @@ const theContext = 0x77
 // attributes of the card, by the driver's numbers.
 var attributes = map[int32]int32{8: 48 << 10, 16: 108, 38: 40 << 20, 75: 8, 76: 0, 97: 163 << 10}
 
-const mostShared = 163 << 10 // bytes of dynamic shared memory, on sm_80
+const (
+	mostShared = 163 << 10 // bytes of dynamic shared memory, on sm_80
+	mostPinned = 16 << 30  // bytes of one piece of pinned memory
+)
 
 func (c *callbacks) functions() map[string]any {
 	return map[string]any{
 		"cuGetErrorName":   func(e uintptr, p **byte) uintptr { return say(code(e), 0, p) },
 		"cuGetErrorString": func(e uintptr, p **byte) uintptr { return say(code(e), 1, p) },
-		"cuInit":           func(uintptr) uintptr { return 0 },
+		"cuInit": func(uintptr) uintptr {
+			return c.any(func(d *Driver) code {
+				d.ready = true
+				return success
+			})
+		},
 		"cuDriverGetVersion": func(v *int32) uintptr {
 			*v = 12000
 			return 0
 		},
 		"cuDeviceGetCount": func(n *int32) uintptr {
-			*n = 1
-			return 0
+			return c.onDevice(func(*Driver) code {
+				*n = 1
+				return success
+			})
 		},
 		"cuDeviceGet": func(p *int32, i uintptr) uintptr {
-			if i != 0 {
-				return uintptr(invalidDevice)
-			}
-			*p = 0
-			return 0
+			return c.device(i, func(*Driver) code {
+				*p = 0
+				return success
+			})
 		},
-		"cuDeviceGetName": func(p *byte, n, _ uintptr) uintptr {
-			copy(bytesAt(p, n), "simulated sm_80\x00")
-			return 0
+		"cuDeviceGetName": func(p *byte, n, dev uintptr) uintptr {
+			return c.device(dev, func(*Driver) code {
+				copy(bytesAt(p, n), "simulated sm_80\x00")
+				return success
+			})
 		},
-		"cuDeviceGetAttribute": func(p *int32, what, _ uintptr) uintptr {
-			v, ok := attributes[int32(what)]
-			if !ok {
-				return uintptr(invalidValue)
-			}
-			*p = v
-			return 0
+		"cuDeviceGetAttribute": func(p *int32, what, dev uintptr) uintptr {
+			return c.device(dev, func(*Driver) code {
+				v, ok := attributes[int32(what)]
+				if !ok {
+					return invalidValue
+				}
+				*p = v
+				return success
+			})
 		},
-		"cuDeviceTotalMem_v2": func(p *uint64, _ uintptr) uintptr {
-			*p = uint64(c.driver.total)
-			return 0
+		"cuDeviceTotalMem_v2": func(p *uint64, dev uintptr) uintptr {
+			return c.device(dev, func(d *Driver) code {
+				*p = uint64(d.total)
+				return success
+			})
 		},
-		"cuDevicePrimaryCtxRetain": func(p *uintptr, _ uintptr) uintptr {
-			*p = theContext
-			return 0
+		"cuDevicePrimaryCtxRetain": func(p *uintptr, dev uintptr) uintptr {
+			return c.device(dev, func(d *Driver) code {
+				*p = theContext
+				d.users++
+				return success
+			})
 		},
-		"cuDevicePrimaryCtxRelease_v2": func(uintptr) uintptr { return 0 },
+		"cuDevicePrimaryCtxRelease_v2": func(dev uintptr) uintptr {
+			return c.device(dev, func(d *Driver) code {
+				if d.users == 0 {
+					return invalidContext
+				}
+				d.users--
+				return success
+			})
+		},
 		"cuCtxSetCurrent": func(ctx uintptr) uintptr {
-			if ctx != 0 && ctx != theContext {
-				return uintptr(invalidContext)
-			}
-			return 0
+			return c.onDevice(func(d *Driver) code {
+				if ctx != 0 && (ctx != theContext || d.users == 0) {
+					return invalidContext
+				}
+				d.current[thread()] = ctx != 0
+				return success
+			})
 		},
 
 		"cuMemGetInfo_v2": func(free, total *uint64) uintptr {
@@ -148,28 +225,28 @@ func (c *callbacks) functions() map[string]any {
 			})
 		},
 		"cuMemAlloc_v2": func(p *uint64, n uintptr) uintptr {
-			return c.locked(func(d *Driver) (result code) {
+			return c.outside(func(d *Driver) (result code) {
 				*p, result = d.alloc(int64(n))
 				return result
 			})
 		},
-		"cuMemFree_v2": func(p uintptr) uintptr { return c.locked(func(d *Driver) code { return d.free(uint64(p)) }) },
+		"cuMemFree_v2": func(p uintptr) uintptr { return c.outside(func(d *Driver) code { return d.free(uint64(p)) }) },
 		"cuMemHostAlloc": func(p *uintptr, n, _ uintptr) uintptr {
-			return c.locked(func(d *Driver) code {
-				b := make([]byte, n+1)
-				at := uintptr(unsafe.Pointer(&b[0]))
-				d.pinned[at], *p = b[:n], at
+			return c.outside(func(d *Driver) code {
+				switch {
+				case n == 0:
+					return invalidValue
+				case n > mostPinned:
+					return outOfMemory
+				}
+				b := bytes.Repeat([]byte{0xff}, int(n))
+				*p = uintptr(unsafe.Pointer(&b[0]))
+				d.pinned[*p] = b
 				return success
 			})
 		},
 		"cuMemFreeHost": func(p uintptr) uintptr {
-			return c.locked(func(d *Driver) code {
-				if d.pinned[p] == nil {
-					return invalidValue
-				}
-				delete(d.pinned, p)
-				return success
-			})
+			return c.outside(func(d *Driver) code { return d.freePinned(p) })
 		},
 		"cuMemcpyHtoDAsync_v2": func(dst uintptr, src *byte, n, s uintptr) uintptr {
 			return c.in(s, func(d *Driver, s *stream) code { return d.upload(s, uint64(dst), src, n) })
@@ -178,51 +255,36 @@ func (c *callbacks) functions() map[string]any {
 			return c.in(s, func(d *Driver, s *stream) code { return d.download(s, dst, uint64(src), n) })
 		},
 		"cuMemcpyDtoDAsync_v2": func(dst, src, n, s uintptr) uintptr {
-			return c.in(s, func(d *Driver, s *stream) code {
-				return s.put(false, func() code {
-					to, err := d.mem.Bytes(uint64(dst), int64(n))
-					from, err2 := d.mem.Bytes(uint64(src), int64(n))
-					if err != nil || err2 != nil {
-						return invalidValue
-					}
-					copy(to, from)
-					return success
-				})
-			})
+			return c.in(s, func(d *Driver, s *stream) code { return d.copyWithin(s, uint64(dst), uint64(src), int64(n)) })
 		},
 		"cuMemsetD8Async": func(dst, v, n, s uintptr) uintptr {
-			return c.in(s, func(d *Driver, s *stream) code {
-				return s.put(false, func() code {
-					to, err := d.mem.Bytes(uint64(dst), int64(n))
-					if err != nil {
-						return invalidValue
-					}
-					for i := range to {
-						to[i] = byte(v)
-					}
-					return success
-				})
-			})
+			return c.in(s, func(d *Driver, s *stream) code { return d.set(s, uint64(dst), byte(v), int64(n)) })
 		},
 
 		"cuStreamCreate": func(p *uintptr, _ uintptr) uintptr {
 			return c.locked(func(d *Driver) code {
 				*p = d.handle()
-				d.streams[*p] = &stream{d: d}
+				d.streams[*p] = new(stream)
 				return success
 			})
 		},
 		"cuStreamDestroy_v2": func(s uintptr) uintptr {
 			return c.in(s, func(d *Driver, st *stream) code {
-				result := st.synchronize()
+				if st.capture != nil {
+					st.capture.broken = true
+					return captureUnsupported
+				}
+				if s == 0 {
+					return invalidHandle
+				}
 				delete(d.streams, s)
-				return result
+				return st.finish(st.end())
 			})
 		},
 		"cuStreamSynchronize": func(s uintptr) uintptr {
 			return c.in(s, func(d *Driver, s *stream) code {
 				d.stats.Synchronizes++
-				return s.synchronize()
+				return d.synchronize(s)
 			})
 		},
 		"cuStreamWaitEvent": func(s, e, _ uintptr) uintptr {
@@ -233,12 +295,13 @@ func (c *callbacks) functions() map[string]any {
 				return invalidHandle
 			})
 		},
-		"cuStreamBeginCapture_v2": func(s, _ uintptr) uintptr {
-			return c.in(s, func(_ *Driver, s *stream) code { return s.begin() })
+		"cuStreamBeginCapture_v2": func(s, mode uintptr) uintptr {
+			return c.in(s, func(d *Driver, s *stream) code { return d.beginCapture(s, mode) })
 		},
 		"cuStreamEndCapture": func(s uintptr, p *uintptr) uintptr {
 			return c.in(s, func(d *Driver, s *stream) code {
-				g, result := s.end()
+				*p = 0
+				g, result := d.endCapture(s)
 				if result == success {
 					*p = d.handle()
 					d.graphs[*p] = g
@@ -246,10 +309,10 @@ func (c *callbacks) functions() map[string]any {
 				return result
 			})
 		},
-		"cuEventCreate": func(p *uintptr, _ uintptr) uintptr {
+		"cuEventCreate": func(p *uintptr, flags uintptr) uintptr {
 			return c.locked(func(d *Driver) code {
 				*p = d.handle()
-				d.events[*p] = &event{}
+				d.events[*p] = &event{timing: flags&disableTiming == 0}
 				return success
 			})
 		},
@@ -264,54 +327,55 @@ func (c *callbacks) functions() map[string]any {
 		},
 		"cuEventSynchronize": func(e uintptr) uintptr {
 			return c.locked(func(d *Driver) code {
-				ev := d.events[e]
-				switch {
-				case ev == nil:
-					return invalidHandle
-				case ev.capture != nil:
-					return captureUnsupported
-				case ev.at == nil:
-					return success
+				d.stats.Synchronizes++
+				if ev := d.events[e]; ev != nil {
+					return d.synchronizeEvent(ev)
 				}
-				return ev.at.finish(ev.count)
+				return invalidHandle
 			})
 		},
-		"cuEventElapsedTime": func(ms *float32, _, _ uintptr) uintptr {
-			*ms = 0 // there is no time here
-			return 0
+		"cuEventElapsedTime": func(ms *float32, from, to uintptr) uintptr {
+			return c.locked(func(d *Driver) code {
+				for _, h := range []uintptr{from, to} {
+					switch e := d.events[h]; {
+					case e == nil || !e.timing || e.at == nil || e.capture != nil:
+						return invalidHandle
+					case e.at.done < e.count:
+						return notReady
+					}
+				}
+				*ms = 0 // there is no time here
+				return success
+			})
 		},
 
 		"cuModuleLoadDataEx": func(p *uintptr, image *byte, n uintptr, options *int32, values *unsafe.Pointer) uintptr {
-			return c.locked(func(d *Driver) code {
+			return c.outside(func(d *Driver) code {
 				m, err := ptxsim.Parse(text(image))
 				if err != nil {
-					for i, o := range unsafe.Slice(options, int(n)) {
-						if o == errorLogBuffer {
-							log := unsafe.Slice((*byte)(unsafe.Slice(values, int(n))[i]), mostLog)
-							log[copy(log[:mostLog-1], err.Error())] = 0
-						}
-					}
+					writeLog(err.Error(), unsafe.Slice(options, int(n)), unsafe.Slice(values, int(n)))
 					return invalidPTX
 				}
 				*p = d.handle()
-				d.modules[*p] = m
+				d.modules[*p] = &module{Module: m}
 				return success
 			})
 		},
 		"cuModuleUnload": func(m uintptr) uintptr {
-			return remove(c, m, func(d *Driver) map[uintptr]*ptxsim.Module { return d.modules })
+			return c.outside(func(d *Driver) code { return d.unload(m) })
 		},
 		"cuModuleGetFunction": func(p *uintptr, m uintptr, name *byte) uintptr {
 			return c.locked(func(d *Driver) code {
-				if d.modules[m] == nil {
+				mod := d.modules[m]
+				if mod == nil {
 					return invalidHandle
 				}
-				k := d.modules[m].Kernel(text(name))
+				k := mod.Kernel(text(name))
 				if k == nil {
 					return notFound
 				}
 				*p = d.handle()
-				d.kernels[*p] = &kernel{k, 48<<10 - k.Shared}
+				d.kernels[*p] = &kernel{k, mod, 48<<10 - k.Shared}
 				return success
 			})
 		},
@@ -341,7 +405,7 @@ func (c *callbacks) functions() map[string]any {
 					return invalidHandle
 				}
 				*p = d.handle()
-				d.execs[*p] = d.graphs[g]
+				d.execs[*p] = d.graphs[g].instantiate()
 				return success
 			})
 		},
@@ -355,19 +419,10 @@ func (c *callbacks) functions() map[string]any {
 		},
 		"cuGraphLaunch": func(g, s uintptr) uintptr {
 			return c.in(s, func(d *Driver, s *stream) code {
-				e := d.execs[g]
-				switch {
-				case e == nil:
-					return invalidHandle
-				case s.capture != nil:
-					return captureUnsupported
+				if e := d.execs[g]; e != nil {
+					return d.launchGraph(e, s)
 				}
-				d.stats.GraphLaunches++
-				d.stats.GraphNodes += len(e.nodes)
-				for _, f := range e.nodes {
-					s.queue = append(s.queue, f)
-				}
-				return success
+				return invalidHandle
 			})
 		},
 		"cuGraphGetNodes": func(g, _ uintptr, n *uint64) uintptr {
@@ -380,14 +435,23 @@ func (c *callbacks) functions() map[string]any {
 			})
 		},
 		"cuGraphDestroy":     func(g uintptr) uintptr { return remove(c, g, func(d *Driver) map[uintptr]*graph { return d.graphs }) },
-		"cuGraphExecDestroy": func(g uintptr) uintptr { return remove(c, g, func(d *Driver) map[uintptr]*graph { return d.execs }) },
+		"cuGraphExecDestroy": func(g uintptr) uintptr { return remove(c, g, func(d *Driver) map[uintptr]*exec { return d.execs }) },
 	}
 }
 
-const (
-	errorLogBuffer = 5
-	mostLog        = 4096
-)
+// disableTiming is a flag of events.
+const disableTiming = 2
+
+// writeLog writes where the options of a compilation ask for the log of errors.
+func writeLog(text string, options []int32, values []unsafe.Pointer) {
+	const buffer, bufferBytes = 5, 6
+	at, size := slices.Index(options, buffer), slices.Index(options, bufferBytes)
+	if at < 0 || size < 0 || values[size] == nil {
+		return
+	}
+	log := unsafe.Slice((*byte)(values[at]), int(uintptr(values[size])))
+	log[copy(log[:len(log)-1], text)] = 0
+}
 
 func say(e code, i int, p **byte) uintptr {
 	text, ok := codes[e]
@@ -402,102 +466,12 @@ func say(e code, i int, p **byte) uintptr {
 // remove forgets an object. A failed kernel does not keep it: what was made must be
 // given back all the same.
 func remove[T any](c *callbacks, handle uintptr, of func(d *Driver) map[uintptr]T) uintptr {
-	d := c.driver
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	m := of(d)
-	if _, ok := m[handle]; !ok {
-		return uintptr(invalidHandle)
-	}
-	delete(m, handle)
-	return 0
-}
-
-// host returns the memory at p, and whether it is pinned.
-func (d *Driver) host(p *byte, n uintptr) ([]byte, bool) {
-	at := uintptr(unsafe.Pointer(p))
-	for base, b := range d.pinned {
-		if at >= base && at-base <= uintptr(len(b)) && n <= uintptr(len(b))-(at-base) {
-			return b[at-base:][:n], true
+	return c.onDevice(func(d *Driver) code {
+		m := of(d)
+		if _, ok := m[handle]; !ok {
+			return invalidHandle
 		}
-	}
-	return bytesAt(p, n), false
-}
-
-// upload reads pinned memory when the copy is done, other memory now.
-func (d *Driver) upload(s *stream, dst uint64, src *byte, n uintptr) code {
-	if n == 0 {
-		return success
-	}
-	from, pinned := d.host(src, n)
-	if !pinned {
-		if s.capture != nil {
-			s.capture.broken = true
-			return captureUnsupported
-		}
-		from = append([]byte(nil), from...)
-	}
-	d.stats.HtoD++
-	return s.put(false, func() code {
-		to, err := d.mem.Bytes(dst, int64(n))
-		if err != nil {
-			return invalidValue
-		}
-		copy(to, from)
+		delete(m, handle)
 		return success
 	})
-}
-
-// download writes pinned memory when the copy is done; other memory holds the data
-// when the call is back.
-func (d *Driver) download(s *stream, dst *byte, src uint64, n uintptr) code {
-	if n == 0 {
-		return success
-	}
-	to, pinned := d.host(dst, n)
-	d.stats.DtoH++
-	f := func() code {
-		from, err := d.mem.Bytes(src, int64(n))
-		if err != nil {
-			return invalidValue
-		}
-		copy(to, from)
-		return success
-	}
-	if pinned {
-		return s.put(false, f)
-	}
-	if c := s.synchronize(); c != success {
-		return c
-	}
-	return f()
-}
-
-func (d *Driver) launch(s *stream, f uintptr, grid, block [3]uint32, shared int, params *unsafe.Pointer) code {
-	k := d.kernels[f]
-	switch {
-	case k == nil:
-		return invalidHandle
-	case grid[1] > 65535 || grid[2] > 65535 || shared > k.shared:
-		return invalidValue
-	}
-	for _, n := range []uint32{grid[0], grid[1], grid[2], block[0], block[1], block[2]} {
-		if n == 0 || n > 1<<31-1 {
-			return invalidValue
-		}
-	}
-	threads := uint64(block[0]) * uint64(block[1]) * uint64(block[2])
-	if threads > 1024 || k.MaxThreads > 0 && threads > uint64(k.MaxThreads) {
-		return invalidValue
-	}
-	l := launched{k: k, grid: grid, block: block, shared: shared}
-	list := k.Params()
-	for i, p := range unsafe.Slice(params, len(list)) {
-		l.params = append(l.params, make([]byte, list[i].Offset-len(l.params))...)
-		l.params = append(l.params, unsafe.Slice((*byte)(p), list[i].Size)...)
-	}
-	if s.capture == nil {
-		d.stats.Launches++
-	}
-	return s.put(true, func() code { return d.run(l) })
 }

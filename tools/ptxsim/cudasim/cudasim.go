@@ -1,4 +1,4 @@
-//go:build !nogpu && (linux || windows) && (amd64 || arm64)
+//go:build !nogpu && !android && (linux || windows) && (amd64 || arm64)
 
 // Package cudasim is a CUDA driver without a card: it answers the calls of the
 // driver's API through the C calling convention, and runs kernels on package
@@ -11,7 +11,6 @@
 package cudasim
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"sync"
@@ -29,21 +28,25 @@ type Options struct {
 type Driver struct {
 	calls *callbacks
 
-	mu      sync.Mutex
-	mem     ptxsim.Memory
-	total   int64
-	sizes   map[uint64]int64 // of allocations, rounded as the card does
-	used    int64
-	pinned  map[uintptr][]byte
-	modules map[uintptr]*ptxsim.Module
-	kernels map[uintptr]*kernel
-	streams map[uintptr]*stream
-	events  map[uintptr]*event
-	graphs  map[uintptr]*graph
-	execs   map[uintptr]*graph
-	handles uintptr // the last one
-	fault   error
-	stats   Stats
+	mu       sync.Mutex
+	ready    bool         // cuInit was called
+	users    int          // of the context
+	current  map[int]bool // whether the context is that of a thread
+	mem      ptxsim.Memory
+	total    int64
+	sizes    map[uint64]int64 // of allocations, rounded as the card does
+	used     int64
+	pinned   map[uintptr][]byte
+	modules  map[uintptr]*module
+	kernels  map[uintptr]*kernel
+	streams  map[uintptr]*stream
+	events   map[uintptr]*event
+	graphs   map[uintptr]*graph
+	execs    map[uintptr]*exec
+	captures []*capture // under way
+	handles  uintptr    // the last one
+	fault    error
+	stats    Stats
 }
 
 // Stats counts what was asked of the driver.
@@ -57,21 +60,16 @@ type Stats struct {
 	Kernels       map[string]int // runs of each kernel, in graphs too
 }
 
-type kernel struct {
-	*ptxsim.Kernel
-	shared int // most bytes of dynamic shared memory
-}
-
 // New returns a driver. There can be a few dozen at once.
 func New(o Options) (*Driver, error) {
 	if o.Memory == 0 {
 		o.Memory = 8 << 30
 	}
-	d := &Driver{total: o.Memory, sizes: map[uint64]int64{}, pinned: map[uintptr][]byte{}, modules: map[uintptr]*ptxsim.Module{},
+	d := &Driver{total: o.Memory, current: map[int]bool{}, sizes: map[uint64]int64{}, pinned: map[uintptr][]byte{}, modules: map[uintptr]*module{},
 		kernels: map[uintptr]*kernel{}, streams: map[uintptr]*stream{}, events: map[uintptr]*event{},
-		graphs: map[uintptr]*graph{}, execs: map[uintptr]*graph{}, handles: 0x1000}
+		graphs: map[uintptr]*graph{}, execs: map[uintptr]*exec{}, handles: 0x1000}
 	d.stats.Kernels = map[string]int{}
-	d.streams[0] = &stream{d: d}
+	d.streams[0] = new(stream)
 	var err error
 	d.calls, err = callbacksFor(d)
 	return d, err
@@ -151,22 +149,5 @@ func (d *Driver) free(p uint64) code {
 	}
 	d.used -= d.sizes[p]
 	delete(d.sizes, p)
-	return success
-}
-
-// launched is one launch of a kernel, with a copy of its parameters.
-type launched struct {
-	k           *kernel
-	grid, block [3]uint32
-	shared      int
-	params      []byte
-}
-
-func (d *Driver) run(l launched) code {
-	d.stats.Kernels[l.k.Name]++
-	if err := d.mem.Launch(l.k.Kernel, l.grid, l.block, l.shared, l.params); err != nil {
-		d.fault = errors.Join(d.fault, err)
-		return illegalAddress
-	}
 	return success
 }

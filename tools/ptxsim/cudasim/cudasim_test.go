@@ -37,6 +37,7 @@ const addOne = `.version 7.0
 type card struct {
 	*driver.API
 	sim    *cudasim.Driver // nil on a real card
+	ctx    driver.Context
 	stream driver.Stream
 	add    driver.Function
 }
@@ -48,7 +49,7 @@ func eachCard(t *testing.T, f func(t *testing.T, c *card)) {
 		if err != nil {
 			t.Skip(err)
 		}
-		defer d.Close()
+		t.Cleanup(d.Close)
 		api, err := driver.Bind(d.Lookup)
 		if err != nil {
 			t.Fatal(err)
@@ -81,8 +82,8 @@ func open(t *testing.T, c *card) *card {
 	check(t, c.Init())
 	d, err := c.DeviceGet(0)
 	check(t, err)
-	ctx, err := c.PrimaryCtxRetain(d)
-	check(t, err, c.CtxSetCurrent(ctx))
+	c.ctx, err = c.PrimaryCtxRetain(d)
+	check(t, err, c.CtxSetCurrent(c.ctx))
 	t.Cleanup(func() { c.PrimaryCtxRelease(d) })
 	c.stream, err = c.StreamCreate()
 	check(t, err)

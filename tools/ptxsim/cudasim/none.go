@@ -1,4 +1,4 @@
-//go:build nogpu || !(linux || windows) || !(amd64 || arm64)
+//go:build nogpu || android || !(linux || windows) || !(amd64 || arm64)
 
 // Package cudasim is a CUDA driver without a card. There is none on this platform.
 package cudasim

@@ -1,56 +1,48 @@
-//go:build !nogpu && (linux || windows) && (amd64 || arm64)
+//go:build !nogpu && !android && (linux || windows) && (amd64 || arm64)
 
 package cudasim
+
+import (
+	"maps"
+	"slices"
+)
 
 // work is one thing to do in a stream.
 type work func() code
 
 // stream is work that waits, in order.
 type stream struct {
-	d       *Driver
 	queue   []work
 	done    int // how much of the work was taken out, all in all
 	capture *capture
-	loose   bool // has captured work that no other stream has waited for
+	after   []int // nodes of the capture that come before what this stream records next
 }
 
 // event is a place in a stream, or in a capture.
 type event struct {
+	timing  bool
 	at      *stream
 	count   int // work before it
 	capture *capture
-}
-
-// graph is recorded work. Its order is that of the recording, which respects what
-// streams waited for.
-type graph struct {
-	nodes   []work
-	kernels int
-}
-
-// capture is a recording under way.
-type capture struct {
-	graph
-	origin *stream
-	broken bool
+	after   []int // nodes of the capture before it
 }
 
 // put adds work to the stream, or to what it records.
-func (s *stream) put(isKernel bool, f work) code {
+func (s *stream) put(f work) code {
 	if c := s.capture; c != nil {
 		if c.broken {
 			return captureInvalidated
 		}
-		c.nodes = append(c.nodes, f)
-		if isKernel {
-			c.kernels++
-		}
-		s.loose = s != c.origin
+		c.nodes = append(c.nodes, node{f, s.after})
+		s.after = []int{len(c.nodes) - 1}
 		return success
 	}
 	s.queue = append(s.queue, f)
 	return success
 }
+
+// end is the count that stands for all that the stream has been given.
+func (s *stream) end() int { return s.done + len(s.queue) }
 
 // finish does the work of a stream up to a count.
 func (s *stream) finish(count int) code {
@@ -64,78 +56,68 @@ func (s *stream) finish(count int) code {
 	return success
 }
 
-func (s *stream) synchronize() code {
-	if s.capture != nil {
-		s.capture.broken = true
-		return captureUnsupported
-	}
-	return s.finish(s.done + len(s.queue))
-}
-
 // finishAll does everything that waits.
 func (d *Driver) finishAll() code {
-	for _, s := range d.streams {
-		if s.capture != nil {
-			s.capture.broken = true
-			return captureUnsupported
-		}
-	}
-	for _, s := range d.streams {
-		if c := s.finish(s.done + len(s.queue)); c != success {
+	for _, h := range slices.Sorted(maps.Keys(d.streams)) {
+		s := d.streams[h]
+		if c := s.finish(s.end()); c != success {
 			return c
 		}
 	}
 	return success
 }
 
-func (s *stream) begin() code {
+func (d *Driver) synchronize(s *stream) code {
 	if s.capture != nil {
-		return invalidValue
+		s.capture.broken = true
+		return captureUnsupported
 	}
-	s.capture = &capture{origin: s}
-	return success
+	if c := d.outsideCaptures(); c != success {
+		return c
+	}
+	return s.finish(s.end())
 }
 
-func (s *stream) end() (*graph, code) {
-	c := s.capture
-	if c == nil || c.origin != s {
-		return nil, captureUnmatched
+func (d *Driver) synchronizeEvent(e *event) code {
+	if e.capture != nil {
+		e.capture.broken = true
+		return capturedEvent
 	}
-	result := success
-	for _, other := range s.d.streams {
-		if other.capture == c {
-			if other.loose {
-				result = captureUnjoined
-			}
-			other.capture, other.loose = nil, false
-		}
+	if c := d.outsideCaptures(); c != success || e.at == nil {
+		return c
 	}
-	if c.broken {
-		return nil, captureInvalidated
-	}
-	return &c.graph, result
+	return e.at.finish(e.count)
 }
 
 func (s *stream) record(e *event) code {
-	*e = event{at: s, count: s.done + len(s.queue), capture: s.capture}
+	if s.capture != nil && s.capture.broken {
+		return captureInvalidated
+	}
+	*e = event{timing: e.timing, at: s, count: s.end(), capture: s.capture, after: s.after}
 	return success
 }
 
 // wait lets the stream go on after an event; in a capture it joins the two streams.
 func (s *stream) wait(e *event) code {
-	switch {
+	switch c := e.capture; {
+	case s.capture != nil && s.capture.broken:
+		return captureInvalidated
 	case e.at == nil:
 		return success
-	case e.capture != nil:
-		if s.capture != nil && s.capture != e.capture {
-			return captureUnsupported
-		}
-		s.capture, e.at.loose = e.capture, false
-		return success
-	case s.capture != nil:
+	case c == nil && s.capture != nil:
 		s.capture.broken = true
-		return captureUnsupported
+		return captureIsolation
+	case c == nil:
+		at, count := e.at, e.count
+		return s.put(func() code { return at.finish(count) })
+	case c.ended:
+		return capturedEvent
+	case s.capture != nil && s.capture != c:
+		s.capture.broken, c.broken = true, true
+		return captureMerge
+	case s.capture == nil:
+		s.capture, s.after = c, nil
 	}
-	at, count := e.at, e.count
-	return s.put(false, func() code { return at.finish(count) })
+	s.after = slices.Concat(s.after, e.after)
+	return success
 }
