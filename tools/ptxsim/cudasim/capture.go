@@ -104,8 +104,7 @@ func (g *graph) before(ends []int) []bool {
 }
 
 // instantiate puts the nodes into the order, of those that are allowed, that is
-// least like the order of recording: what nobody waits for comes late, so that a
-// missing join is seen.
+// least like the order of recording, so that a missing wait is seen.
 func (g *graph) instantiate() *exec {
 	next, waits := make([][]int, len(g.nodes)), make([]int, len(g.nodes))
 	var ready []int // ascending

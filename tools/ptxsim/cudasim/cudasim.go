@@ -5,9 +5,15 @@
 // ptxsim.
 //
 // It does work as late as it may: what is put into a stream happens when somebody
-// waits for it, so pinned memory that is used again too early is seen. Fresh memory
-// of the card is 0xff. A kernel that does something wrong makes its own and all
-// later calls fail, as on a card; Fault says what it was.
+// waits for it, and what other streams do only where an event asks for it, so a wait
+// that is missing, or pinned memory that is used again too early, is seen in every
+// run. A graph runs in the order least like that of its recording. Fresh memory, of
+// the card and pinned, is 0xff. A kernel that does something wrong makes its own and
+// all later calls fail, as on a card; Fault says what it was.
+//
+// Each thread needs the context (CtxSetCurrent). Streams never wait for the default
+// one. Refused though a card may take it: the default stream, pageable memory and
+// graphs in a capture, and copies between ranges that overlap.
 package cudasim
 
 import (

@@ -44,18 +44,7 @@ type card struct {
 
 // eachCard runs a test on the simulated driver and on that of this machine.
 func eachCard(t *testing.T, f func(t *testing.T, c *card)) {
-	t.Run("simulated", func(t *testing.T) {
-		d, err := cudasim.New(cudasim.Options{Memory: 1 << 20})
-		if err != nil {
-			t.Skip(err)
-		}
-		t.Cleanup(d.Close)
-		api, err := driver.Bind(d.Lookup)
-		if err != nil {
-			t.Fatal(err)
-		}
-		f(t, open(t, &card{API: api, sim: d}))
-	})
+	t.Run("simulated", func(t *testing.T) { simulated(t, f) })
 	t.Run("card", func(t *testing.T) {
 		api, err := driver.Open()
 		if err != nil {
@@ -198,7 +187,7 @@ func TestForkAndJoin(t *testing.T) {
 func TestPinned(t *testing.T) {
 	eachCard(t, func(t *testing.T, c *card) {
 		x := c.words(t, 1)
-		own, pinned := []byte{9, 0, 0, 0}, make([]byte, 0)
+		own := []byte{9, 0, 0, 0}
 		check(t, c.HtoD(x, own, c.stream))
 		own[0] = 10
 		if v := c.read(t, x); v != 9 {

@@ -11,7 +11,7 @@ import (
 	"github.com/deltaloom/deltaloom/tools/ptxsim/cudasim"
 )
 
-// simulated runs a test on the simulated driver alone: a real one may let these pass.
+// simulated runs a test on a simulated driver.
 func simulated(t *testing.T, f func(t *testing.T, c *card)) {
 	t.Helper()
 	d, err := cudasim.New(cudasim.Options{Memory: 1 << 20})
@@ -59,8 +59,8 @@ func TestMissingWait(t *testing.T) {
 	})
 }
 
-// A branch of a graph that the other one does not wait for runs last of all that may,
-// or first: it was recorded later.
+// A branch of a graph that does not wait for the other one runs before it, though it
+// was recorded later.
 func TestMissingJoin(t *testing.T) {
 	simulated(t, func(t *testing.T, c *card) {
 		for _, waits := range []bool{false, true} {
