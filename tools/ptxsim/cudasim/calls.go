@@ -386,7 +386,7 @@ func (c *callbacks) functions() map[string]any {
 				switch {
 				case k == nil:
 					return invalidHandle
-				case what != maxDynamicShared || int(v)+k.Shared > mostShared:
+				case what != maxDynamicShared || v > mostShared || int(v)+k.Shared > mostShared:
 					return invalidValue
 				}
 				k.shared = int(v)

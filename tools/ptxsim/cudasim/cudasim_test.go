@@ -233,6 +233,10 @@ func TestErrors(t *testing.T) {
 		wants("no stream", "INVALID_HANDLE", c.StreamSynchronize(1))
 		wants("too much shared memory", "INVALID_VALUE", c.FuncSetMaxShared(c.add, 1<<20))
 		wants("too many threads", "INVALID_VALUE", c.Launch(c.stream, driver.NewLaunch(c.add, [3]int{1, 1, 1}, [3]int{64, 1, 1}, 0, []driver.Ptr{0}, make([]byte, 4))))
+		for _, size := range [][2][3]int{{{1, 65536, 1}, {1, 1, 1}}, {{0, 1, 1}, {1, 1, 1}}, {{1, 1, 1}, {1, 1, 65}}, {{1, 1, 1}, {1 << 31, 1 << 31, 4}}} {
+			l := driver.NewLaunch(c.add, size[0], size[1], 0, []driver.Ptr{0}, make([]byte, 4))
+			wants("a size of no launch", "INVALID_VALUE", c.Launch(c.stream, l))
+		}
 		check(t, c.StreamBeginCapture(c.stream, driver.CaptureThreadLocal))
 		wants("waiting in a capture", "CAPTURE_UNSUPPORTED", c.StreamSynchronize(c.stream))
 		_, err = c.StreamEndCapture(c.stream)

@@ -52,7 +52,8 @@ func (d *Driver) launch(s *stream, f uintptr, grid, block [3]uint32, shared int,
 	switch {
 	case k == nil:
 		return invalidHandle
-	case grid[1] > 65535 || grid[2] > 65535 || shared > k.shared:
+	case grid[1] > 65535 || grid[2] > 65535 || block[0] > 1024 || block[1] > 1024 || block[2] > 64,
+		shared < 0 || shared > k.shared:
 		return invalidValue
 	}
 	for _, n := range []uint32{grid[0], grid[1], grid[2], block[0], block[1], block[2]} {
