@@ -154,7 +154,7 @@ func deltaBlock(n *graph.Node, p *plan) error {
 	convPool, pool, slots, x, w, a, dt, A, b, norm, z := p.out(1), p.out(2), p.in(2), p.in(3), p.in(4), p.in(5), p.in(6), p.in(7), p.in(8), p.in(9), p.in(10)
 
 	lanes, suffix := lanesOf(d.Dk)
-	if threads := (d.Dv + 1) / 2 * lanes; suffix != "any" && threads <= 512 && d.T <= scanTokens && d.W == 4 {
+	if threads := (d.Dv + 1) / 2 * lanes; lanes <= 8 && threads <= 512 && d.T <= scanTokens && d.W == 4 {
 		threads = max(128, (threads+31)&^31)
 		p.launchShared(params.shared(d.Dv), "delta_block_"+suffix, dim{d.Hv, d.B, 1}, line(threads), params,
 			convPool, pool, slots, x, w, a, dt, A, b, norm, z, p.out(0))
