@@ -1,0 +1,250 @@
+// Products of up to T tokens with weights, the work of a step that generates: the
+// time is that of reading the weights once.
+//
+// A launch has up to 8 weights of any types; each has blocks of its own, a share that
+// goes by its bytes. A warp takes two rows at a time, every so many rows, and the next
+// ones are on their way while it computes. A block first makes the activations that
+// its weight wants in shared memory, so that a norm and all products that read it are
+// one launch.
+#include "activations.h"
+#include "async.h"
+#include "quant.h"
+
+#define WARPS 8
+#define RING 4608 // bytes of shared memory that a warp's weights pass through
+
+// mode: store the products, add them to residual, or silu(product 0)·product 1, which
+// takes two weights of one type and size. rounded says that x is what round_tokens
+// writes, of T tokens. A weight i has the blocks from first[i] on and rows[i] rows of
+// row_bytes[i].
+struct MatvecParams {
+  uint k, tokens, weights, mode, rounded;
+  float eps;
+  uint type[8], rows[8], row_bytes[8], first[9];
+};
+
+// Two rows that a warp works on.
+struct Pair { const uchar *a, *b; };
+
+// Each step of M lanes leaves half of 2·N sums to a lane, until one is left.
+template <int N, int M> DEV void halve(float *v, uint lane) {
+  const bool upper = (lane & M) != 0;
+  UNROLL for (int i = 0; i < N; i++) {
+    const float a = v[i], b = v[i + N], sent = simd_shuffle_xor(upper ? a : b, M);
+    v[i] = (upper ? b : a) + sent;
+  }
+  if constexpr (N > 1) halve<N / 2, M / 2>(v, lane);
+}
+
+// Sums v[2·T] over the lanes: lane l has what belongs to row l/16 and token
+// l%16/(16/T).
+template <int T> DEV float sums_of(float *v, uint lane) {
+  halve<T, 16>(v, lane);
+  float s = v[0];
+  UNROLL for (int m = 8 / T; m > 0; m >>= 1) s += simd_shuffle_xor(s, m);
+  return s;
+}
+
+// What a warp does for a weight: jobs from job on, step apart, two rows each.
+struct Work {
+  const uchar *a, *b; // weights; b is a where a job's rows are neighbours
+  uint rows, k, job, step, mode, tokens;
+  const float *residual;
+  float *y;
+};
+
+DEV uint jobs_of(const Work &w) { return w.mode == 2 ? w.rows : (w.rows + 1) / 2; }
+
+// The rows of a job; a row that is not there is null.
+DEV Pair rows_of(const Work &w, uint job, uint row_bytes) {
+  if (w.mode == 2) return {w.a + (ulong64)job * row_bytes, w.b + (ulong64)job * row_bytes};
+  const uchar *a = w.a + (ulong64)job * 2 * row_bytes;
+  return {a, 2 * job + 1 < w.rows ? a + row_bytes : 0};
+}
+
+template <int T> DEV void finish(const Work &w, uint job, float *acc, uint lane) {
+  const float v = sums_of<T>(acc, lane), other = simd_shuffle_xor(v, 16);
+  const uint t = lane % 16 / (16 / T), second = lane / 16;
+  if (lane % (16 / T) != 0 || t >= w.tokens) return;
+  if (w.mode == 2) {
+    if (!second) w.y[(ulong64)t * w.rows + job] = k_silu(v) * other;
+    return;
+  }
+  const uint row = 2 * job + second;
+  if (row >= w.rows) return;
+  const ulong64 at = (ulong64)t * w.rows + row;
+  w.y[at] = w.mode == 1 ? w.residual[at] + v : v;
+}
+
+// Block formats: rows pass through shared memory in pieces of 32 runs, one a lane,
+// in copies of 16 bytes, however their blocks lie.
+template <class W, int T> DEV void multiply_blocks(const Work &w, const uchar *acts, uchar *ring) {
+  const uint RUNS = W::ELEMS / 32, PIECE = 32 / RUNS * W::BYTES, ROOM = (PIECE + 30) & ~15u;
+  const int STAGES = RING / (2 * ROOM);
+  static_assert(RING / (2 * ((32 / (W::ELEMS / 32) * W::BYTES + 30) & ~15)) >= 2, "two stages");
+  const uint lane = LANE, n = w.k / 32, pieces = (n + 31) / 32, row_bytes = n / RUNS * W::BYTES, jobs = jobs_of(w);
+
+  uint next_job = w.job, next = 0;
+  auto begin = [&](uint stage) {
+    if (next_job < jobs) {
+      const Pair rows = rows_of(w, next_job, row_bytes);
+      UNROLL for (int r = 0; r < 2; r++) {
+        const uchar *row = r ? rows.b : rows.a;
+        const uchar *from = row + next * PIECE, *end = next + 1 < pieces ? from + PIECE : row + row_bytes;
+        const uint off = (uint)(ulong64)from & 15;
+        if (!row) continue;
+        for (const uchar *p = from - off + 16 * lane; p < end; p += 512)
+          copy_async(ring + (2 * stage + r) * ROOM + (p - (from - off)), p, end - p < 16 ? (uint)(end - p) : 16);
+      }
+      if (++next == pieces) next = 0, next_job += w.step;
+    }
+    commit_copies();
+  };
+  for (uint s = 0; s < STAGES; s++) begin(s);
+
+  BARRIER(); // the activations are there
+  float acc[2 * T];
+  uint stage = 0;
+  for (uint job = w.job; job < jobs; job += w.step) {
+    const Pair rows = rows_of(w, job, row_bytes);
+    UNROLL for (int i = 0; i < 2 * T; i++) acc[i] = 0.0f;
+    for (uint piece = 0; piece < pieces; piece++) {
+      wait_copies<STAGES - 1>();
+      SIMD_BARRIER();
+      const uint block = 32 * piece + lane;
+      if (block < n) {
+        Run r[2];
+        UNROLL for (int i = 0; i < 2; i++) {
+          const uchar *row = i && rows.b ? rows.b : rows.a; // a row that is not there is any, nobody stores it
+          const uint off = (uint)(ulong64)(row + piece * PIECE) & 15;
+          W::run(ring + (2 * stage + (i && rows.b ? 1 : 0)) * ROOM + off + lane / RUNS * W::BYTES, lane % RUNS, r[i]);
+        }
+        UNROLL for (int t = 0; t < T; t++) {
+          const Token a = Token::of(acts, w.k, t);
+          const uint4 lo = token_half(a, block, 0), hi = token_half(a, block, 1);
+          const uint x[8] = {lo.x, lo.y, lo.z, lo.w, hi.x, hi.y, hi.z, hi.w};
+          const float d = token_scale(a, block);
+          const uint sums = W::MINIMA ? token_sums(a, block) : 0;
+          acc[t] = k_fma(d, run_dot<W>(r[0], x, sums), acc[t]);
+          acc[T + t] = k_fma(d, run_dot<W>(r[1], x, sums), acc[T + t]);
+        }
+      }
+      SIMD_BARRIER();
+      begin(stage);
+      stage = stage + 1 == STAGES ? 0 : stage + 1;
+    }
+    finish<T>(w, job, acc, lane);
+  }
+}
+
+// Types without blocks: each lane reads 16 or 32 bytes of both rows at a time.
+template <class W, int T> DEV void multiply_plain(const Work &w, const float *acts) {
+  const uint lane = LANE, row_bytes = w.k * W::BYTES, jobs = jobs_of(w), padded = (w.k + 3) & ~3u;
+  BARRIER(); // the activations are there
+  for (uint job = w.job; job < jobs; job += w.step) {
+    Pair rows = rows_of(w, job, row_bytes);
+    if (!rows.b) rows.b = rows.a;
+    float acc[2 * T] = {};
+    if (w.k % 8 == 0) {
+#pragma unroll 4
+      for (uint i = 8 * lane; i < w.k; i += 256) {
+        float a[8], b[8];
+        W::eight(rows.a, i, a);
+        W::eight(rows.b, i, b);
+        UNROLL for (int t = 0; t < T; t++) {
+          UNROLL for (int h = 0; h < 8; h += 4) {
+            const float4 x = *(const float4 *)(acts + t * padded + i + h);
+            acc[t] = k_fma(a[h], x.x, k_fma(a[h + 1], x.y, k_fma(a[h + 2], x.z, k_fma(a[h + 3], x.w, acc[t]))));
+            acc[T + t] = k_fma(b[h], x.x, k_fma(b[h + 1], x.y, k_fma(b[h + 2], x.z, k_fma(b[h + 3], x.w, acc[T + t]))));
+          }
+        }
+      }
+    } else {
+      for (uint i = lane; i < w.k; i += 32) {
+        const float a = W::at(rows.a, i), b = W::at(rows.b, i);
+        UNROLL for (int t = 0; t < T; t++) {
+          const float x = acts[t * padded + i];
+          acc[t] = k_fma(a, x, acc[t]), acc[T + t] = k_fma(b, x, acc[T + t]);
+        }
+      }
+    }
+    finish<T>(w, job, acc, lane);
+  }
+}
+
+#define MATVEC_BUFFERS                                                                                                \
+  BUF(0, const uchar, x), BUF(1, const float, norm), BUF_ALIASED(2, const float, residual),                           \
+      BUF(3, const uchar, w0), BUF(4, const uchar, w1), BUF(5, const uchar, w2), BUF(6, const uchar, w3),             \
+      BUF(7, const uchar, w4), BUF(8, const uchar, w5), BUF(9, const uchar, w6), BUF(10, const uchar, w7),            \
+      BUF_ALIASED(11, float, y0), BUF(12, float, y1), BUF(13, float, y2), BUF(14, float, y3), BUF(15, float, y4),     \
+      BUF(16, float, y5), BUF(17, float, y6), BUF(18, float, y7), PARAMS(19, MatvecParams, p)
+
+// An array of parameters that is indexed would be copied to local memory.
+template <class V> DEV V chosen(bool c, V a, V b) { return c ? a : b; }
+
+// Has the first rows brought to the L2 cache, while the block makes the activations.
+DEV void warm(const Work &w, uint row_bytes) {
+  if (w.job >= jobs_of(w)) return;
+  const Pair rows = rows_of(w, w.job, row_bytes);
+  for (uint at = 128 * LANE; at < row_bytes; at += 128 * 32) {
+    prefetch(rows.a + at);
+    if (rows.b) prefetch(rows.b + at);
+  }
+}
+
+template <int T>
+DEV void matvec(const float *x, const float *norm, const float *residual, const uchar *const *w, float *const *y,
+                const MatvecParams &p, uchar *memory, float *part) {
+  Work work = {w[0], w[1], p.rows[0], p.k, 0, 0, p.mode, p.tokens, residual, y[0]};
+  uint type = p.type[0], first = p.first[0], end = p.first[1], row_bytes = p.row_bytes[0];
+  UNROLL for (uint j = 1; j < 8; j++) {
+    const bool later = j < p.weights && BID_X >= p.first[j];
+    work.a = chosen(later, w[j], work.a);
+    work.y = chosen(later, y[j], work.y);
+    work.rows = chosen(later, p.rows[j], work.rows);
+    type = chosen(later, p.type[j], type);
+    row_bytes = chosen(later, p.row_bytes[j], row_bytes);
+    first = chosen(later, p.first[j], first);
+    end = chosen(later, p.first[j + 1], end);
+  }
+  work.job = (BID_X - first) * WARPS + TID_X / 32;
+  work.step = (end - first) * WARPS;
+  warm(work, row_bytes);
+
+  const bool plain = type < 4;
+  const uint bytes = T * (plain ? ((p.k + 3) & ~3u) * 4 : token_bytes(p.k));
+  uchar *ring = memory + bytes + TID_X / 32 * RING;
+  if (p.rounded) {
+    for (uint at = 16 * TID_X; at < bytes; at += 16 * 256) *(uint4 *)(memory + at) = *(const uint4 *)((const uchar *)x + at);
+  } else {
+    float factor[T];
+    norm_factors<T>(x, norm, p.eps, p.k, p.tokens, part, factor);
+    if (plain) {
+      const uint padded = (p.k + 3) & ~3u;
+      UNROLL for (int t = 0; t < T; t++)
+        for (uint k = TID_X; k < p.k; k += 256) {
+          const float v = t < p.tokens ? x[(ulong64)t * p.k + k] * factor[t] : 0.0f;
+          ((float *)memory)[t * padded + k] = norm ? v * norm[k] : v;
+        }
+    } else {
+      round_tokens<T>(x, norm, factor, p.k, p.tokens, memory);
+    }
+  }
+  switch (type) {
+#define PLAIN_CASE(ID, NAME, W) case ID: multiply_plain<W, T>(work, (const float *)memory); break;
+#define BLOCK_CASE(ID, NAME, W) case ID: multiply_blocks<W, T>(work, memory, ring); break;
+    PLAIN_WEIGHTS(PLAIN_CASE)
+    BLOCK_WEIGHTS(BLOCK_CASE)
+  }
+}
+
+#define TWO_BLOCKS 256, 2 // threads of a block, and blocks that a multiprocessor has room for
+SHARED_DYNAMIC(uchar, memory);
+
+#define MATVEC(T)                                                                         \
+  KERNEL(matvec_##T, TWO_BLOCKS, MATVEC_BUFFERS) {                                        \
+    SHARED float part[8 * T];                                                             \
+    const uchar *const w[8] = {w0, w1, w2, w3, w4, w5, w6, w7};                           \
+    float *const y[8] = {y0, y1, y2, y3, y4, y5, y6, y7};                                 \
+    matvec<T>((const float *)x, norm, residual, w, y, p, memory, part);                   \
+  }

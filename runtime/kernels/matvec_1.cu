@@ -1,0 +1,3 @@
+// Products of one token.
+#include "matvec.h"
+MATVEC(1)

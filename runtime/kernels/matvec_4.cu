@@ -1,0 +1,3 @@
+// Products of up to 4 tokens.
+#include "matvec.h"
+MATVEC(4)

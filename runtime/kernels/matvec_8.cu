@@ -1,0 +1,3 @@
+// Products of up to 8 tokens.
+#include "matvec.h"
+MATVEC(8)
