@@ -44,21 +44,21 @@ func (p *plan) results(n int) (ys []buffer) {
 	return ys
 }
 
-// acts is rows of activations, normalised first where norm is not null.
-type acts struct {
+// activations is rows of activations, normalised first where norm is not null.
+type activations struct {
 	at, norm  buffer
 	eps       float32
 	tokens, k int
 }
 
-// acts are the rows of an operand as they are.
-func (p *plan) acts(operand int) acts {
+// activations are the rows of an operand as they are.
+func (p *plan) acts(operand int) activations {
 	s := p.node.In(operand).Shape()
-	return acts{at: p.in(operand), tokens: s.Len() / s.Dim(-1), k: s.Dim(-1)}
+	return activations{at: p.in(operand), tokens: s.Len() / s.Dim(-1), k: s.Dim(-1)}
 }
 
 // normed are the rows of operand 0, to be normalised with the weight of operand 1.
-func (p *plan) normed(eps float32) acts {
+func (p *plan) normed(eps float32) activations {
 	x := p.acts(0)
 	x.norm, x.eps = p.in(1), eps
 	return x
@@ -73,7 +73,7 @@ const (
 
 // linear multiplies activations with weights: product i goes to ys[i], or what mode
 // makes of them to ys[0].
-func (p *plan) linear(x acts, ws []weight, mode int, residual buffer, ys ...buffer) error {
+func (p *plan) linear(x activations, ws []weight, mode int, residual buffer, ys ...buffer) error {
 	if mode == gateProducts && (ws[0].dt != ws[1].dt || ws[0].rows != ws[1].rows) {
 		return p.gated(x, ws, ys[0])
 	}
@@ -88,7 +88,7 @@ func (p *plan) linear(x acts, ws []weight, mode int, residual buffer, ys ...buff
 }
 
 // gated computes both products before it joins them.
-func (p *plan) gated(x acts, ws []weight, y buffer) error {
+func (p *plan) gated(x activations, ws []weight, y buffer) error {
 	n := x.tokens * ws[0].rows
 	if err := small(n); err != nil {
 		return err

@@ -46,7 +46,7 @@ func atOnce(tokens int) int {
 func tokenBytes(k int) int { return lower.Ceil(k/32, 4) * 4 * 40 }
 
 // vecMemory is the shared memory of a block for such weights.
-func vecMemory(x acts, ws []weight) int {
+func vecMemory(x activations, ws []weight) int {
 	acts, ring := 0, 0
 	for _, w := range ws {
 		if w.plain() {
@@ -59,13 +59,13 @@ func vecMemory(x acts, ws []weight) int {
 }
 
 // fewTokens says that matvec can and should do it.
-func (p *plan) fewTokens(x acts, ws []weight) bool {
+func (p *plan) fewTokens(x activations, ws []weight) bool {
 	return x.tokens <= vecTokens && vecMemory(x, ws) <= vecShared
 }
 
 // matvec multiplies up to 8 tokens: one launch for all weights, and one before it
 // where there are many activations to be rounded.
-func (p *plan) matvec(x acts, ws []weight, mode int, residual buffer, ys []buffer) {
+func (p *plan) matvec(x activations, ws []weight, mode int, residual buffer, ys []buffer) {
 	if atOnce(x.tokens)*x.k > vecOwn {
 		var blocks, plain []weight
 		var blocksTo, plainTo []buffer
@@ -89,7 +89,7 @@ func (p *plan) matvec(x acts, ws []weight, mode int, residual buffer, ys []buffe
 
 // matvecOf launches for up to 8 weights at a time. rounded is the activations as the
 // blocks' kernels want them, or null.
-func (p *plan) matvecOf(x acts, rounded buffer, ws []weight, mode int, residual buffer, ys []buffer) {
+func (p *plan) matvecOf(x activations, rounded buffer, ws []weight, mode int, residual buffer, ys []buffer) {
 	for ; len(ws) > vecWeights; ws, ys = ws[vecWeights:], ys[vecWeights:] {
 		p.matvecOf(x, rounded, ws[:vecWeights], mode, residual, ys[:vecWeights])
 	}
@@ -131,9 +131,8 @@ type roundParams struct {
 }
 
 // rounded launches the rounding of activations; tokens that there are not are zeros.
-func (p *plan) rounded(x acts, tokens int) buffer {
+func (p *plan) rounded(x activations, tokens int) buffer {
 	y := p.scratch(int64(tokens) * int64(tokenBytes(x.k)))
 	p.launch("round_activations", line(tokens), line(256), roundParams{uint32(x.k), uint32(x.tokens), x.eps}, x.at, x.norm, y)
 	return y
 }
-
