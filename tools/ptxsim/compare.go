@@ -35,8 +35,17 @@ func init() {
 		p, q := c.predicates(0)
 		a, b := c.src(1), c.src(2)
 		combine, other := c.combination(3)
+		alone := q < 0 && len(c.raw.args) == 3
 		c.run(func(w *warp, _ *instr, mask uint32) {
 			A, B := &w.r[a], &w.r[b]
+			if alone {
+				P := &w.r[p]
+				for ; mask != 0; mask &= mask - 1 {
+					l := lowest(mask)
+					P[l] = boolean(test(A[l], B[l]))
+				}
+				return
+			}
 			for ; mask != 0; mask &= mask - 1 {
 				l := lowest(mask)
 				yes := test(A[l], B[l])
@@ -114,6 +123,21 @@ func (c *compiler) test() func(x, y uint64) bool {
 		return nil
 	}
 	switch {
+	case t == "f32":
+		return func(x, y uint64) bool {
+			a, b := f32(x), f32(y)
+			return holds(a < b, a == b, a != a || b != b)
+		}
+	case t == "s32":
+		return func(x, y uint64) bool {
+			a, b := int32(x), int32(y)
+			return holds(a < b, a == b, false)
+		}
+	case t == "u32" || t == "b32":
+		return func(x, y uint64) bool {
+			a, b := uint32(x), uint32(y)
+			return holds(a < b, a == b, false)
+		}
 	case isFloat(t):
 		return func(x, y uint64) bool {
 			a, b := widen(t, x), widen(t, y)

@@ -2,6 +2,7 @@ package ptxsim
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -97,6 +98,15 @@ func (c *compiler) dstNamed(name string) int {
 		c.fail("unknown register %s", name)
 	}
 	return slot
+}
+
+// cutConstant makes operand i, where it is a number, one of the type's own bits.
+func (c *compiler) cutConstant(i int, k func(uint64) uint64) {
+	if s := c.raw.args[i]; s != "" && (s[0] == '-' || s[0] >= '0' && s[0] <= '9') {
+		if v, err := number(s); err == nil {
+			c.raw.args[i] = strconv.FormatUint(k(v), 10)
+		}
+	}
 }
 
 // extend returns what widens a value of a type to the register that takes it: with its
@@ -213,6 +223,41 @@ func (c *compiler) target(name string) int {
 
 // run sets what the instruction does.
 func (c *compiler) run(f func(w *warp, in *instr, mask uint32)) { c.in.exec = f }
+
+// each2 and each3 set it to a loop over all lanes, the fast way for what is run most:
+// lanes that take no part are computed too, and left alone.
+func (c *compiler) each2(loop func(d, x, y *lanes)) {
+	d, a, b := c.dst(0), c.src(1), c.src(2)
+	c.run(func(w *warp, _ *instr, mask uint32) {
+		if mask == allLanes {
+			loop(&w.r[d], &w.r[a], &w.r[b])
+			return
+		}
+		loop(&w.spare, &w.r[a], &w.r[b])
+		w.keep(d, mask)
+	})
+}
+
+func (c *compiler) each3(loop func(d, x, y, z *lanes)) {
+	d, a, b, e := c.dst(0), c.src(1), c.src(2), c.src(3)
+	c.run(func(w *warp, _ *instr, mask uint32) {
+		if mask == allLanes {
+			loop(&w.r[d], &w.r[a], &w.r[b], &w.r[e])
+			return
+		}
+		loop(&w.spare, &w.r[a], &w.r[b], &w.r[e])
+		w.keep(d, mask)
+	})
+}
+
+// keep stores the lanes of mask that a loop has left in spare.
+func (w *warp) keep(d int, mask uint32) {
+	D := &w.r[d]
+	for ; mask != 0; mask &= mask - 1 {
+		l := lowest(mask)
+		D[l] = w.spare[l]
+	}
+}
 
 // unary, binary and ternary set it to a function of each lane's operands.
 func (c *compiler) unary(f func(x uint64) uint64) {

@@ -60,6 +60,7 @@ func init() {
 		negate := strings.HasPrefix(name, "!")
 		a := c.value(strings.TrimPrefix(name, "!"))
 		c.converge(2)
+		all, any, uni := c.has("all"), c.has("any"), c.has("uni")
 		c.run(func(w *warp, _ *instr, mask uint32) {
 			var yes uint32
 			for m := mask; m != 0; m &= m - 1 {
@@ -69,11 +70,11 @@ func init() {
 			}
 			v := uint64(yes)
 			switch {
-			case c.has("all"):
+			case all:
 				v = boolean(yes == mask)
-			case c.has("any"):
+			case any:
 				v = boolean(yes != 0)
-			case c.has("uni"):
+			case uni:
 				v = boolean(yes == 0 || yes == mask)
 			}
 			for m := mask; m != 0; m &= m - 1 {

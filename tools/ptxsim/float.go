@@ -170,6 +170,10 @@ func (c *compiler) rounding() {
 // quotients of f32.
 func (c *compiler) floatBinary(t string, f func(x, y float64) float64) {
 	c.rounding()
+	if loop := floatLoops[c.raw.op[0]]; t == "f32" && loop != nil && !c.has("sat") {
+		c.each2(loop)
+		return
+	}
 	if t == "f32" && !c.has("sat") {
 		c.binary(func(x, y uint64) uint64 { return fromF32(float32(f(float64(f32(x)), float64(f32(y))))) })
 		return
@@ -177,6 +181,25 @@ func (c *compiler) floatBinary(t string, f func(x, y float64) float64) {
 	sat := c.saturate()
 	g := pairs(t, func(t string, x ...uint64) uint64 { return narrow(t, sat(f(widen(t, x[0]), widen(t, x[1])))) })
 	c.binary(func(x, y uint64) uint64 { return g(x, y) })
+}
+
+// floatLoops are what is run most.
+var floatLoops = map[string]func(d, x, y *lanes){
+	"add": func(d, x, y *lanes) {
+		for l := range d {
+			d[l] = fromF32(f32(x[l]) + f32(y[l]))
+		}
+	},
+	"sub": func(d, x, y *lanes) {
+		for l := range d {
+			d[l] = fromF32(f32(x[l]) - f32(y[l]))
+		}
+	},
+	"mul": func(d, x, y *lanes) {
+		for l := range d {
+			d[l] = fromF32(f32(x[l]) * f32(y[l]))
+		}
+	},
 }
 
 // floatTernary is x·y + z.
@@ -208,6 +231,23 @@ func (c *compiler) floatTernary(t string) {
 // floatExtreme gives the number where one is NaN, unless .NaN is asked for.
 func (c *compiler) floatExtreme(t string, larger bool) {
 	nan := c.has("NaN")
+	if t == "f32" && !nan {
+		c.binary(func(x, y uint64) uint64 {
+			a, b := f32(x), f32(y)
+			switch {
+			case a != a && b != b:
+				return 0x7fffffff
+			case a != a:
+				return y
+			case b != b:
+				return x
+			case larger:
+				return fromF32(max(a, b))
+			}
+			return fromF32(min(a, b))
+		})
+		return
+	}
 	g := pairs(t, func(t string, x ...uint64) uint64 {
 		a, b := widen(t, x[0]), widen(t, x[1])
 		switch {
@@ -242,6 +282,10 @@ func init() {
 	} {
 		builders[name] = func(c *compiler) {
 			c.only(2, "rn approx ftz")
+			if c.typ() == "f32" {
+				c.unary(func(x uint64) uint64 { return fromF32(float32(f(float64(f32(x))))) })
+				return
+			}
 			g := pairs(c.typ(), func(t string, x ...uint64) uint64 { return narrow(t, f(widen(t, x[0]))) })
 			c.unary(func(x uint64) uint64 { return g(x) })
 		}

@@ -22,8 +22,15 @@ func cut(t string) func(uint64) uint64 {
 
 // signed returns x of a type as a number with a sign.
 func signed(t string, x uint64) int64 {
-	n := 64 - bitsOf(t)
-	return int64(x<<n) >> n
+	switch t[1:] {
+	case "32":
+		return int64(int32(x))
+	case "64":
+		return int64(x)
+	case "16":
+		return int64(int16(x))
+	}
+	return int64(int8(x))
 }
 
 func isFloat(t string) bool { return t[0] == 'f' || t[:2] == "bf" }
@@ -39,12 +46,23 @@ func init() {
 		if c.has("cc") || c.has("sat") {
 			c.fail("carries and saturation are not simulated")
 		}
-		if sizes[t] == 4 {
-			c.binary32(func(x, y uint32) uint32 { return x + y })
-			return
+		switch sizes[t] {
+		case 4:
+			c.each2(func(d, x, y *lanes) {
+				for l := range d {
+					d[l] = uint64(uint32(x[l] + y[l]))
+				}
+			})
+		case 8:
+			c.each2(func(d, x, y *lanes) {
+				for l := range d {
+					d[l] = x[l] + y[l]
+				}
+			})
+		default:
+			k := cut(t)
+			c.binary(func(x, y uint64) uint64 { return k(x + y) })
 		}
-		k := cut(t)
-		c.binary(func(x, y uint64) uint64 { return k(x + y) })
 	}
 	builders["add"] = add
 	builders["sub"] = func(c *compiler) {
@@ -52,6 +70,14 @@ func init() {
 		t := c.typ()
 		if isFloat(t) {
 			c.floatBinary(t, func(x, y float64) float64 { return x - y })
+			return
+		}
+		if sizes[t] == 4 {
+			c.each2(func(d, x, y *lanes) {
+				for l := range d {
+					d[l] = uint64(uint32(x[l] - y[l]))
+				}
+			})
 			return
 		}
 		k := cut(t)
@@ -64,7 +90,22 @@ func init() {
 			c.floatBinary(t, func(x, y float64) float64 { return x * y })
 			return
 		}
-		c.binary(product(c, t))
+		switch {
+		case sizes[t] == 4 && c.has("lo"):
+			c.each2(func(d, x, y *lanes) {
+				for l := range d {
+					d[l] = uint64(uint32(x[l] * y[l]))
+				}
+			})
+		case t == "u32" && c.has("wide"):
+			c.each2(func(d, x, y *lanes) {
+				for l := range d {
+					d[l] = uint64(uint32(x[l])) * uint64(uint32(y[l]))
+				}
+			})
+		default:
+			c.binary(product(c, t))
+		}
 	}
 	builders["mul24"] = func(c *compiler) {
 		c.only(3, "lo")
@@ -80,6 +121,14 @@ func init() {
 		t := c.typ()
 		if isFloat(t) {
 			c.floatTernary(t)
+			return
+		}
+		if sizes[t] == 4 && c.has("lo") {
+			c.each3(func(d, x, y, z *lanes) {
+				for l := range d {
+					d[l] = uint64(uint32(x[l]*y[l] + z[l]))
+				}
+			})
 			return
 		}
 		p, k := product(c, t), cut(t)
@@ -152,18 +201,31 @@ func init() {
 		}
 		c.unary(func(x uint64) uint64 { return k(-x) })
 	}
-	for name, f := range map[string]func(x, y uint64) uint64{
-		"and": func(x, y uint64) uint64 { return x & y },
-		"or":  func(x, y uint64) uint64 { return x | y },
-		"xor": func(x, y uint64) uint64 { return x ^ y },
+	// Registers hold no bits above their type, so those of the result are in place once
+	// numbers with a sign are cut.
+	for name, loop := range map[string]func(d, x, y *lanes){
+		"and": func(d, x, y *lanes) {
+			for l := range d {
+				d[l] = x[l] & y[l]
+			}
+		},
+		"or": func(d, x, y *lanes) {
+			for l := range d {
+				d[l] = x[l] | y[l]
+			}
+		},
+		"xor": func(d, x, y *lanes) {
+			for l := range d {
+				d[l] = x[l] ^ y[l]
+			}
+		},
 	} {
 		builders[name] = func(c *compiler) {
 			c.only(3, "")
-			k := cut(c.typ())
-			if c.typ() == "pred" {
-				k = func(x uint64) uint64 { return x & 1 }
+			for i := 1; i < len(c.raw.args); i++ {
+				c.cutConstant(i, cut(c.typ()))
 			}
-			c.binary(func(x, y uint64) uint64 { return k(f(x, y)) })
+			c.each2(loop)
 		}
 	}
 	builders["not"] = func(c *compiler) {
@@ -181,6 +243,14 @@ func init() {
 	}
 	builders["shl"] = func(c *compiler) {
 		c.only(3, "")
+		if sizes[c.typ()] == 4 {
+			c.each2(func(d, x, y *lanes) {
+				for l := range d {
+					d[l] = uint64(uint32(x[l] << uint32(y[l])))
+				}
+			})
+			return
+		}
 		k := cut(c.typ())
 		c.binary(func(x, y uint64) uint64 { return k(x << uint32(y)) })
 	}
@@ -190,6 +260,14 @@ func init() {
 		k := cut(t)
 		if t[0] == 's' {
 			c.binary(func(x, y uint64) uint64 { return k(uint64(signed(t, x) >> uint32(y))) })
+			return
+		}
+		if sizes[t] == 4 {
+			c.each2(func(d, x, y *lanes) {
+				for l := range d {
+					d[l] = uint64(uint32(x[l]) >> uint32(y[l]))
+				}
+			})
 			return
 		}
 		c.binary(func(x, y uint64) uint64 { return k(x) >> uint32(y) })
@@ -360,11 +438,6 @@ func init() {
 			return k(max(k(x), k(y)) - min(k(x), k(y)) + z)
 		})
 	}
-}
-
-// binary32 is binary for words of 32 bits.
-func (c *compiler) binary32(f func(x, y uint32) uint32) {
-	c.binary(func(x, y uint64) uint64 { return uint64(f(uint32(x), uint32(y))) })
 }
 
 // product is the product of two integers: its low or high half, or all of it.

@@ -43,9 +43,43 @@ type block struct {
 	number  uint32
 	threads int
 	warps   []*warp
+	all     []*warp // that there ever were
 	shared  []byte
 	access  []sharedAccess // of each word of shared memory
-	epoch   uint32         // counts barriers, over all blocks that use this memory
+	epoch   uint32         // counts barriers, over all blocks that this one has been
+	begun   uint32         // the epoch of the present block's beginning
+}
+
+// idle keeps blocks with their memory from launch to launch.
+var idle = sync.Pool{New: func() any { return new(block) }}
+
+// prepare makes room for a launch's blocks. What is in registers and shared memory from
+// before is not cleared.
+func (b *block) prepare(l *launch, threads, dynamic int) {
+	b.l, b.k, b.dim, b.threads = l, l.k, l.dim, threads
+	b.shared = room(b.shared, (l.k.Shared+dynamic+3)/4*4)[:l.k.Shared+dynamic]
+	b.access = room(b.access, (len(b.shared)+3)/4)
+	n := (threads + 31) / 32
+	for len(b.all) < n {
+		b.all = append(b.all, &warp{b: b, first: 32 * len(b.all)})
+	}
+	b.warps = b.all[:n]
+	for _, w := range b.warps {
+		w.r, w.local, w.recent, w.count = room(w.r, l.k.slots), room(w.local, 32*l.k.local), nil, 0
+		for _, c := range l.k.consts {
+			for i := range 32 {
+				w.r[c.slot][i] = c.value
+			}
+		}
+	}
+}
+
+// room returns s with n elements; what was there may stay.
+func room[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	return s[:n]
 }
 
 // Launch runs a kernel of the module to its end: the blocks of a grid, threads of a
@@ -88,17 +122,9 @@ func (m *Memory) Launch(k *Kernel, grid, dim [3]uint32, dynamic int, params []by
 
 // work runs blocks until there are no more.
 func (l *launch) work(blocks int64, threads, dynamic int) (err error) {
-	b := &block{l: l, k: l.k, dim: l.dim, threads: threads, shared: make([]byte, l.k.Shared+dynamic)}
-	b.access = make([]sharedAccess, (len(b.shared)+3)/4)
-	for first := 0; first < threads; first += 32 {
-		w := &warp{b: b, first: first, r: make([]lanes, l.k.slots), local: make([]byte, 32*l.k.local)}
-		for _, c := range l.k.consts {
-			for i := range 32 {
-				w.r[c.slot][i] = c.value
-			}
-		}
-		b.warps = append(b.warps, w)
-	}
+	b := idle.Get().(*block)
+	defer idle.Put(b)
+	b.prepare(l, threads, dynamic)
 	defer func() {
 		if r := recover(); r != nil {
 			l.stopped.Store(true)
@@ -125,10 +151,8 @@ func (l *launch) work(blocks int64, threads, dynamic int) (err error) {
 
 // run runs all threads of one block.
 func (b *block) run() {
-	for i := range b.shared {
-		b.shared[i] = 0xff
-	}
 	b.epoch++
+	b.begun = b.epoch
 	for _, w := range b.warps {
 		w.begin()
 	}

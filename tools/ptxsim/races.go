@@ -4,6 +4,7 @@ import "sync/atomic"
 
 // sharedAccess is what happened to a word of shared memory since the last barrier.
 type sharedAccess struct {
+	begun               uint32 // the block that this is of, by the epoch of its beginning
 	wrote, read         uint32 // the epoch, 0 for never
 	writer, reader      uint16 // threads' warps
 	others              bool   // more than one warp has read
@@ -19,6 +20,12 @@ func (w *warp) touchShared(in *instr, lane int, at, n uint64, write, atomicAcces
 	b, me := w.b, uint16(w.first/32)
 	for word := at / 4; word <= (at+n-1)/4; word++ {
 		a := &b.access[word]
+		if a.begun != b.begun { // nobody has been here: it reads as NaN
+			a.begun = b.begun
+			for i := 4 * word; i < min(4*word+4, uint64(len(b.shared))); i++ {
+				b.shared[i] = 0xff
+			}
+		}
 		mask := uint8(0xf)
 		if n < 4 {
 			mask = uint8((1<<n - 1) << (at % 4))

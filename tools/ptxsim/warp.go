@@ -16,6 +16,7 @@ type warp struct {
 	b      *block
 	first  int     // number of its first thread in the block
 	r      []lanes // by slot
+	spare  lanes
 	pc     [32]int
 	live   uint32
 	stop   uint32 // lanes that wait at a barrier of the block
