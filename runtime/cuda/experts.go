@@ -81,6 +81,11 @@ func expertMatMul(n *graph.Node, p *plan) error {
 	if err := few(N, U); err != nil {
 		return err
 	}
+	if N > fewTokens {
+		rows := p.prepare(p.in(0), null, 0, N*x.Dim(1), K, w.DType)
+		p.sortByExpert(2, E).multiply(p, rows, U/x.Dim(1), p.in(1), null, p.out(0), w.DType, K, F)
+		return nil
+	}
 	params := expertParams{E: uint32(E), K: uint32(K), F: uint32(F), U: uint32(U)}
 	if x.Dim(1) == U {
 		params.Each = 1
@@ -106,6 +111,15 @@ func expertsUp(n *graph.Node, p *plan) error {
 	}
 	if err := few(N, U); err != nil {
 		return err
+	}
+	if N > fewTokens {
+		x := p.prepare(p.in(0), p.in(1), eps, N, K, w.DType)
+		p.sortByExpert(2, E).multiply(p, x, U, p.in(3), p.in(4), p.out(0), w.DType, K, F)
+		if s.DType != w.DType {
+			x = p.prepare(p.in(0), p.in(1), eps, N, K, s.DType)
+		}
+		alone(N).multiply(p, x, 1, p.in(5), p.in(6), p.out(1), s.DType, K, S)
+		return nil
 	}
 	launch := func(dt graph.DType, rows, uses, experts int) error {
 		a, err := actsFor(dt, K)
@@ -146,6 +160,14 @@ func expertsDown(n *graph.Node, p *plan) error {
 	gate := null
 	if gated {
 		gate = p.in(7)
+	}
+	if N > fewTokens {
+		z, zs := p.scratch(4*int64(N*U)*int64(M)), p.scratch(4*int64(N)*int64(M))
+		p.sortByExpert(1, E).multiply(p, p.prepare(p.in(0), null, 0, N*U, F, w.DType), 1, p.in(3), null, z, w.DType, F, M)
+		alone(N).multiply(p, p.prepare(p.in(4), null, 0, N, H, s.DType), 1, p.in(5), null, zs, s.DType, H, M)
+		p.launch("experts_combine", dim{N, lower.Ceil(M, 256), 1}, line(256), weighParams{uint32(E), uint32(U), uint32(M)},
+			p.in(1), p.in(2), z, zs, gate, p.in(6), p.out(0))
+		return nil
 	}
 	launch := func(dt graph.DType, uses, shared int, weights, residual buffer) error {
 		a, err := actsFor(dt, F, H)
