@@ -12,182 +12,145 @@ func init() {
 	register(expertsDown, ops.ExpertsDownOp)
 }
 
-// acts is how kernels hold activations in shared memory beside weights of a type.
-type acts struct {
-	kind  string // the end of a kernel's name
-	elems int    // of an item
-	bytes int    // of an item
-}
-
-// actsFor returns the acts for rows of these lengths.
-func actsFor(dt graph.DType, rows ...int) (acts, error) {
-	block, _ := dt.Block()
-	switch {
-	case dt == graph.I32:
-		return acts{}, unsupported("weights of %v", dt)
-	case block > 1:
-		return acts{dt.String(), 32, 40}, nil
-	}
+// items is the end of the name of a kernel of runtime/kernels/act_dot.h for rows of
+// weights of these lengths.
+func items(dt graph.DType, rows ...int) string {
 	for _, n := range rows {
-		if n%8 != 0 {
-			return acts{dt.String() + "_any", 1, 4}, nil
+		if (weight{dt: dt}).plain() && n%8 != 0 {
+			return dt.String() + "_any"
 		}
 	}
-	return acts{dt.String(), 8, 32}, nil
+	return dt.String()
 }
 
-// mostShared is how much shared memory a block may have on every card from sm_80 on.
-const mostShared = 99 << 10
-
-// shared is the bytes for so many elements.
-func (a acts) shared(elements int) (int, error) {
-	bytes := elements / a.elems * a.bytes
-	if bytes > mostShared {
-		return 0, unsupported("%d activations in shared memory", elements)
+// actBytes is the shared memory that activations take beside weights of a type.
+func actBytes(dt graph.DType, activations int) int {
+	if (weight{dt: dt}).plain() {
+		return 4 * activations
 	}
-	return bytes, nil
+	return tokenBytes(activations)
 }
 
+// Sizes of runtime/kernels/experts.cu.
 const (
 	expertThreads = 256
 	upRows        = 16 // of weights, a block
 	downRows      = 8
 )
 
+// fewPairs says that experts are multiplied token by token, with blocks of that much
+// shared memory.
+func fewPairs(tokens, shared int) bool { return tokens <= vecTokens && shared <= vecShared }
+
+// fits refuses more tokens or experts than a grid has room for.
+func fits(tokens, used, experts int) error {
+	if tokens > 65535 || used > 65534 || experts > 65535 {
+		return unsupported("%d of %d experts for %d tokens", used, experts, tokens)
+	}
+	return small(tokens * used)
+}
+
 type expertParams struct {
 	E, K, F, S, U, Each uint32
 	Eps                 float32
 }
 
-// few refuses more tokens or experts than a grid has room for.
-func few(tokens, experts int) error {
-	if tokens > 65535 || experts > 65534 {
-		return unsupported("%d experts for each of %d tokens", experts, tokens)
-	}
-	return nil
-}
-
 func expertMatMul(n *graph.Node, p *plan) error {
-	x, w, idx := n.In(0).Shape(), n.In(1).Shape(), n.In(2).Shape()
-	N, U, E, F, K := idx.Dim(0), idx.Dim(1), w.Dim(0), w.Dim(1), w.Dim(2)
-	a, err := actsFor(w.DType, K)
-	if err != nil {
+	x, w, idx := p.acts(0), n.In(1).Shape(), n.In(2).Shape()
+	N, U, E, F := idx.Dim(0), idx.Dim(1), w.Dim(0), w.Dim(1)
+	if err := fits(N, U, E); err != nil {
 		return err
 	}
-	shared, err := a.shared(K)
-	if err != nil {
-		return err
-	}
-	if err := few(N, U); err != nil {
-		return err
-	}
-	if N > fewTokens {
-		rows := p.prepare(p.in(0), null, 0, N*x.Dim(1), K, w.DType)
-		p.sortByExpert(2, E).multiply(p, rows, U/x.Dim(1), p.in(1), null, p.out(0), w.DType, K, F)
+	shared := actBytes(w.DType, x.k)
+	if !fewPairs(N, shared) {
+		p.sortByExpert(2, E).multiply(p, p.prepare(x, w.DType), x.tokens, p.weights(1, 2), p.out(0))
 		return nil
 	}
-	params := expertParams{E: uint32(E), K: uint32(K), F: uint32(F), U: uint32(U)}
-	if x.Dim(1) == U {
+	params := expertParams{E: uint32(E), K: uint32(x.k), F: uint32(F), U: uint32(U)}
+	if x.tokens == N*U {
 		params.Each = 1
 	}
-	p.launchShared(shared, "expert_matmul_"+a.kind, dim{lower.Ceil(F, upRows), U, N}, line(expertThreads), params,
+	p.launchShared(shared, "expert_matmul_"+items(w.DType, x.k), dim{lower.Ceil(F, upRows), U, N}, line(expertThreads), params,
 		p.in(0), p.in(2), p.in(1), p.out(0))
 	return nil
 }
 
-// expertsUp is one launch where the shared expert's weights have the type of the
-// others', and two where they have another.
+// expertsUp is one launch for few tokens, and two where the shared expert's weights
+// have a type of their own.
 func expertsUp(n *graph.Node, p *plan) error {
 	eps, err := lower.ExpertsUp(n)
 	if err != nil {
 		return err
 	}
-	idx, w, s := n.In(2).Shape(), n.In(3).Shape(), n.In(5).Shape()
-	N, U, E, F, K, S := idx.Dim(0), idx.Dim(1), w.Dim(0), w.Dim(1), w.Dim(2), s.Dim(0)
-	for i := 3; i < 7; i += 2 {
-		if g, u := n.In(i).Shape().DType, n.In(i+1).Shape().DType; g != u {
-			return unsupported("gate of %v beside up of %v", g, u)
-		}
+	ws, shared := p.weights(3, 5), p.weights(5, 7)
+	if ws[0].dt != ws[1].dt || shared[0].dt != shared[1].dt {
+		return unsupported("gates of %v and %v beside %v and %v", ws[0].dt, shared[0].dt, ws[1].dt, shared[1].dt)
 	}
-	if err := few(N, U); err != nil {
+	x, idx, E := p.normed(eps), n.In(2).Shape(), n.In(3).Shape().Dim(0)
+	N, U := idx.Dim(0), idx.Dim(1)
+	if err := fits(N, U, E); err != nil {
 		return err
 	}
-	if N > fewTokens {
-		x := p.prepare(p.in(0), p.in(1), eps, N, K, w.DType)
-		p.sortByExpert(2, E).multiply(p, x, U, p.in(3), p.in(4), p.out(0), w.DType, K, F)
-		if s.DType != w.DType {
-			x = p.prepare(p.in(0), p.in(1), eps, N, K, s.DType)
+	if !fewPairs(N, max(actBytes(ws[0].dt, x.k), actBytes(shared[0].dt, x.k))) {
+		at := p.prepare(x, ws[0].dt)
+		p.sortByExpert(2, E).multiply(p, at, N, ws, p.out(0))
+		if ws[0].plain() != shared[0].plain() {
+			at = p.prepare(x, shared[0].dt)
 		}
-		alone(N).multiply(p, x, 1, p.in(5), p.in(6), p.out(1), s.DType, K, S)
+		alone(N).multiply(p, at, N, shared, p.out(1))
 		return nil
 	}
-	launch := func(dt graph.DType, rows, uses, experts int) error {
-		a, err := actsFor(dt, K)
-		if err != nil {
-			return err
-		}
-		shared, err := a.shared(K)
-		if err != nil {
-			return err
-		}
-		p.launchShared(shared, "experts_up_"+a.kind, dim{lower.Ceil(rows, upRows), uses, N}, line(expertThreads),
-			expertParams{E: uint32(E), K: uint32(K), F: uint32(F), S: uint32(S), U: uint32(experts), Eps: eps},
-			p.in(0), p.in(1), p.in(2), p.in(3), p.in(4), p.in(5), p.in(6), p.out(0), p.out(1))
-		return nil
+	launch := func(dt graph.DType, rows, blocks, uses int) {
+		p.launchShared(actBytes(dt, x.k), "experts_up_"+items(dt, x.k), dim{lower.Ceil(rows, upRows), blocks, N}, line(expertThreads),
+			expertParams{E: uint32(E), K: uint32(x.k), F: uint32(ws[0].rows), S: uint32(shared[0].rows), U: uint32(uses), Eps: eps},
+			x.at, x.norm, p.in(2), ws[0].at, ws[1].at, shared[0].at, shared[1].at, p.out(0), p.out(1))
 	}
-	if w.DType == s.DType {
-		return launch(w.DType, max(F, S), U+1, U)
+	if ws[0].dt == shared[0].dt {
+		launch(ws[0].dt, max(ws[0].rows, shared[0].rows), U+1, U)
+	} else {
+		launch(ws[0].dt, ws[0].rows, U, U)
+		launch(shared[0].dt, shared[0].rows, 1, 0)
 	}
-	if err := launch(w.DType, F, U, U); err != nil {
-		return err
-	}
-	return launch(s.DType, S, 1, 0)
+	return nil
 }
 
 type downParams struct{ E, U, F, H, M uint32 }
 
-// expertsDown is one launch or two, as expertsUp.
+// expertsDown is one launch or two for few tokens, as expertsUp.
 func expertsDown(n *graph.Node, p *plan) error {
 	gated, err := lower.ExpertsDown(n)
 	if err != nil {
-		return err
-	}
-	x, w, s := n.In(0).Shape(), n.In(3).Shape(), n.In(5).Shape()
-	N, U, F, E, M, H := x.Dim(0), x.Dim(1), x.Dim(2), w.Dim(0), w.Dim(1), s.Dim(1)
-	if err := few(N, U); err != nil {
 		return err
 	}
 	gate := null
 	if gated {
 		gate = p.in(7)
 	}
-	if N > fewTokens {
-		z, zs := p.scratch(4*int64(N*U)*int64(M)), p.scratch(4*int64(N)*int64(M))
-		p.sortByExpert(1, E).multiply(p, p.prepare(p.in(0), null, 0, N*U, F, w.DType), 1, p.in(3), null, z, w.DType, F, M)
-		alone(N).multiply(p, p.prepare(p.in(4), null, 0, N, H, s.DType), 1, p.in(5), null, zs, s.DType, H, M)
-		p.launch("experts_combine", dim{N, lower.Ceil(M, 256), 1}, line(256), weighParams{uint32(E), uint32(U), uint32(M)},
+	a, s, w, shared := p.acts(0), p.acts(4), p.weights(3, 4)[0], p.weights(5, 6)[0]
+	N, U, E := s.tokens, a.tokens/s.tokens, n.In(3).Shape().Dim(0)
+	if err := fits(N, U, E); err != nil {
+		return err
+	}
+	params := downParams{uint32(E), uint32(U), uint32(w.k), uint32(shared.k), uint32(w.rows)}
+	if !fewPairs(N, actBytes(w.dt, U*w.k)+actBytes(shared.dt, shared.k)) {
+		z, zs := p.scratch(4*int64(N*U)*int64(w.rows)), p.scratch(4*int64(N)*int64(w.rows))
+		p.sortByExpert(1, E).multiply(p, p.prepare(a, w.dt), N*U, []weight{w}, z)
+		alone(N).multiply(p, p.prepare(s, shared.dt), N, []weight{shared}, zs)
+		p.launch("experts_combine", dim{N, lower.Ceil(w.rows, threads), 1}, line(threads), params,
 			p.in(1), p.in(2), z, zs, gate, p.in(6), p.out(0))
 		return nil
 	}
-	launch := func(dt graph.DType, uses, shared int, weights, residual buffer) error {
-		a, err := actsFor(dt, F, H)
-		if err != nil {
-			return err
-		}
-		bytes, err := a.shared(uses*F + shared)
-		if err != nil {
-			return err
-		}
-		p.launchShared(bytes, "experts_down_"+a.kind, dim{lower.Ceil(M, downRows), N, 1}, line(expertThreads),
-			downParams{uint32(E), uint32(uses), uint32(F), uint32(H), uint32(M)},
-			p.in(0), p.in(1), p.in(2), p.in(3), p.in(4), weights, gate, residual, p.out(0))
-		return nil
+	launch := func(dt graph.DType, bytes int, params downParams, shared, residual buffer) {
+		p.launchShared(bytes, "experts_down_"+items(dt, w.k, s.k), dim{lower.Ceil(w.rows, downRows), N, 1}, line(expertThreads), params,
+			a.at, p.in(1), p.in(2), w.at, s.at, shared, gate, residual, p.out(0))
 	}
-	if w.DType == s.DType {
-		return launch(w.DType, U, H, p.in(5), p.in(6))
+	own, others := actBytes(w.dt, U*w.k), actBytes(shared.dt, shared.k)
+	if w.dt == shared.dt {
+		launch(w.dt, own+others, params, shared.at, p.in(6))
+	} else {
+		launch(w.dt, own, params, null, p.in(6))
+		params.U = 0
+		launch(shared.dt, others, params, shared.at, p.out(0))
 	}
-	if err := launch(w.DType, U, 0, null, p.in(6)); err != nil {
-		return err
-	}
-	return launch(s.DType, 0, H, p.in(5), p.out(0))
+	return nil
 }

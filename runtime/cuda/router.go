@@ -50,47 +50,36 @@ func (p *plan) route(r lower.Router, norm buffer, w int) error {
 	if r.E > mostExperts || r.Form.Used > mostUsed {
 		return unsupported("%d of %d experts", r.Form.Used, r.E)
 	}
-	if err := small(r.N * max(r.D, r.E+1)); err != nil {
+	if err := fits(r.N, r.Form.Used, r.E); err != nil {
 		return err
 	}
 	stride := r.E + 1
 	scores := p.scratch(4 * int64(r.N) * int64(stride))
-	score := func(operand int, tail buffer, at, rows int) error {
-		dt := p.node.In(operand).Shape().DType
-		a, err := actsFor(dt, r.D)
-		if err != nil {
-			return err
+	score := func(operand int, tail buffer, at int) {
+		s := p.node.In(operand).Shape()
+		params := scoreParams{uint32(r.N), uint32(s.Dim(0)), uint32(r.D), uint32(stride), uint32(at), r.Eps}
+		rows, kernel, each, tokens := s.Dim(0), "router_scores_"+items(s.DType, r.D), 1, 1
+		if tail != null {
+			rows++
 		}
-		kernel, each, tokens := "router_scores_"+a.kind, 1, 1
-		if a.elems == 8 && r.N > 8 {
+		if (weight{dt: s.DType}).plain() && r.D%8 == 0 && r.N > vecTokens {
 			kernel, each, tokens = kernel+"_many", 4, 4
 		}
-		grid := dim{lower.Ceil(rows, 4*each), lower.Ceil(r.N, tokens), 1}
-		if grid[1] > 65535 {
-			return unsupported("%d tokens", r.N)
-		}
-		p.launch(kernel, grid, line(128), scoreParams{uint32(r.N), uint32(p.node.In(operand).Shape().Dim(0)), uint32(r.D), uint32(stride), uint32(at), r.Eps},
+		p.launch(kernel, dim{lower.Ceil(rows, 4*each), lower.Ceil(r.N, tokens), 1}, line(128), params,
 			p.in(0), norm, p.in(operand), tail, scores)
-		return nil
 	}
-	gate, tail, apart, rows := null, null, false, r.E
-	if r.Shared > 0 {
+	gate, bias := null, null
+	switch {
+	case r.Shared == 0:
+		score(w, null, 0)
+	case p.node.In(r.Shared).Shape().DType == p.node.In(w).Shape().DType:
 		gate = p.out(2)
-		if p.node.In(r.Shared).Shape().DType == p.node.In(w).Shape().DType {
-			tail, rows = p.in(r.Shared), r.E+1
-		} else {
-			apart = true
-		}
+		score(w, p.in(r.Shared), 0)
+	default:
+		gate = p.out(2)
+		score(w, null, 0)
+		score(r.Shared, null, r.E)
 	}
-	if err := score(w, tail, 0, rows); err != nil {
-		return err
-	}
-	if apart {
-		if err := score(r.Shared, null, r.E, 1); err != nil {
-			return err
-		}
-	}
-	bias := null
 	if r.Form.Sigmoid {
 		bias = p.in(w + 1)
 	}

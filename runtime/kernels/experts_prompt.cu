@@ -41,17 +41,10 @@ KERNEL(experts_sort, 256, BUF(0, const uint, experts), BUF(1, uint, begin), BUF(
   }
 }
 
-// Row BID_X of x [K], normalised where norm is there: rounded, or as it is.
-struct PrepareParams { uint K; float eps; };
+// Row BID_X of x [K], normalised.
+struct NormParams { uint K; float eps; };
 
-KERNEL(experts_round, 256, BUF(0, const float, x), BUF(1, const float, norm), BUF(2, uchar, y), PARAMS(3, PrepareParams, p)) {
-  SHARED float part[8];
-  float factor;
-  x += (ulong64)BID_X * p.K;
-  norm_factors<1>(x, norm, p.eps, p.K, 1, part, &factor);
-  round_tokens<1>(x, norm, &factor, p.K, 1, y + (ulong64)BID_X * token_bytes(p.K));
-}
-KERNEL(experts_norm, 256, BUF(0, const float, x), BUF(1, const float, norm), BUF(2, float, y), PARAMS(3, PrepareParams, p)) {
+KERNEL(experts_norm, 256, BUF(0, const float, x), BUF(1, const float, norm), BUF(2, float, y), PARAMS(3, NormParams, p)) {
   SHARED float part[8];
   float factor;
   x += (ulong64)BID_X * p.K;
@@ -220,7 +213,7 @@ BLOCK_WEIGHTS(OF_BLOCKS)
 PLAIN_WEIGHTS(PLAIN)
 
 // y = r + Σ_u weight_u·z_u + gate·zs: z [N U M], zs [N M]; gate may be null.
-struct CombineParams { uint E, U, M; };
+struct CombineParams { uint E, U, F, H, M; };
 
 KERNEL(experts_combine, 256, BUF(0, const uint, experts), BUF(1, const float, weights), BUF(2, const float, z),
        BUF(3, const float, zs), BUF(4, const float, gate), BUF(5, const float, r), BUF(6, float, y), PARAMS(7, CombineParams, p)) {
