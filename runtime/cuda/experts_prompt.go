@@ -13,7 +13,7 @@ const (
 
 // grouped is the pairs of N tokens and the U experts that each uses, by expert.
 type grouped struct {
-	pairs, U, E  int
+	pairs, E     int
 	begin, order buffer
 }
 
@@ -22,13 +22,13 @@ type sortParams struct{ Pairs, E uint32 }
 // sortByExpert groups the pairs of an operand [N U].
 func (p *plan) sortByExpert(operand, E int) grouped {
 	idx := p.node.In(operand).Shape()
-	g := grouped{idx.Len(), idx.Dim(1), E, p.scratch(4 * int64(E+1)), p.scratch(4 * int64(idx.Len()))}
+	g := grouped{idx.Len(), E, p.scratch(4 * int64(E+1)), p.scratch(4 * int64(idx.Len()))}
 	p.launch("experts_sort", line(E), line(256), sortParams{uint32(g.pairs), uint32(E)}, p.in(operand), g.begin, g.order)
 	return g
 }
 
 // alone is the one expert that all N tokens use.
-func alone(N int) grouped { return grouped{pairs: N, U: 1, E: 1} }
+func alone(N int) grouped { return grouped{pairs: N, E: 1} }
 
 type normParams struct {
 	K   uint32
@@ -37,7 +37,7 @@ type normParams struct {
 
 // prepare returns activations as kernels for many tokens want them beside weights of
 // a type: rounded for block formats, normalised.
-func (p *plan) prepare(x acts, dt graph.DType) buffer {
+func (p *plan) prepare(x activations, dt graph.DType) buffer {
 	if !(weight{dt: dt}).plain() {
 		return p.rounded(x, x.tokens)
 	}
