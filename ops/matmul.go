@@ -96,9 +96,19 @@ func matMulCases(yield func(graph.Case) bool) {
 	} {
 		all = append(all, graph.Case{In: shapes(s[0], s[1])})
 	}
+	for _, K := range []int{32, 96, 224} { // of blocks of 32: parts of what kernels take at once
+		for _, m := range []int{3, 20} {
+			all = append(all, graph.Case{In: shapes(f32(m, K), graph.ShapeOf(graph.Q5_1, 5, K)), NMSE: 2e-4})
+		}
+	}
+	all = append(all, graph.Case{In: shapes(f32(130, 67), f32(130, 67))}, graph.Case{In: shapes(f32(9, 70), graph.ShapeOf(graph.BF16, 9, 70)), NMSE: 6e-6},
+		graph.Case{In: shapes(f32(130, 256), graph.ShapeOf(graph.Q6_K, 130, 256)), NMSE: 2e-4})
 	for _, t := range weightTypes {
-		for _, m := range []int{1, 5} {
+		for _, m := range []int{1, 2, 3, 5, 8, 9, 17} {
 			all = append(all, graph.Case{In: shapes(f32(m, 512), graph.ShapeOf(t.dt, 48, 512)), NMSE: t.nmse})
+		}
+		for _, d := range [][3]int{{1, 35, 1280}, {70, 67, 256}} { // odd rows, more of everything than a tile has
+			all = append(all, graph.Case{In: shapes(f32(d[0], d[2]), graph.ShapeOf(t.dt, d[1], d[2])), NMSE: t.nmse})
 		}
 	}
 	caseList(all...)(yield)

@@ -8,6 +8,11 @@ var NormLinearOp = coarse("norm_linear",
 	`y_i = (rms_norm(x) · w) W_iᵀ for every i. x [B T N], w [N], W_i [M_i N], y_i [B T M_i].`, nil,
 	coarseCase{name: "one", in: shapes(f32(1, 1, 32), f32(32), f32(48, 32)), formula: normLinear},
 	coarseCase{name: "three", in: shapes(f32(2, 3, 64), f32(64), f32(16, 64), f32(128, 64), f32(1, 64)), formula: normLinear},
+	coarseCase{name: "mixed", in: shapes(f32(1, 1, 512), f32(512), graph.ShapeOf(graph.Q8_0, 40, 512), graph.ShapeOf(graph.Q4_K, 33, 512),
+		f32(3, 512), graph.ShapeOf(graph.F16, 16, 512)), formula: normLinear, nmse: 2e-4},
+	coarseCase{name: "mixed, tokens", in: shapes(f32(3, 3, 512), f32(512), graph.ShapeOf(graph.Q6_K, 40, 512), graph.ShapeOf(graph.Q2_K, 70, 512),
+		f32(3, 512), graph.ShapeOf(graph.BF16, 16, 512)), formula: normLinear, nmse: 2e-4},
+	coarseCase{name: "large", in: shapes(f32(1, 4, 8192), f32(8192), graph.ShapeOf(graph.Q4_K, 3, 8192), f32(2, 8192)), formula: normLinear, nmse: 2e-4},
 )
 
 func normLinear(in []graph.Value) []graph.Value { return NormLinear(in[0], in[1], in[2:]...) }
@@ -46,6 +51,10 @@ func LinearAdd(x, w, r graph.Value) graph.Value { return Add(r, MatMul(x, w)) }
 // LinearPairOp is two projections of two values.
 var LinearPairOp = coarse("linear_pair", `y_1 = x_1 W_1ᵀ and y_2 = x_2 W_2ᵀ. x_i [B T N_i], W_i [M_i N_i], y_i [B T M_i].`, nil,
 	coarseCase{name: "two", in: shapes(f32(2, 3, 16), f32(8, 16), f32(2, 3, 32), f32(24, 32)), formula: LinearPair},
+	coarseCase{name: "two types", in: shapes(f32(1, 1, 128), graph.ShapeOf(graph.Q8_0, 40, 128), f32(1, 1, 256), graph.ShapeOf(graph.F16, 3, 256)),
+		formula: LinearPair, nmse: 2e-4},
+	coarseCase{name: "prompt", in: shapes(f32(1, 9, 128), graph.ShapeOf(graph.Q8_0, 40, 128), f32(1, 9, 16), f32(3, 16)),
+		formula: LinearPair, nmse: 2e-4},
 )
 
 // LinearPair is linear_pair in plain ops, for x_1, W_1, x_2, W_2.

@@ -44,14 +44,14 @@ func (p *plan) results(n int) (ys []buffer) {
 	return ys
 }
 
-// activations is rows of activations, normalised first where norm is not null.
+// activations is rows of numbers, to be normalised first where norm is not null.
 type activations struct {
 	at, norm  buffer
 	eps       float32
 	tokens, k int
 }
 
-// activations are the rows of an operand as they are.
+// acts are the rows of an operand as they are.
 func (p *plan) acts(operand int) activations {
 	s := p.node.In(operand).Shape()
 	return activations{at: p.in(operand), tokens: s.Len() / s.Dim(-1), k: s.Dim(-1)}
@@ -74,17 +74,14 @@ const (
 // linear multiplies activations with weights: product i goes to ys[i], or what mode
 // makes of them to ys[0].
 func (p *plan) linear(x activations, ws []weight, mode int, residual buffer, ys ...buffer) error {
-	if mode == gateProducts && (ws[0].dt != ws[1].dt || ws[0].rows != ws[1].rows) {
+	few, fewTo, many, manyTo := divide(ws, ys, func(w weight) bool { return fewTokens(x.tokens, w) })
+	if mode == gateProducts && (len(many) > 0 || ws[0].dt != ws[1].dt || ws[0].rows != ws[1].rows) {
 		return p.gated(x, ws, ys[0])
 	}
-	if p.fewTokens(x, ws) {
-		p.matvec(x, ws, mode, residual, ys)
-		return nil
+	if len(few) > 0 {
+		p.matvec(x, few, mode, residual, fewTo)
 	}
-	if mode == gateProducts {
-		return p.gated(x, ws, ys[0])
-	}
-	return p.tiles(x, ws, mode, residual, ys)
+	return p.tiles(x, many, mode, residual, manyTo)
 }
 
 // gated computes both products before it joins them.
@@ -127,8 +124,18 @@ func linearPair(n *graph.Node, p *plan) error {
 	if err := lower.LinearPair(n); err != nil {
 		return err
 	}
-	for i := range 2 {
-		if err := p.linear(p.acts(2*i), p.weights(2*i+1, 2*i+2), storeProducts, null, p.out(i)); err != nil {
+	xs := []activations{p.acts(0), p.acts(2)}
+	ws := append(p.weights(1, 2), p.weights(3, 4)...)
+	one := xs[0].tokens == xs[1].tokens
+	for i, x := range xs {
+		one = one && fewTokens(x.tokens, ws[i]) && ownRounding(x.tokens, x.k)
+	}
+	if one {
+		p.matvecOf(xs, false, ws, storeProducts, null, p.results(2))
+		return nil
+	}
+	for i := range ws {
+		if err := p.linear(xs[i], ws[i:i+1], storeProducts, null, p.out(i)); err != nil {
 			return err
 		}
 	}

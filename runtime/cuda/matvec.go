@@ -17,9 +17,9 @@ const (
 const (
 	// vecBlocks is two blocks for each of the 132 multiprocessors of a large card.
 	vecBlocks = 264
-	// vecShared leaves room for two blocks' shared memory on a multiprocessor of 164 KB,
-	// the least a card with such kernels and room for decoding has.
-	vecShared = 80 << 10
+	// vecShared is shared memory that a block of every card may have, and two blocks of
+	// a large one.
+	vecShared = 96 << 10
 	// vecOwn is how many activations every block rounds for itself. More take longer to
 	// read than another launch takes that rounds them once.
 	vecOwn = 16384
@@ -27,10 +27,10 @@ const (
 
 // matvecParams is MatvecParams of the device.
 type matvecParams struct {
-	K, Tokens, Weights, Mode, Rounded uint32
-	Eps                               float32
-	Type, Rows, RowBytes              [vecWeights]uint32
-	First                             [vecWeights + 1]uint32
+	Tokens, Weights, Mode, Rounded, Pair uint32
+	Eps                                  float32
+	K, Type, Rows, RowBytes              [vecWeights]uint32
+	First                                [vecWeights + 1]uint32
 }
 
 // atOnce is the number of tokens, a power of two, that a kernel takes.
@@ -45,84 +45,92 @@ func atOnce(tokens int) int {
 // tokenBytes is token_bytes of runtime/kernels/activations.h.
 func tokenBytes(k int) int { return lower.Ceil(k/32, 4) * 4 * 40 }
 
-// vecMemory is the shared memory of a block for such weights.
-func vecMemory(x activations, ws []weight) int {
-	acts, ring := 0, 0
-	for _, w := range ws {
-		if w.plain() {
-			acts = max(acts, 4*lower.Ceil(x.k, 4)*4)
-		} else {
-			acts, ring = max(acts, tokenBytes(x.k)), vecWarps*vecRing
-		}
+// vecMemory is the shared memory of a block that multiplies so many tokens with w.
+func vecMemory(tokens int, w weight) int {
+	if w.plain() {
+		return atOnce(tokens) * 4 * lower.Ceil(w.k, 4) * 4
 	}
-	return atOnce(x.tokens)*acts + ring
+	return atOnce(tokens)*tokenBytes(w.k) + vecWarps*vecRing
 }
 
-// fewTokens says that matvec can and should do it.
-func (p *plan) fewTokens(x activations, ws []weight) bool {
-	return x.tokens <= vecTokens && vecMemory(x, ws) <= vecShared
+// fewTokens says that matvec can do it.
+func fewTokens(tokens int, w weight) bool {
+	return tokens <= vecTokens && vecMemory(tokens, w) <= vecShared
 }
 
-// matvec multiplies up to 8 tokens: one launch for all weights, and one before it
-// where there are many activations to be rounded.
+// ownRounding says that every block of matvec should round activations for itself.
+func ownRounding(tokens, k int) bool { return atOnce(tokens)*k <= vecOwn }
+
+// matvec multiplies up to 8 tokens: one launch for all weights, or where there are many
+// activations one that rounds them, and then one each for weights in blocks and others.
 func (p *plan) matvec(x activations, ws []weight, mode int, residual buffer, ys []buffer) {
-	if atOnce(x.tokens)*x.k > vecOwn {
-		var blocks, plain []weight
-		var blocksTo, plainTo []buffer
-		for i, w := range ws {
-			y := ys[min(i, len(ys)-1)]
-			if w.plain() {
-				plain, plainTo = append(plain, w), append(plainTo, y)
-			} else {
-				blocks, blocksTo = append(blocks, w), append(blocksTo, y)
-			}
-		}
-		if len(blocks) > 0 {
-			p.matvecOf(x, p.rounded(x, atOnce(x.tokens)), blocks, mode, residual, blocksTo)
-		}
-		ws, ys = plain, plainTo
+	plain, plainTo, blocks, blocksTo := divide(ws, ys, weight.plain)
+	switch {
+	case len(blocks) == 0 || ownRounding(x.tokens, x.k):
+		p.matvecOf([]activations{x}, false, ws, mode, residual, ys)
+		return
+	case len(plain) > 0:
+		p.matvecOf([]activations{x}, false, plain, mode, residual, plainTo)
 	}
-	if len(ws) > 0 {
-		p.matvecOf(x, null, ws, mode, residual, ys)
-	}
+	once := activations{at: p.rounded(x, atOnce(x.tokens)), tokens: x.tokens}
+	p.matvecOf([]activations{once}, true, blocks, mode, residual, blocksTo)
 }
 
-// matvecOf launches for up to 8 weights at a time. rounded is the activations as the
-// blocks' kernels want them, or null.
-func (p *plan) matvecOf(x activations, rounded buffer, ws []weight, mode int, residual buffer, ys []buffer) {
-	for ; len(ws) > vecWeights; ws, ys = ws[vecWeights:], ys[vecWeights:] {
-		p.matvecOf(x, rounded, ws[:vecWeights], mode, residual, ys[:vecWeights])
+// divide parts weights, and results as far as there are, into those that are so and
+// the others.
+func divide(ws []weight, ys []buffer, is func(w weight) bool) (a []weight, ya []buffer, b []weight, yb []buffer) {
+	for i, w := range ws {
+		to, yto := &b, &yb
+		if is(w) {
+			to, yto = &a, &ya
+		}
+		*to = append(*to, w)
+		if i < len(ys) {
+			*yto = append(*yto, ys[i])
+		}
 	}
-	params := matvecParams{K: uint32(x.k), Tokens: uint32(x.tokens), Weights: uint32(len(ws)), Mode: uint32(mode), Eps: x.eps}
-	at, norm := x.at, x.norm
-	if rounded != null {
-		params.Rounded, at, norm = 1, rounded, null
+	return a, ya, b, yb
+}
+
+// matvecOf launches for up to 8 weights at a time. With two values, weight i reads
+// xs[i]. rounded says that the value is activations as weights in blocks want them.
+func (p *plan) matvecOf(xs []activations, rounded bool, ws []weight, mode int, residual buffer, ys []buffer) {
+	for ; len(ws) > vecWeights; ws, ys = ws[vecWeights:], ys[vecWeights:] {
+		p.matvecOf(xs, rounded, ws[:vecWeights], mode, residual, ys[:vecWeights])
+	}
+	x := xs[0]
+	params := matvecParams{Tokens: uint32(x.tokens), Weights: uint32(len(ws)), Mode: uint32(mode), Eps: x.eps}
+	if rounded {
+		params.Rounded = 1
+	}
+	buffers := make([]buffer, 4+2*vecWeights)
+	buffers[0], buffers[2], buffers[3] = x.at, x.norm, residual
+	if len(xs) > 1 {
+		params.Pair, buffers[1] = 1, xs[1].at
+	}
+	for i, w := range ws {
+		buffers[4+i] = w.at
 	}
 	if mode == gateProducts {
-		params.Weights = 1 // rows of both are one job
+		params.Weights, ws = 1, ws[:1] // a row of each is one job
 	}
-	bytes := 0
-	for _, w := range ws[:params.Weights] {
+	bytes, shared, first := 0, 0, 0
+	for _, w := range ws {
 		bytes += w.rows * w.rowBytes()
+		shared = max(shared, vecMemory(x.tokens, w))
 	}
-	buffers := make([]buffer, 3+2*vecWeights)
-	buffers[0], buffers[1], buffers[2] = at, norm, residual
 	for i, w := range ws {
-		buffers[3+i] = w.at
-	}
-	first := 0
-	for i, w := range ws[:params.Weights] {
-		buffers[3+vecWeights+i] = ys[i]
-		params.Type[i], params.Rows[i], params.RowBytes[i] = uint32(w.dt), uint32(w.rows), uint32(w.rowBytes())
+		buffers[4+vecWeights+i] = ys[i]
+		params.K[i], params.Type[i], params.Rows[i], params.RowBytes[i] = uint32(w.k), uint32(w.dt), uint32(w.rows), uint32(w.rowBytes())
 		jobs := lower.Ceil(w.rows, 2)
 		if mode == gateProducts {
 			jobs = w.rows
 		}
 		params.First[i] = uint32(first)
-		first += min(lower.Ceil(jobs, vecWarps), max(1, vecBlocks*w.rows*w.rowBytes()/bytes))
+		first += min(lower.Ceil(jobs, vecWarps), 1+(vecBlocks-vecWeights)*w.rows*w.rowBytes()/bytes)
 	}
-	params.First[params.Weights] = uint32(first)
-	p.launchShared(vecMemory(x, ws), fmt.Sprintf("matvec_%d", atOnce(x.tokens)), line(first), line(32*vecWarps), params, buffers...)
+	params.First[len(ws)] = uint32(first)
+	p.launchShared(shared, fmt.Sprintf("matvec_%d", atOnce(x.tokens)), line(first), line(32*vecWarps), params, buffers...)
 }
 
 type roundParams struct {

@@ -69,7 +69,7 @@ template <int T> DEV void round_tokens(const float *x, const float *norm, const 
       sum += (int)simd_shuffle_xor_uint((uint)sum, 1);
       sum += (int)simd_shuffle_xor_uint((uint)sum, 2);
       const int other = (int)simd_shuffle_xor_uint((uint)sum, 4);
-      if (block < n) {
+      if (block < padded) { // what is behind the last block is zeros
         *(uint *)(to + 16 * ((e >> 2) * padded + block) + 4 * (e & 3)) =
             (q[0] & 255) | (q[1] & 255) << 8 | (q[2] & 255) << 16 | (uint)q[3] << 24;
         if (e == 0) {

@@ -15,12 +15,12 @@
 
 // mode: store the products, add them to residual, or silu(product 0)·product 1, which
 // takes two weights of one type and size. rounded says that x is what round_tokens
-// writes, of T tokens. A weight i has the blocks from first[i] on and rows[i] rows of
-// row_bytes[i].
+// writes, of T tokens. A weight i has the blocks from first[i] on, k[i] columns and
+// rows[i] rows of row_bytes[i]. Weight 1 reads x1 where pair is set, all others x.
 struct MatvecParams {
-  uint k, tokens, weights, mode, rounded;
+  uint tokens, weights, mode, rounded, pair;
   float eps;
-  uint type[8], rows[8], row_bytes[8], first[9];
+  uint k[8], type[8], rows[8], row_bytes[8], first[9];
 };
 
 // Two rows that a warp works on.
@@ -173,11 +173,11 @@ template <class W, int T> DEV void multiply_plain(const Work &w, const float *ac
 }
 
 #define MATVEC_BUFFERS                                                                                                \
-  BUF(0, const uchar, x), BUF(1, const float, norm), BUF_ALIASED(2, const float, residual),                           \
-      BUF(3, const uchar, w0), BUF(4, const uchar, w1), BUF(5, const uchar, w2), BUF(6, const uchar, w3),             \
-      BUF(7, const uchar, w4), BUF(8, const uchar, w5), BUF(9, const uchar, w6), BUF(10, const uchar, w7),            \
-      BUF_ALIASED(11, float, y0), BUF(12, float, y1), BUF(13, float, y2), BUF(14, float, y3), BUF(15, float, y4),     \
-      BUF(16, float, y5), BUF(17, float, y6), BUF(18, float, y7), PARAMS(19, MatvecParams, p)
+  BUF(0, const uchar, x), BUF(1, const uchar, x1), BUF(2, const float, norm), BUF_ALIASED(3, const float, residual),  \
+      BUF(4, const uchar, w0), BUF(5, const uchar, w1), BUF(6, const uchar, w2), BUF(7, const uchar, w3),             \
+      BUF(8, const uchar, w4), BUF(9, const uchar, w5), BUF(10, const uchar, w6), BUF(11, const uchar, w7),           \
+      BUF_ALIASED(12, float, y0), BUF(13, float, y1), BUF(14, float, y2), BUF(15, float, y3), BUF(16, float, y4),     \
+      BUF(17, float, y5), BUF(18, float, y6), BUF(19, float, y7), PARAMS(20, MatvecParams, p)
 
 // An array of parameters that is indexed would be copied to local memory.
 template <class V> DEV V chosen(bool c, V a, V b) { return c ? a : b; }
@@ -193,41 +193,43 @@ DEV void warm(const Work &w, uint row_bytes) {
 }
 
 template <int T>
-DEV void matvec(const float *x, const float *norm, const float *residual, const uchar *const *w, float *const *y,
+DEV void matvec(const uchar *x, const uchar *x1, const float *norm, const float *residual, const uchar *const *w, float *const *y,
                 const MatvecParams &p, uchar *memory, float *part) {
-  Work work = {w[0], w[1], p.rows[0], p.k, 0, 0, p.mode, p.tokens, residual, y[0]};
+  Work work = {w[0], w[1], p.rows[0], p.k[0], 0, 0, p.mode, p.tokens, residual, y[0]};
   uint type = p.type[0], first = p.first[0], end = p.first[1], row_bytes = p.row_bytes[0];
   UNROLL for (uint j = 1; j < 8; j++) {
     const bool later = j < p.weights && BID_X >= p.first[j];
     work.a = chosen(later, w[j], work.a);
     work.y = chosen(later, y[j], work.y);
     work.rows = chosen(later, p.rows[j], work.rows);
+    work.k = chosen(later, p.k[j], work.k);
     type = chosen(later, p.type[j], type);
     row_bytes = chosen(later, p.row_bytes[j], row_bytes);
     first = chosen(later, p.first[j], first);
     end = chosen(later, p.first[j + 1], end);
   }
+  if (p.pair && first != 0) x = x1;
   work.job = (BID_X - first) * WARPS + TID_X / 32;
   work.step = (end - first) * WARPS;
   warm(work, row_bytes);
 
   const bool plain = type < 4;
-  const uint bytes = T * (plain ? ((p.k + 3) & ~3u) * 4 : token_bytes(p.k));
+  const uint K = work.k, padded = (K + 3) & ~3u, bytes = T * (plain ? padded * 4 : token_bytes(K));
   uchar *ring = memory + bytes + TID_X / 32 * RING;
+  const float *acts = (const float *)x;
   if (p.rounded) {
-    for (uint at = 16 * TID_X; at < bytes; at += 16 * 256) *(uint4 *)(memory + at) = *(const uint4 *)((const uchar *)x + at);
+    for (uint at = 16 * TID_X; at < bytes; at += 16 * 256) *(uint4 *)(memory + at) = *(const uint4 *)(x + at);
   } else {
     float factor[T];
-    norm_factors<T>(x, norm, p.eps, p.k, p.tokens, part, factor);
+    norm_factors<T>(acts, norm, p.eps, K, p.tokens, part, factor);
     if (plain) {
-      const uint padded = (p.k + 3) & ~3u;
       UNROLL for (int t = 0; t < T; t++)
-        for (uint k = TID_X; k < p.k; k += 256) {
-          const float v = t < p.tokens ? x[(ulong64)t * p.k + k] * factor[t] : 0.0f;
+        for (uint k = TID_X; k < K; k += 256) {
+          const float v = t < p.tokens ? acts[(ulong64)t * K + k] * factor[t] : 0.0f;
           ((float *)memory)[t * padded + k] = norm ? v * norm[k] : v;
         }
     } else {
-      round_tokens<T>(x, norm, factor, p.k, p.tokens, memory);
+      round_tokens<T>(acts, norm, factor, K, p.tokens, memory);
     }
   }
   switch (type) {
@@ -246,5 +248,5 @@ SHARED_DYNAMIC(uchar, memory);
     SHARED float part[8 * T];                                                             \
     const uchar *const w[8] = {w0, w1, w2, w3, w4, w5, w6, w7};                           \
     float *const y[8] = {y0, y1, y2, y3, y4, y5, y6, y7};                                 \
-    matvec<T>((const float *)x, norm, residual, w, y, p, memory, part);                   \
+    matvec<T>(x, x1, norm, residual, w, y, p, memory, part);                              \
   }

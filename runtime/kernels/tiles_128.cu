@@ -1,0 +1,4 @@
+// Products of 128 tokens at a time with every type in blocks.
+#include "tiles.h"
+#define TYPE(ID, NAME, W) TILES(128, NAME, W)
+BLOCK_WEIGHTS(TYPE)
