@@ -33,7 +33,7 @@ template <int N, int ALIGN> DEV void load_words(const uchar *p, uint *w) {
     const uint *at = (const uint *)(p - off);
     uint had = at[0];
     UNROLL for (int i = 0; i < N; i++) {
-      const uint next = i + 1 < N ? at[i + 1] : *(const uint *)(((ulong64)p + 4 * N - 1) & ~(ulong64)3);
+      const uint next = at[i + 1 < N ? i + 1 : (off + 4 * N - 1) / 4];
       w[i] = permute_bytes(had, next, order);
       had = next;
     }
