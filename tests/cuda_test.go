@@ -94,8 +94,9 @@ func asReference(t *testing.T, tokens int) {
 	}
 }
 
-// cudaNMSE is what is left where sums are made of f32, exponentials within 2 ulp.
-const cudaNMSE = 1e-9
+// cudaNMSE is what is left where exponentials are within 2 ulp and products of prompts are
+// made of factors in two parts of 8 bits.
+const cudaNMSE = 1e-8
 
 // TestOneGraphATokenOnCUDA: once it has been captured, a token is one transfer, one
 // graph and one transfer back.
