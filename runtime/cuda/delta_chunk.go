@@ -11,9 +11,9 @@ const (
 )
 
 // chunked reports whether the rule goes chunk by chunk: prompts, whose sizes the
-// kernels have. A run of 16 bytes of v must not cross rows.
+// kernels have.
 func (d deltaParams) chunked() bool {
-	return d.T > scanTokens && d.K == chunkKeys && d.V%chunkRows == 0 && d.VStep%4 == 0
+	return d.T > scanTokens && d.K == chunkKeys && d.V%chunkRows == 0
 }
 
 // tileBytes is a tile of 64 rows in parts of two bytes, dense and in shared memory.
@@ -40,6 +40,7 @@ func (p *plan) chunks(d deltaParams, B int, m operands) {
 		p.launchShared(2*keysShared+8*chunkTokens, "delta_prep"+suffix, dim{n, int(d.H), B}, line(256), d,
 			m.q, m.k, m.a, m.dt, m.A, m.b, q, k, t, qk, factors)
 	}
-	p.launchShared(3*keysShared+2*squareShared+4*(chunkTokens*(chunkRows+4)+2*chunkFactors), "delta_chunk"+suffix,
-		dim{int(d.V) / chunkRows, int(d.H), B}, line(2*chunkRows), d, q, k, update, t, qk, factors, m.v, m.slots, m.state, m.o)
+	const partial = 4 * 32 * 16 * (8 + 4) // what four warps have for each other
+	p.launchShared(3*keysShared+2*squareShared+8*chunkFactors+partial, "delta_chunk"+suffix,
+		dim{int(d.V) / chunkRows, int(d.H), B}, line(128), d, q, k, update, t, qk, factors, m.v, m.slots, m.state, m.o)
 }
