@@ -71,15 +71,16 @@ DEV void delta_chunk(ushort *shared, GLOBAL const ushort *qs, GLOBAL const ushor
     BARRIER();
     if (CHANNEL) load_tile<K>(ut, us + (key + c) * Prep<K>::keys, tid, threads);
     copy_commit();
-    const uint k = CHANNEL || c % 2 == 0 ? kt : ut;
+    const uint k = (CHANNEL || c % 2 == 0 ? kt : ut) + Tile<K>::at(0, channel), u = CHANNEL ? ut + Tile<K>::at(0, channel) : k;
     const float *f = factor + c % 2 * factors;
     Acc e[8], y[8]; // S Kᵀ and S Qᵀ
     UNROLL for (uint i = 0; i < 8; i++) e[i] = y[i] = Acc{};
+    const uint kl = lane_of_transposed<K>(k, lane), ql = lane_of_transposed<K>(qt + Tile<K>::at(0, channel), lane);
     UNROLL for (uint i = 0; i < K / 32; i++) {
       const Left x = operand(s[2 * i], s[2 * i + 1]);
       UNROLL for (uint j = 0; j < 4; j++) {
-        multiply(e + 2 * j, x, right_transposed<K>(k, 16 * j, channel + 16 * i, lane));
-        multiply(y + 2 * j, x, right_transposed<K>(qt, 16 * j, channel + 16 * i, lane));
+        multiply(e + 2 * j, x, right_transposed<K>(kl, 16 * j, 16 * i));
+        multiply(y + 2 * j, x, right_transposed<K>(ql, 16 * j, 16 * i));
       }
     }
     UNROLL for (uint i = 0; i < 8; i++) {
@@ -96,16 +97,17 @@ DEV void delta_chunk(ushort *shared, GLOBAL const ushort *qs, GLOBAL const ushor
     begin_keys(c + 1);
     UNROLL for (uint i = 0; i < 8; i++) e[i] = plus(e[i], sums[((warp ^ 1) * 8 + i) * 32]);
     UNROLL for (uint i = 0; i < 4; i++) y[i] = plus(pick(half, y[4 + i], y[i]), outs[((warp ^ 1) * 4 + i) * 32]); // of its half
+    const uint tl = lane_of_transposed<chunk>(tt, lane), ml = lane_of_transposed<chunk>(mt + Tile<chunk>::at(first, 0), lane);
     Acc x[8]; // Eᵀ
     UNROLL for (uint i = 0; i < 8; i++) x[i] = Acc{};
     UNROLL for (uint i = 0; i < 4; i++) {
       const Left r = operand(e[2 * i], e[2 * i + 1]);
-      UNROLL for (uint j = i; j < 4; j++) multiply(x + 2 * j, r, right_transposed<chunk>(tt, 16 * j, 16 * i, lane));
+      UNROLL for (uint j = i; j < 4; j++) multiply(x + 2 * j, r, right_transposed<chunk>(tl, 16 * j, 16 * i));
     }
     UNROLL for (uint i = 0; i < 4; i++) {
       const Left r = operand(x[2 * i], x[2 * i + 1]);
       UNROLL for (uint j = 0; j < 2; j++)
-        if (16 * i < first + 16 * j + 16) multiply(y + 2 * j, r, right_transposed<chunk>(mt, first + 16 * j, 16 * i, lane));
+        if (16 * i < first + 16 * j + 16) multiply(y + 2 * j, r, right_transposed<chunk>(ml, 16 * j, 16 * i));
     }
     UNROLL for (uint i = 0; i < 4; i++) {
       UNROLL for (uint j = 0; j < 4; j++)
@@ -117,13 +119,14 @@ DEV void delta_chunk(ushort *shared, GLOBAL const ushort *qs, GLOBAL const ushor
     UNROLL for (uint i = 0; i < K / 16; i++) {
       UNROLL for (uint j = 0; j < 4; j++) s[i].x[j] *= f[CHANNEL ? channel + 8 * i + t2 + j % 2 : chunk - 1];
     }
+    const uint ul = lane_of<K>(u, lane);
     UNROLL for (uint i = 0; i < 4; i++) {
       UNROLL for (uint j = 0; j < 4; j++) {
         x[2 * i].x[j] *= CHANNEL ? 1.0f : f[chunk + 16 * i + t2 + j % 2];
         x[2 * i + 1].x[j] *= CHANNEL ? 1.0f : f[chunk + 16 * i + 8 + t2 + j % 2];
       }
       const Left r = operand(x[2 * i], x[2 * i + 1]);
-      UNROLL for (uint j = 0; j < K / 32; j++) multiply(s + 2 * j, r, right<K>(CHANNEL ? ut : k, 16 * i, channel + 16 * j, lane));
+      UNROLL for (uint j = 0; j < K / 32; j++) multiply(s + 2 * j, r, right<K>(ul, 16 * i, 16 * j));
     }
   }
   UNROLL for (uint i = 0; i < K / 16; i++) {

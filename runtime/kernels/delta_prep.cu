@@ -111,13 +111,14 @@ DEV void prep_head(ushort *shared, GLOBAL const float *q, GLOBAL const float *k,
   }
 
   // Four warps have K Kᵀ, four Q Kᵀ, each 16 rows of it up to the diagonal.
-  const uint row = warp % 4 * 16, keys = shared_address(kt), rows = warp < 4 ? keys : shared_address(qt);
+  const uint row = warp % 4 * 16, tile = shared_address(kt), keys = lane_of_transposed<K>(tile, lane);
+  const uint rows = lane_of<K>((warp < 4 ? tile : shared_address(qt)) + Tile<K>::at(row, 0), lane);
   Acc g[8];
   UNROLL for (uint i = 0; i < 8; i++) g[i] = Acc{};
   NO_UNROLL for (uint i = 0; i < K; i += 16) {
-    const Left x = left<K>(rows, row, i, lane);
+    const Left x = left<K>(rows + 2 * i, 0, 0);
     UNROLL for (uint j = 0; j < 4; j++)
-      if (16 * j <= row) multiply(g + 2 * j, x, right_transposed<K>(keys, 16 * j, i, lane));
+      if (16 * j <= row) multiply(g + 2 * j, x, right_transposed<K>(keys + 2 * i, 16 * j, 0));
   }
   BARRIER(); // from here on squares lie where the tiles were
   float *square = (float *)shared, *X = square + chunk * side;

@@ -40,13 +40,14 @@ DEV void multiply(Acc *d, const Left &a, const Right &b) {
 
 DEV uint shared_address(const void *p) { return (uint)(ulong64)(__attribute__((address_space(3))) const void *)p; }
 
-DEV void ldmatrix(uint *r, uint at) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
-               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(at));
+// ldmatrix reads four matrices, at offset, which is a constant once loops are unrolled.
+DEV void ldmatrix(uint *r, uint at, uint offset) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4+%5];"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(at), "i"(offset));
 }
-DEV void ldmatrix_transposed(uint *r, uint at) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
-               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(at));
+DEV void ldmatrix_transposed(uint *r, uint at, uint offset) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4+%5];"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(at), "i"(offset));
 }
 
 // A tile in shared memory is 64 rows of N high parts, then 64 of low ones; it is
@@ -54,35 +55,37 @@ DEV void ldmatrix_transposed(uint *r, uint at) {
 // eight that ldmatrix reads at once in banks of their own.
 template <uint N> struct Tile {
   static constexpr uint stride = 2 * (N + 8), low = 64 * stride, size = 2 * low; // bytes
+  static constexpr uint at(uint row, uint col) { return row * stride + 2 * col; }
 };
 
-// left is the left operand at a row and column of a tile.
+// Where a lane begins to read operands of a tile: as it lies, and transposed, so that
+// rows of the tile are columns of a right operand.
+template <uint N> DEV uint lane_of(uint tile, uint lane) { return tile + lane % 16 * Tile<N>::stride + lane / 16 * 16; }
 template <uint N>
-DEV Left left(uint tile, uint row, uint col, uint lane) {
-  const uint at = tile + (lane % 16 * Tile<N>::stride + lane / 16 * 16) + (row * Tile<N>::stride + 2 * col);
+DEV uint lane_of_transposed(uint tile, uint lane) {
+  return tile + (lane / 16 * 8 + lane % 8) * Tile<N>::stride + lane / 8 % 2 * 16;
+}
+
+// left and right are the operands at a row and column, which are constants.
+template <uint N>
+DEV Left left(uint from, uint row, uint col) {
   Left a;
-  ldmatrix(a.hi, at);
-  ldmatrix(a.lo, at + Tile<N>::low);
+  ldmatrix(a.hi, from, Tile<N>::at(row, col));
+  ldmatrix(a.lo, from, Tile<N>::at(row, col) + Tile<N>::low);
   return a;
 }
-
-// right_transposed is the right operand whose columns are rows of a tile.
 template <uint N>
-DEV Right right_transposed(uint tile, uint row, uint col, uint lane) {
-  const uint at = tile + ((lane / 16 * 8 + lane % 8) * Tile<N>::stride + lane / 8 % 2 * 16) + (row * Tile<N>::stride + 2 * col);
+DEV Right right(uint from, uint row, uint col) {
   Right b;
-  ldmatrix(b.hi, at);
-  ldmatrix(b.lo, at + Tile<N>::low);
+  ldmatrix_transposed(b.hi, from, Tile<N>::at(row, col));
+  ldmatrix_transposed(b.lo, from, Tile<N>::at(row, col) + Tile<N>::low);
   return b;
 }
-
-// right is the right operand at a row and column of a tile.
 template <uint N>
-DEV Right right(uint tile, uint row, uint col, uint lane) {
-  const uint at = tile + (lane % 16 * Tile<N>::stride + lane / 16 * 16) + (row * Tile<N>::stride + 2 * col);
+DEV Right right_transposed(uint from, uint row, uint col) {
   Right b;
-  ldmatrix_transposed(b.hi, at);
-  ldmatrix_transposed(b.lo, at + Tile<N>::low);
+  ldmatrix(b.hi, from, Tile<N>::at(row, col));
+  ldmatrix(b.lo, from, Tile<N>::at(row, col) + Tile<N>::low);
   return b;
 }
 
