@@ -49,7 +49,7 @@ func paramsOf(d lower.Net, P int, raw bool) deltaParams {
 
 // shared is the bytes of the tokens that a block with so many rows has at once.
 func (d deltaParams) shared(rows int) int {
-	return 4 * int(d.Tile) * (2*int(d.K) + int(d.Decays) + rows + 2)
+	return 4 * int(d.Tile) * (2*int(d.K) + int(d.Decays) + 2*rows + 2)
 }
 
 // operands are the memory of a net. Without slots, sequence b has state b.

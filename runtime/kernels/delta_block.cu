@@ -1,0 +1,65 @@
+#include "delta_rows.h"
+#include "gated_norm.h"
+
+SHARED_DYNAMIC(float, dynamic);
+
+// delta_block: conv [P 3 C], state [P H V K], slots [B], x [B T C] with q, k and
+// v side by side, conv weight [C 4], a [B T H 1|K], b [B T H 1], norm [V],
+// z, y [B T H V], T <= tile. A block has a head, all of it: 2·groups >= V. Heads
+// that share a key head filter the same channels, so none of them may write their
+// state, which conv_next does.
+template <uint L>
+DEV void delta_block(float *shared, GLOBAL float *conv, GLOBAL float *state, GLOBAL const int *slots, GLOBAL const float *x,
+                     GLOBAL const float *w, GLOBAL const float *a, GLOBAL const float *dt, GLOBAL const float *A,
+                     GLOBAL const float *b, GLOBAL const float *norm, GLOBAL const float *z, GLOBAL float *y,
+                     const DeltaParams &p, uint h, uint seq, uint tid, uint threads) {
+  const uint groups = threads / L, hk = key_head(h, p.Hk, p.H, p.tiled), slot = (uint)slots[seq];
+  if (slot >= p.P) return;
+  GLOBAL float *S = state + ((ulong64)slot * p.H + h) * p.V * p.K;
+  Rows r = load_state<L, true>(S, tid / L, groups, p.V, p.K, tid % L);
+  const Tokens s = tokens_in(shared, p, p.V);
+  const ulong64 token = (ulong64)seq * p.T;
+  NO_UNROLL for (uint i = tid; i < 2 * p.K + p.V; i += threads) {
+    float *to = i < p.K ? s.q + i : i < 2 * p.K ? s.k + i - p.K : s.v + i - 2 * p.K;
+    const uint step = i < 2 * p.K ? p.K : p.V;
+    const uint c = i < p.K ? hk * p.K + i : i < 2 * p.K ? (p.Hk + hk) * p.K + i - p.K : 2 * p.Hk * p.K + h * p.V + i - 2 * p.K;
+    GLOBAL const float *in = x + token * p.C + c;
+    GLOBAL float *st = conv + (ulong64)slot * 3 * p.C + c;
+    const float4 tap = ((GLOBAL const float4 *)w)[c];
+    float x0 = st[0], x1 = st[p.C], x2 = st[2 * p.C];
+    NO_UNROLL for (uint t = 0; t < p.T; t++) {
+      const float x3 = in[(ulong64)t * p.C];
+      to[t * step] = k_silu(x0 * tap.x + x1 * tap.y + x2 * tap.z + x3 * tap.w);
+      x0 = x1;
+      x1 = x2;
+      x2 = x3;
+    }
+    if (i >= 2 * p.K || p.H == p.Hk) {
+      st[0] = x0;
+      st[p.C] = x1;
+      st[2 * p.C] = x2;
+    }
+  }
+  gates(s, a, dt, A, b, p, token, p.T, h, tid, threads);
+  BARRIER();
+  normalise(s, p, p.T, tid / 32, threads / 32, tid % 32);
+  BARRIER();
+  scan<L, true>(r, s, p, p.T, tid / L, groups, p.V, tid % L);
+  store_state<L, true>(S, r, tid / L, groups, p.V, p.K, tid % L);
+  BARRIER();
+  NO_UNROLL for (uint t = tid / 32; t < p.T; t += threads / 32) {
+    const ulong64 at = ((token + t) * p.H + h) * p.V;
+    gated_row((const float *)s.o + t * p.V, norm, z + at, y + at, p.V, p.normEps, p.sigmoid != 0, tid % 32);
+  }
+}
+
+#define DELTA_BLOCK(NAME, L) \
+KERNEL(NAME, 512, BUF(0, float, conv), BUF(1, float, state), BUF(2, const int, slots), BUF(3, const float, x), BUF(4, const float, w), \
+       BUF(5, const float, a), BUF(6, const float, dt), BUF(7, const float, A), BUF(8, const float, b), BUF(9, const float, norm), \
+       BUF(10, const float, z), BUF(11, float, y), PARAMS(12, DeltaParams, p)) \
+{ delta_block<L>(dynamic, conv, state, slots, x, w, a, dt, A, b, norm, z, y, p, BID_X, BID_Y, TID_X, BDIM_X); }
+
+DELTA_BLOCK(delta_block_16, 1)
+DELTA_BLOCK(delta_block_32, 2)
+DELTA_BLOCK(delta_block_64, 4)
+DELTA_BLOCK(delta_block_128, 8)
