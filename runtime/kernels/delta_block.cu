@@ -13,28 +13,29 @@ DEV void delta_block(float *shared, GLOBAL float *conv, GLOBAL float *state, GLO
                      GLOBAL const float *w, GLOBAL const float *a, GLOBAL const float *dt, GLOBAL const float *A,
                      GLOBAL const float *b, GLOBAL const float *norm, GLOBAL const float *z, GLOBAL float *y,
                      const DeltaParams &p, uint h, uint seq, uint tid, uint threads) {
+  constexpr uint K = 16 * L;
   const uint groups = threads / L, hk = key_head(h, p.Hk, p.H, p.tiled), slot = (uint)slots[seq];
   if (slot >= p.P) return;
-  GLOBAL float *S = state + ((ulong64)slot * p.H + h) * p.V * p.K;
-  Rows r = load_state<L, true>(S, tid / L, groups, p.V, p.K, tid % L);
-  const Tokens s = tokens_in(shared, p, p.V);
+  GLOBAL float *S = state + ((ulong64)slot * p.H + h) * p.V * K;
+  Rows r = load_state<L, true>(S, tid / L, groups, p.V, K, tid % L);
+  const Tokens s = tokens_in(shared, p, K, p.V);
   const ulong64 token = (ulong64)seq * p.T;
-  NO_UNROLL for (uint i = tid; i < 2 * p.K + p.V; i += threads) {
-    float *to = i < p.K ? s.q + i : i < 2 * p.K ? s.k + i - p.K : s.v + i - 2 * p.K;
-    const uint step = i < 2 * p.K ? p.K : p.V;
-    const uint c = i < p.K ? hk * p.K + i : i < 2 * p.K ? (p.Hk + hk) * p.K + i - p.K : 2 * p.Hk * p.K + h * p.V + i - 2 * p.K;
+  NO_UNROLL for (uint i = tid; i < 2 * K + p.V; i += threads) {
+    float *to = i < K ? s.q + i : i < 2 * K ? s.k + i - K : s.v + i - 2 * K;
+    const uint step = i < 2 * K ? K : p.V;
+    const uint c = i < K ? hk * K + i : i < 2 * K ? (p.Hk + hk) * K + i - K : 2 * p.Hk * K + h * p.V + i - 2 * K;
     GLOBAL const float *in = x + token * p.C + c;
     GLOBAL float *st = conv + (ulong64)slot * 3 * p.C + c;
     const float4 tap = ((GLOBAL const float4 *)w)[c];
     float x0 = st[0], x1 = st[p.C], x2 = st[2 * p.C];
-    NO_UNROLL for (uint t = 0; t < p.T; t++) {
+    UNROLL_4 for (uint t = 0; t < p.T; t++) {
       const float x3 = in[(ulong64)t * p.C];
       to[t * step] = k_silu(x0 * tap.x + x1 * tap.y + x2 * tap.z + x3 * tap.w);
       x0 = x1;
       x1 = x2;
       x2 = x3;
     }
-    if (i >= 2 * p.K || p.H == p.Hk) {
+    if (i >= 2 * K || p.H == p.Hk) {
       st[0] = x0;
       st[p.C] = x1;
       st[2 * p.C] = x2;
@@ -42,10 +43,10 @@ DEV void delta_block(float *shared, GLOBAL float *conv, GLOBAL float *state, GLO
   }
   gates(s, a, dt, A, b, p, token, p.T, h, tid, threads);
   BARRIER();
-  normalise(s, p, p.T, tid / 32, threads / 32, tid % 32);
+  normalise(s, p, K, p.T, tid / 32, threads / 32, tid % 32);
   BARRIER();
-  scan<L, true>(r, s, p, p.T, tid / L, groups, p.V, tid % L);
-  store_state<L, true>(S, r, tid / L, groups, p.V, p.K, tid % L);
+  scan<L, true>(r, s, p, K, p.T, tid / L, groups, p.V, tid % L);
+  store_state<L, true>(S, r, tid / L, groups, p.V, K, tid % L);
   BARRIER();
   NO_UNROLL for (uint t = tid / 32; t < p.T; t += threads / 32) {
     const ulong64 at = ((token + t) * p.H + h) * p.V;

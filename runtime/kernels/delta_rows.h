@@ -9,6 +9,9 @@
 #pragma once
 #include "delta.h"
 
+// Loops over memory whose loads are not to wait for each other.
+#define UNROLL_4 _Pragma("unroll 4")
+
 struct Row { float4 x[4]; };
 
 // load gives lane its numbers of a row of K <= 16·L, VEC where K is 16·L.
@@ -58,11 +61,11 @@ struct Tokens {
   float *kq;     // [tile]
 };
 
-DEV Tokens tokens_in(float *shared, const DeltaParams &p, uint rows) {
+DEV Tokens tokens_in(float *shared, const DeltaParams &p, uint K, uint rows) {
   Tokens s;
   s.q = shared;
-  s.k = s.q + p.tile * p.K;
-  s.decay = s.k + p.tile * p.K;
+  s.k = s.q + p.tile * K;
+  s.decay = s.k + p.tile * K;
   s.v = s.decay + p.tile * p.decays;
   s.o = s.v + p.tile * rows;
   s.beta = s.o + p.tile * rows;
@@ -81,18 +84,17 @@ DEV void gates(Tokens s, GLOBAL const float *a, GLOBAL const float *dt, GLOBAL c
 }
 
 // normalise scales q and k of n tokens as the attributes say, one warp a token.
-DEV void normalise(Tokens s, const DeltaParams &p, uint n, uint warp, uint warps, uint lane) {
+DEV void normalise(Tokens s, const DeltaParams &p, uint K, uint n, uint warp, uint warps, uint lane) {
   NO_UNROLL for (uint t = warp; t < n; t += warps) {
-    float *q = s.q + t * p.K;
-    float *k = s.k + t * p.K;
+    float *q = s.q + t * K, *k = s.k + t * K;
     float qq = 0.0f, kk = 0.0f, kq = 0.0f;
-    NO_UNROLL for (uint i = lane; i < p.K; i += 32) {
+    UNROLL_4 for (uint i = lane; i < K; i += 32) {
       qq += q[i] * q[i];
       kk += k[i] * k[i];
       kq += k[i] * q[i];
     }
     const float sq = p.scale * inverse_norm(simd_sum(qq), p.norm, p.eps), sk = inverse_norm(simd_sum(kk), p.norm, p.eps);
-    NO_UNROLL for (uint i = lane; i < p.K; i += 32) {
+    UNROLL_4 for (uint i = lane; i < K; i += 32) {
       q[i] *= sq;
       k[i] *= sk;
     }
@@ -129,12 +131,12 @@ DEV void store_state(GLOBAL float *state, Rows r, uint row, uint groups, uint en
 // scan takes the rows through n tokens. Row is the number of the first one among
 // those staged, rows of them.
 template <uint L, bool VEC>
-DEV void scan(Rows &r, Tokens s, const DeltaParams &p, uint n, uint row, uint groups, uint rows, uint lane) {
+DEV void scan(Rows &r, Tokens s, const DeltaParams &p, uint K, uint n, uint row, uint groups, uint rows, uint lane) {
   NO_UNROLL for (uint t = 0; t < n; t++) {
-    const Row k = load<L, VEC>((const float *)s.k + t * p.K, p.K, lane), q = load<L, VEC>((const float *)s.q + t * p.K, p.K, lane);
+    const Row k = load<L, VEC>((const float *)s.k + t * K, K, lane), q = load<L, VEC>((const float *)s.q + t * K, K, lane);
     Row a;
     if (p.decays > 1) {
-      a = load<L, VEC>((const float *)s.decay + t * p.K, p.K, lane);
+      a = load<L, VEC>((const float *)s.decay + t * K, K, lane);
     } else {
       const float d = s.decay[t];
       UNROLL for (uint c = 0; c < 4; c++) a.x[c] = make_float4(d, d, d, d);

@@ -10,33 +10,32 @@ DEV void delta_scan(float *shared, GLOBAL const float *q, GLOBAL const float *k,
                     GLOBAL const float *dt, GLOBAL const float *A, GLOBAL const float *b, GLOBAL const int *slots,
                     GLOBAL float *state, GLOBAL float *o, const DeltaParams &p, uint part, uint h, uint seq, uint tid) {
   const uint threads = 128, groups = threads / L, first = part * 2 * groups, hk = key_head(h, p.Hk, p.H, p.tiled);
+  const uint K = VEC ? 16 * L : p.K;
   const uint rows = p.V - first < 2 * groups ? p.V - first : 2 * groups;
   const uint slot = slots ? (uint)slots[seq] : seq;
   if (slot >= p.P) return;
-  GLOBAL float *S = state + (((ulong64)slot * p.H + h) * p.V + first) * p.K;
-  Rows r = load_state<L, VEC>(S, tid / L, groups, rows, p.K, tid % L);
-  const Tokens s = tokens_in(shared, p, 2 * groups);
+  GLOBAL float *S = state + (((ulong64)slot * p.H + h) * p.V + first) * K;
+  Rows r = load_state<L, VEC>(S, tid / L, groups, rows, K, tid % L);
+  const Tokens s = tokens_in(shared, p, K, 2 * groups);
   NO_UNROLL for (uint t0 = 0; t0 < p.T; t0 += p.tile) {
     const uint n = p.T - t0 < p.tile ? p.T - t0 : p.tile;
     const ulong64 token = (ulong64)seq * p.T + t0;
     if (t0) BARRIER();
-    NO_UNROLL for (uint t = 0; t < n; t++) {
-      NO_UNROLL for (uint i = tid; i < p.K; i += threads) {
-        s.q[t * p.K + i] = q[(token + t) * p.qk + hk * p.K + i];
-        s.k[t * p.K + i] = k[(token + t) * p.qk + hk * p.K + i];
-      }
-      NO_UNROLL for (uint i = tid; i < rows; i += threads) s.v[t * rows + i] = v[(token + t) * p.v + h * p.V + first + i];
+    UNROLL_4 for (uint i = tid; i < n * K; i += threads) {
+      const ulong64 at = (token + i / K) * p.qk + hk * K + i % K;
+      s.q[i] = q[at];
+      s.k[i] = k[at];
     }
+    UNROLL_4 for (uint i = tid; i < n * rows; i += threads) s.v[i] = v[(token + i / rows) * p.v + h * p.V + first + i % rows];
     gates(s, a, dt, A, b, p, token, n, h, tid, threads);
     BARRIER();
-    normalise(s, p, n, tid / 32, threads / 32, tid % 32);
+    normalise(s, p, K, n, tid / 32, threads / 32, tid % 32);
     BARRIER();
-    scan<L, VEC>(r, s, p, n, tid / L, groups, rows, tid % L);
+    scan<L, VEC>(r, s, p, K, n, tid / L, groups, rows, tid % L);
     BARRIER();
-    NO_UNROLL for (uint t = 0; t < n; t++)
-      NO_UNROLL for (uint i = tid; i < rows; i += threads) o[((token + t) * p.H + h) * p.V + first + i] = s.o[t * rows + i];
+    NO_UNROLL for (uint i = tid; i < n * rows; i += threads) o[((token + i / rows) * p.H + h) * p.V + first + i % rows] = s.o[i];
   }
-  store_state<L, VEC>(S, r, tid / L, groups, rows, p.K, tid % L);
+  store_state<L, VEC>(S, r, tid / L, groups, rows, K, tid % L);
 }
 
 #define DELTA_SCAN(NAME, L, VEC) \
