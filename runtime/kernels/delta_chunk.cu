@@ -8,6 +8,14 @@ DEV Acc pick(bool one, Acc a, Acc b) {
 }
 DEV Acc plus(Acc a, float4 b) { return Acc{{a.x[0] + b.x, a.x[1] + b.y, a.x[2] + b.z, a.x[3] + b.w}}; }
 
+// load_square begins to copy T or M.
+DEV void load_square(uint tile, GLOBAL const ushort *from, uint tid) {
+  NO_UNROLL for (uint i = tid; i < 16 * chunk; i += 128) {
+    const uint r = i / 8, c = i % 8 * 8;
+    if (in_blocks(r % chunk, c)) copy_async(tile + Tile<chunk>::at(r, c), from + 8 * i);
+  }
+}
+
 // delta_chunk takes 32 rows of a head's state through all chunks: two warps have
 // 16 rows, each of them half the channels. They add up what each has found of a dot
 // product; E both compute, and the output of half the tokens.
@@ -45,8 +53,8 @@ DEV void delta_chunk(ushort *shared, GLOBAL const ushort *qs, GLOBAL const ushor
   };
   const auto begin_squares = [&](uint c) {
     if (c < chunks) {
-      load_tile<chunk>(tt, ts + (at + c) * Prep<K>::square, tid, threads);
-      load_tile<chunk>(mt, ms + (at + c) * Prep<K>::square, tid, threads);
+      load_square(tt, ts + (at + c) * Prep<K>::square, tid);
+      load_square(mt, ms + (at + c) * Prep<K>::square, tid);
     }
     copy_commit();
   };

@@ -21,5 +21,9 @@ template <uint K> struct Prep {
   static constexpr uint keys = 2 * chunk * K, square = 2 * chunk * chunk;
 };
 
+// T and M are nothing but zeros above their blocks of 16 rows on the diagonal, and
+// those blocks are neither written nor read.
+DEV bool in_blocks(uint row, uint col) { return col / 16 <= row / 16; }
+
 // decay factors of a chunk: exp(G) and exp(G_63 - G) by token, or exp(G_63) by channel.
 constexpr uint factors = 128;

@@ -32,13 +32,13 @@ DEV void invert(const float *A, float *X, uint tid) {
 DEV void store_inverse(GLOBAL ushort *to, const float *X, const float *beta, uint tid) {
   NO_UNROLL for (uint i = 2 * tid; i < chunk * chunk; i += 2 * preps) {
     const uint r = i / chunk, c = i % chunk;
-    store_split(to + i, chunk * chunk, X[r * side + c] * beta[c], X[r * side + c + 1] * beta[c + 1]);
+    if (in_blocks(r, c)) store_split(to + i, chunk * chunk, X[r * side + c] * beta[c], X[r * side + c + 1] * beta[c + 1]);
   }
 }
 DEV void store_square(GLOBAL ushort *to, const float *X, uint tid) {
   NO_UNROLL for (uint i = 2 * tid; i < chunk * chunk; i += 2 * preps) {
-    const float2 x = *(const float2 *)(X + i / chunk * side + i % chunk);
-    store_split(to + i, chunk * chunk, x.x, x.y);
+    const uint r = i / chunk, c = i % chunk;
+    if (in_blocks(r, c)) store_split(to + i, chunk * chunk, X[r * side + c], X[r * side + c + 1]);
   }
 }
 
@@ -128,7 +128,7 @@ DEV void prep_head(ushort *shared, GLOBAL const float *q, GLOBAL const float *k,
       if (warp < 4) {
         square[r * side + s] = s < r ? beta[r] * g[j].x[e] * k_exp2_fast(G[r] - G[s]) : 0.0f;
         square[r * side + s + 1] = s + 1 < r ? beta[r] * g[j].x[e + 1] * k_exp2_fast(G[r] - G[s + 1]) : 0.0f;
-      } else {
+      } else if (in_blocks(r, s)) {
         store_split(ms + at * Prep<K>::square + r * chunk + s, chunk * chunk, s <= r ? g[j].x[e] * k_exp2_fast(G[r] - G[s]) : 0.0f,
                     s + 1 <= r ? g[j].x[e + 1] * k_exp2_fast(G[r] - G[s + 1]) : 0.0f);
       }
