@@ -23,11 +23,9 @@ const (
 
 // conv filters x, behind lead rows of its own or those of a state.
 func (p *plan) conv(c lower.Conv, lead, P int, silu bool, x, w, slots, state, y buffer) {
-	params := convParams{T: uint32(c.T), C: uint32(c.C), W: uint32(c.W), Lead: uint32(lead), Run: uint32(max(convRun, c.W-1)), P: uint32(P)}
-	if silu {
-		params.Silu = 1
-	}
-	p.launch("causal_conv", dim{lower.Ceil(c.C, convBlock), lower.Ceil(c.T, int(params.Run)), c.B}, line(convBlock), params, x, w, slots, state, y)
+	run := max(convRun, c.W-1)
+	p.launch("causal_conv", dim{lower.Ceil(c.C, convBlock), lower.Ceil(c.T, run), c.B}, line(convBlock),
+		convParams{uint32(c.T), uint32(c.C), uint32(c.W), uint32(lead), uint32(run), flag(silu), uint32(P)}, x, w, slots, state, y)
 }
 
 // convFits refuses more sequences or tokens than a grid has room for.

@@ -28,7 +28,8 @@ func (p *plan) chunks(d deltaParams, B int, m operands) {
 	tiles := func(count int64, bytes int) buffer { return p.scratch(count * int64(bytes)) }
 	t, qk, factors := tiles(heads, square), tiles(heads, square), tiles(heads, 4*chunkFactors)
 
-	suffix, q, k, update := "_128", null, null, null
+	suffix, update := "_128", null
+	var q, k buffer
 	if d.Decays > 1 {
 		suffix = "_channels_128"
 		q, k, update = tiles(heads, keys), tiles(heads, keys), tiles(heads, keys)
