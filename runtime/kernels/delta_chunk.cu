@@ -8,12 +8,11 @@ DEV Acc pick(bool one, Acc a, Acc b) {
 }
 DEV Acc plus(Acc a, float4 b) { return Acc{{a.x[0] + b.x, a.x[1] + b.y, a.x[2] + b.z, a.x[3] + b.w}}; }
 
-// load_square begins to copy T or M.
+// load_square begins to copy T or M: 16 rows at once, of high parts and then of low ones.
 DEV void load_square(uint tile, GLOBAL const ushort *from, uint tid) {
-  NO_UNROLL for (uint i = tid; i < 16 * chunk; i += 128) {
-    const uint r = i / 8, c = i % 8 * 8;
-    if (in_blocks(r % chunk, c)) copy_async(tile + Tile<chunk>::at(r, c), from + 8 * i);
-  }
+  const uint c = tid % 8 * 8, to = tile + Tile<chunk>::at(tid / 8, c);
+  UNROLL for (uint i = 0; i < 8; i++)
+    if (in_blocks(16 * (i % 4), c)) copy_async(to + Tile<chunk>::at(16 * i, 0), from + 8 * (tid + i * 128));
 }
 
 // delta_chunk takes 32 rows of a head's state through all chunks: two warps have
@@ -26,7 +25,6 @@ template <uint K, bool CHANNEL>
 DEV void delta_chunk(ushort *shared, GLOBAL const ushort *qs, GLOBAL const ushort *ks, GLOBAL const ushort *us, GLOBAL const ushort *ts,
                      GLOBAL const ushort *ms, GLOBAL const float *fs, GLOBAL const float *v, GLOBAL const int *slots,
                      GLOBAL float *state, GLOBAL float *o, const DeltaParams &p, uint part, uint h, uint seq, uint tid) {
-  constexpr uint threads = 128;
   const uint lane = tid % 32, g = lane / 4, t2 = lane % 4 * 2, chunks = (p.T + chunk - 1) / chunk;
   const uint warp = tid / 32, half = warp % 2, channel = half * (K / 2), first = half * (chunk / 2); // channels, tokens
   const uint slot = slots ? (uint)slots[seq] : seq;
@@ -45,8 +43,8 @@ DEV void delta_chunk(ushort *shared, GLOBAL const ushort *qs, GLOBAL const ushor
   // has been read: q, k and factors; T and M; exp(G_63 - G) k.
   const auto begin_keys = [&](uint c) {
     if (c < chunks) {
-      load_tile<K>(qt, qs + (key + c) * Prep<K>::keys, tid, threads);
-      load_tile<K>(CHANNEL || c % 2 == 0 ? kt : ut, ks + (key + c) * Prep<K>::keys, tid, threads);
+      load_tile<K, 128>(qt, qs + (key + c) * Prep<K>::keys, tid);
+      load_tile<K, 128>(CHANNEL || c % 2 == 0 ? kt : ut, ks + (key + c) * Prep<K>::keys, tid);
       if (tid < factors / 4) copy_async(shared_address(factor + c % 2 * factors + 4 * tid), fs + (at + c) * factors + 4 * tid);
     }
     copy_commit();
@@ -77,7 +75,7 @@ DEV void delta_chunk(ushort *shared, GLOBAL const ushort *qs, GLOBAL const ushor
     }
     copy_wait();
     BARRIER();
-    if (CHANNEL) load_tile<K>(ut, us + (key + c) * Prep<K>::keys, tid, threads);
+    if (CHANNEL) load_tile<K, 128>(ut, us + (key + c) * Prep<K>::keys, tid);
     copy_commit();
     const uint k = (CHANNEL || c % 2 == 0 ? kt : ut) + Tile<K>::at(0, channel), u = CHANNEL ? ut + Tile<K>::at(0, channel) : k;
     const float *f = factor + c % 2 * factors;

@@ -13,14 +13,23 @@ DEV void invert(const float *A, float *X, uint tid) {
   NO_UNROLL for (uint first = 0; first < chunk; first += 16) {
     const uint i = first + tid / 16, c = tid % 16 * 4;
     float4 y = make_float4(i == c, i == c + 1, i == c + 2, i == c + 3);
-    NO_UNROLL for (uint l = 0; l < first; l++) y -= A[i * side + l] * *(const float4 *)(X + l * side + c);
+    NO_UNROLL for (uint l = 0; l < first; l += 4) {
+      const float4 a = *(const float4 *)(A + i * side + l);
+      const float *x = X + l * side + c;
+      y -= a.x * *(const float4 *)x + a.y * *(const float4 *)(x + side);
+      y -= a.z * *(const float4 *)(x + 2 * side) + a.w * *(const float4 *)(x + 3 * side);
+    }
     *(float4 *)(X + i * side + c) = y;
     BARRIER();
     if (tid < chunk) {
       float x[16];
-      UNROLL for (uint r = 0; r < 16; r++) {
-        x[r] = X[(first + r) * side + tid];
-        UNROLL for (uint s = 0; s < r; s++) x[r] -= A[(first + r) * side + first + s] * x[s];
+      UNROLL for (uint r = 0; r < 16; r++) x[r] = X[(first + r) * side + tid];
+      UNROLL for (uint r = 1; r < 16; r++) {
+        UNROLL for (uint s = 0; s < r; s += 4) { // A is zero from the diagonal on
+          const float4 a = *(const float4 *)(A + (first + r) * side + first + s);
+          x[r] -= a.x * x[s] + a.y * (s + 1 < r ? x[s + 1] : 0.0f);
+          if (s + 2 < r) x[r] -= a.z * x[s + 2] + a.w * (s + 3 < r ? x[s + 3] : 0.0f);
+        }
         X[(first + r) * side + tid] = x[r];
       }
     }
@@ -75,16 +84,17 @@ DEV void prep_head(ushort *shared, GLOBAL const float *q, GLOBAL const float *k,
   ushort *kt = shared, *qt = kt + Tile<K>::size / 2;
   float *G = (float *)(qt + Tile<K>::size / 2), *beta = G + chunk; // G in powers of 2
 
-  NO_UNROLL for (uint r = warp; r < chunk; r += preps / 32) {
+  _Pragma("unroll 4") for (uint i = 0; i < chunk; i += preps / 32) {
+    const uint r = i + warp;
     const ulong64 row = (token + r) * p.qk + hk * K;
     const Vec<K> x = unit_row<K>(k + row, r < n, 1.0f, p, lane), y = unit_row<K>(q + row, r < n, p.scale, p, lane);
-    UNROLL for (uint i = 0; i < K / 32; i += 2) {
-      const uint col = i / 2 * 64 + 2 * lane;
-      store_split(kt + r * (Tile<K>::stride / 2) + col, Tile<K>::low / 2, x.x[i], x.x[i + 1]);
-      store_split(qt + r * (Tile<K>::stride / 2) + col, Tile<K>::low / 2, y.x[i], y.x[i + 1]);
+    UNROLL for (uint j = 0; j < K / 32; j += 2) {
+      const uint col = j / 2 * 64 + 2 * lane;
+      store_split(kt + r * (Tile<K>::stride / 2) + col, Tile<K>::low / 2, x.x[j], x.x[j + 1]);
+      store_split(qt + r * (Tile<K>::stride / 2) + col, Tile<K>::low / 2, y.x[j], y.x[j + 1]);
       if (first) {
-        store_split(ks + key * Prep<K>::keys + r * K + col, chunk * K, x.x[i], x.x[i + 1]);
-        store_split(qs + key * Prep<K>::keys + r * K + col, chunk * K, y.x[i], y.x[i + 1]);
+        store_split(ks + key * Prep<K>::keys + r * K + col, chunk * K, x.x[j], x.x[j + 1]);
+        store_split(qs + key * Prep<K>::keys + r * K + col, chunk * K, y.x[j], y.x[j + 1]);
       }
     }
   }
@@ -192,13 +202,14 @@ DEV void prep_channels(ushort *shared, GLOBAL const float *q, GLOBAL const float
   s.G = s.q + chunk * stride;
   float *square = s.G + chunk * stride, *M = square + chunk * side, *beta = M + chunk * side;
 
-  NO_UNROLL for (uint r = warp; r < chunk; r += preps / 32) {
+  _Pragma("unroll 4") for (uint i = 0; i < chunk; i += preps / 32) {
+    const uint r = i + warp;
     const ulong64 row = (token + r) * p.qk + hk * K;
     const Vec<K> x = unit_row<K>(k + row, r < n, 1.0f, p, lane), y = unit_row<K>(q + row, r < n, p.scale, p, lane);
-    UNROLL for (uint i = 0; i < K / 32; i += 2) {
-      const uint to = r * stride + i / 2 * 64 + 2 * lane;
-      *(float2 *)(s.k + to) = make_float2(x.x[i], x.x[i + 1]);
-      *(float2 *)(s.q + to) = make_float2(y.x[i], y.x[i + 1]);
+    UNROLL for (uint j = 0; j < K / 32; j += 2) {
+      const uint to = r * stride + j / 2 * 64 + 2 * lane;
+      *(float2 *)(s.k + to) = make_float2(x.x[j], x.x[j + 1]);
+      *(float2 *)(s.q + to) = make_float2(y.x[j], y.x[j + 1]);
     }
   }
   NO_UNROLL for (uint i = tid; i < chunk * K; i += preps) {

@@ -104,8 +104,9 @@ DEV void copy_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 DEV void copy_wait() { asm volatile("cp.async.wait_group 1;" ::: "memory"); }
 
 // load_tile begins to copy a tile that lies dense in global memory.
-template <uint N>
-DEV void load_tile(uint tile, GLOBAL const ushort *from, uint tid, uint threads) {
-  NO_UNROLL for (uint i = tid; i < 16 * N; i += threads)
-    copy_async(tile + i / (N / 8) * Tile<N>::stride + i % (N / 8) * 16, from + 8 * i);
+template <uint N, uint THREADS>
+DEV void load_tile(uint tile, GLOBAL const ushort *from, uint tid) {
+  constexpr uint pieces = N / 8, rows = THREADS / pieces; // of a row; at once
+  const uint to = tile + Tile<N>::at(tid / pieces, tid % pieces * 8);
+  UNROLL for (uint i = 0; i < 128 / rows; i++) copy_async(to + Tile<N>::at(i * rows, 0), from + 8 * (tid + i * THREADS));
 }
