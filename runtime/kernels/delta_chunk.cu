@@ -12,7 +12,7 @@ DEV Acc plus(Acc a, float4 b) { return Acc{{a.x[0] + b.x, a.x[1] + b.y, a.x[2] +
 DEV void load_square(uint tile, GLOBAL const ushort *from, uint tid) {
   const uint c = tid % 8 * 8, to = tile + Tile<chunk>::at(tid / 8, c);
   UNROLL for (uint i = 0; i < 8; i++)
-    if (in_blocks(16 * (i % 4), c)) copy_async(to + Tile<chunk>::at(16 * i, 0), from + 8 * (tid + i * 128));
+    if (in_blocks(16 * (i % 4), c)) copy_async(to, Tile<chunk>::at(16 * i, 0), from + 8 * tid, 16 * i * 128);
 }
 
 // delta_chunk takes 32 rows of a head's state through all chunks: two warps have
@@ -45,7 +45,7 @@ DEV void delta_chunk(ushort *shared, GLOBAL const ushort *qs, GLOBAL const ushor
     if (c < chunks) {
       load_tile<K, 128>(qt, qs + (key + c) * Prep<K>::keys, tid);
       load_tile<K, 128>(CHANNEL || c % 2 == 0 ? kt : ut, ks + (key + c) * Prep<K>::keys, tid);
-      if (tid < factors / 4) copy_async(shared_address(factor + c % 2 * factors + 4 * tid), fs + (at + c) * factors + 4 * tid);
+      if (tid < factors / 4) copy_async(shared_address(factor + c % 2 * factors + 4 * tid), 0, fs + (at + c) * factors + 4 * tid, 0);
     }
     copy_commit();
   };

@@ -96,8 +96,10 @@ DEV void store_split(ushort *p, uint apart, float x, float y) {
   *(uint *)(p + apart) = s.lo;
 }
 
-DEV void copy_async(uint to, GLOBAL const void *from) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(from) : "memory");
+// copy_async begins to copy 16 bytes, both addresses so many bytes further on, which
+// are constants once loops are unrolled.
+DEV void copy_async(uint to, uint to_offset, GLOBAL const void *from, uint from_offset) {
+  asm volatile("cp.async.cg.shared.global [%0+%2], [%1+%3], 16;" ::"r"(to), "l"(from), "i"(to_offset), "i"(from_offset) : "memory");
 }
 DEV void copy_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 // copy_wait waits for all groups of copies but the last one.
@@ -108,5 +110,5 @@ template <uint N, uint THREADS>
 DEV void load_tile(uint tile, GLOBAL const ushort *from, uint tid) {
   constexpr uint pieces = N / 8, rows = THREADS / pieces; // of a row; at once
   const uint to = tile + Tile<N>::at(tid / pieces, tid % pieces * 8);
-  UNROLL for (uint i = 0; i < 128 / rows; i++) copy_async(to + Tile<N>::at(i * rows, 0), from + 8 * (tid + i * THREADS));
+  UNROLL for (uint i = 0; i < 128 / rows; i++) copy_async(to, Tile<N>::at(i * rows, 0), from + 8 * tid, 16 * i * THREADS);
 }
