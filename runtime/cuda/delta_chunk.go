@@ -38,7 +38,7 @@ func (p *plan) chunks(d deltaParams, B int, m operands) {
 	} else {
 		shared := int64(B * int(d.Hk) * n) // by the heads of a key head
 		q, k = tiles(shared, keys), tiles(shared, keys)
-		p.launchShared(2*keysShared+8*chunkTokens, "delta_prep"+suffix, dim{n, int(d.H), B}, line(256), d,
+		p.launchShared(2*keysShared+8*chunkTokens, "delta_prep"+suffix, dim{n, int(d.Hk), B}, line(256), d,
 			m.q, m.k, m.a, m.dt, m.A, m.b, q, k, t, qk, factors)
 	}
 	const partial = 4 * 32 * 16 * (8 + 4) // what four warps have for each other

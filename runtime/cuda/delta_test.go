@@ -117,7 +117,7 @@ func TestDeltaSteps(t *testing.T) {
 // What a prompt gives at a token does not depend on the tokens behind it.
 func TestDeltaPrefix(t *testing.T) {
 	s := session(t)
-	const all, some = 140, 70
+	const all, some = 140, 71
 	for _, channels := range []bool{false, true} {
 		t.Run(fmt.Sprintf("channels %v", channels), func(t *testing.T) {
 			run := func(T int) []float32 {

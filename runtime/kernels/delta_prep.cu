@@ -70,17 +70,15 @@ DEV Vec<K> unit_row(GLOBAL const float *p, bool there, float scale, const DeltaP
   return v;
 }
 
-// delta_prep for one decay a head. scratch: tiles of q and k by key head, of T and
-// M by head, all by chunk; factors by chunk.
+// delta_prep for one decay a head, for all value heads of key head hk. scratch:
+// tiles of q and k by key head, of T and M by head, all by chunk; factors by chunk.
 template <uint K>
-DEV void prep_head(ushort *shared, GLOBAL const float *q, GLOBAL const float *k, GLOBAL const float *a, GLOBAL const float *dt,
-                   GLOBAL const float *A, GLOBAL const float *b, GLOBAL ushort *qs, GLOBAL ushort *ks, GLOBAL ushort *ts,
-                   GLOBAL ushort *ms, GLOBAL float *fs, const DeltaParams &p, uint c, uint h, uint seq, uint tid) {
-  const uint lane = tid % 32, warp = tid / 32, chunks = (p.T + chunk - 1) / chunk, hk = key_head(h, p.Hk, p.H, p.tiled);
+DEV void prep_heads(ushort *shared, GLOBAL const float *q, GLOBAL const float *k, GLOBAL const float *a, GLOBAL const float *dt,
+                    GLOBAL const float *A, GLOBAL const float *b, GLOBAL ushort *qs, GLOBAL ushort *ks, GLOBAL ushort *ts,
+                    GLOBAL ushort *ms, GLOBAL float *fs, const DeltaParams &p, uint c, uint hk, uint seq, uint tid) {
+  const uint lane = tid % 32, warp = tid / 32, chunks = (p.T + chunk - 1) / chunk;
   const uint n = p.T - c * chunk < chunk ? p.T - c * chunk : chunk;
-  const ulong64 token = (ulong64)seq * p.T + c * chunk, at = ((ulong64)seq * p.H + h) * chunks + c;
-  const ulong64 key = ((ulong64)seq * p.Hk + hk) * chunks + c;
-  const bool first = p.tiled ? h < p.Hk : h % (p.H / p.Hk) == 0; // of those that share the key head
+  const ulong64 token = (ulong64)seq * p.T + c * chunk, key = (((ulong64)seq * p.Hk + hk) * chunks + c) * Prep<K>::keys;
   ushort *kt = shared, *qt = kt + Tile<K>::size / 2;
   float *G = (float *)(qt + Tile<K>::size / 2), *beta = G + chunk; // G in powers of 2
 
@@ -92,33 +90,11 @@ DEV void prep_head(ushort *shared, GLOBAL const float *q, GLOBAL const float *k,
       const uint col = j / 2 * 64 + 2 * lane;
       store_split(kt + r * (Tile<K>::stride / 2) + col, Tile<K>::low / 2, x.x[j], x.x[j + 1]);
       store_split(qt + r * (Tile<K>::stride / 2) + col, Tile<K>::low / 2, y.x[j], y.x[j + 1]);
-      if (first) {
-        store_split(ks + key * Prep<K>::keys + r * K + col, chunk * K, x.x[j], x.x[j + 1]);
-        store_split(qs + key * Prep<K>::keys + r * K + col, chunk * K, y.x[j], y.x[j + 1]);
-      }
+      store_split(ks + key + r * K + col, chunk * K, x.x[j], x.x[j + 1]);
+      store_split(qs + key + r * K + col, chunk * K, y.x[j], y.x[j + 1]);
     }
   }
-  if (tid < chunk) {
-    const ulong64 i = (token + tid) * p.H + h;
-    G[tid] = tid < n ? log2_e * log_decay(a[i], dt, A, h, h, p.raw != 0) : 0.0f;
-    beta[tid] = tid < n ? step_size(b[i], p.raw != 0) : 0.0f;
-  }
   BARRIER();
-  if (warp == 0) { // a lane has two tokens
-    const float x = G[2 * lane], y = G[2 * lane + 1];
-    float sum = x + y;
-    UNROLL for (uint m = 1; m < 32; m <<= 1) {
-      const float up = simd_shuffle_up(sum, m);
-      if (lane >= m) sum += up;
-    }
-    G[2 * lane] = sum - y;
-    G[2 * lane + 1] = sum;
-  }
-  BARRIER();
-  if (tid < chunk) {
-    fs[at * factors + tid] = k_exp2_fast(G[tid]);
-    fs[at * factors + chunk + tid] = k_exp2_fast(G[chunk - 1] - G[tid]);
-  }
 
   // Four warps have K Kᵀ, four Q Kᵀ, each 16 rows of it up to the diagonal.
   const uint row = warp % 4 * 16, tile = shared_address(kt), keys = lane_of_transposed<K>(tile, lane);
@@ -130,23 +106,54 @@ DEV void prep_head(ushort *shared, GLOBAL const float *q, GLOBAL const float *k,
     UNROLL for (uint j = 0; j < 4; j++)
       if (16 * j <= row) multiply(g + 2 * j, x, right_transposed<K>(keys + 2 * i, 16 * j, 0));
   }
-  BARRIER(); // from here on squares lie where the tiles were
-  float *square = (float *)shared, *X = square + chunk * side;
-  UNROLL for (uint j = 0; j < 8; j++) {
-    UNROLL for (uint e = 0; e < 4; e += 2) {
-      const uint r = row + lane / 4 + 4 * e, s = 8 * j + lane % 4 * 2;
-      if (warp < 4) {
-        square[r * side + s] = s < r ? beta[r] * g[j].x[e] * k_exp2_fast(G[r] - G[s]) : 0.0f;
-        square[r * side + s + 1] = s + 1 < r ? beta[r] * g[j].x[e + 1] * k_exp2_fast(G[r] - G[s + 1]) : 0.0f;
-      } else if (in_blocks(r, s)) {
-        store_split(ms + at * Prep<K>::square + r * chunk + s, chunk * chunk, s <= r ? g[j].x[e] * k_exp2_fast(G[r] - G[s]) : 0.0f,
-                    s + 1 <= r ? g[j].x[e + 1] * k_exp2_fast(G[r] - G[s + 1]) : 0.0f);
+
+  const uint shares = p.H / p.Hk;
+  float *square = (float *)shared, *X = square + chunk * side; // where the tiles were
+  NO_UNROLL for (uint i = 0; i < shares; i++) {
+    const uint h = p.tiled ? hk + i * p.Hk : hk * shares + i;
+    const ulong64 at = ((ulong64)seq * p.H + h) * chunks + c;
+    BARRIER();
+    if (tid < chunk) {
+      const ulong64 t = (token + tid) * p.H + h;
+      G[tid] = tid < n ? log2_e * log_decay(a[t], dt, A, h, h, p.raw != 0) : 0.0f;
+      beta[tid] = tid < n ? step_size(b[t], p.raw != 0) : 0.0f;
+    }
+    BARRIER();
+    if (warp == 0) { // a lane has two tokens
+      const float x = G[2 * lane];
+      float sum = x + G[2 * lane + 1];
+      UNROLL for (uint m = 1; m < 32; m <<= 1) {
+        const float up = simd_shuffle_up(sum, m);
+        if (lane >= m) sum += up;
+      }
+      const float before = simd_shuffle_up(sum, 1);
+      G[2 * lane] = lane ? before + x : x;
+      G[2 * lane + 1] = sum;
+    }
+    BARRIER();
+    if (tid < chunk) {
+      fs[at * factors + tid] = k_exp2_fast(G[tid]);
+      fs[at * factors + chunk + tid] = k_exp2_fast(G[chunk - 1] - G[tid]);
+    }
+    uint l = lane; // unknown, so that what follows from it takes no registers from head to head
+    asm volatile("" : "+r"(l));
+    UNROLL for (uint j = 0; j < 8; j++) {
+      UNROLL for (uint e = 0; e < 4; e += 2) {
+        const uint r = row + l / 4 + 4 * e, s = 8 * j + l % 4 * 2;
+        const float x = s <= r ? g[j].x[e] * k_exp2_fast(G[r] - G[s]) : 0.0f;
+        const float y = s < r ? g[j].x[e + 1] * k_exp2_fast(G[r] - G[s + 1]) : 0.0f;
+        if (warp < 4) {
+          square[r * side + s] = s < r ? beta[r] * x : 0.0f;
+          square[r * side + s + 1] = s + 1 < r ? beta[r] * y : 0.0f;
+        } else if (in_blocks(r, s)) {
+          store_split(ms + at * Prep<K>::square + r * chunk + s, chunk * chunk, x, y);
+        }
       }
     }
+    BARRIER();
+    invert(square, X, tid);
+    store_inverse(ts + at * Prep<K>::square, X, beta, tid);
   }
-  BARRIER();
-  invert(square, X, tid);
-  store_inverse(ts + at * Prep<K>::square, X, beta, tid);
 }
 
 // Channels is the keys, queries and sums of log decays, in powers of 2, of a chunk
@@ -277,7 +284,7 @@ DEV void prep_channels(ushort *shared, GLOBAL const float *q, GLOBAL const float
 KERNEL(delta_prep_128, preps, BUF(0, const float, q), BUF(1, const float, k), BUF(2, const float, a), BUF(3, const float, dt),
        BUF(4, const float, A), BUF(5, const float, b), BUF(6, ushort, qs), BUF(7, ushort, ks), BUF(8, ushort, ts), BUF(9, ushort, ms),
        BUF(10, float, fs), PARAMS(11, DeltaParams, p)) {
-  prep_head<128>(dynamic, q, k, a, dt, A, b, qs, ks, ts, ms, fs, p, BID_X, BID_Y, BID_Z, TID_X);
+  prep_heads<128>(dynamic, q, k, a, dt, A, b, qs, ks, ts, ms, fs, p, BID_X, BID_Y, BID_Z, TID_X);
 }
 KERNEL(delta_prep_channels_128, preps, BUF(0, const float, q), BUF(1, const float, k), BUF(2, const float, a), BUF(3, const float, dt),
        BUF(4, const float, A), BUF(5, const float, b), BUF(6, ushort, qs), BUF(7, ushort, ks), BUF(8, ushort, us), BUF(9, ushort, ts),
