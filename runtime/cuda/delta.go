@@ -156,7 +156,7 @@ func deltaBlock(n *graph.Node, p *plan) error {
 	lanes, suffix := lanesOf(d.Dk)
 	if threads := (d.Dv + 1) / 2 * lanes; lanes <= 8 && threads <= 512 && d.T <= scanTokens && d.W == 4 {
 		threads = max(128, (threads+31)&^31)
-		p.launchShared(params.shared(d.Dv), "delta_block_"+suffix, dim{d.Hv, d.B, 1}, line(threads), params,
+		p.launchShared(params.shared(d.Dv)+4*d.T*d.Dv, "delta_block_"+suffix, dim{d.Hv, d.B, 1}, line(threads), params,
 			convPool, pool, slots, x, w, a, dt, A, b, norm, z, p.out(0))
 		if d.Hk < d.Hv {
 			keys := 2 * d.Hk * d.Dk

@@ -41,7 +41,12 @@ DEV void delta_block(float *shared, GLOBAL float *conv, GLOBAL float *state, GLO
       st[2 * p.C] = x2;
     }
   }
-  gates(s, a, dt, A, b, p, token, p.T, h, tid, threads);
+  // The last threads begin with what the first ones have no time for.
+  const uint back = threads - 1 - tid;
+  float *gate = s.kq + p.tile; // [tile V]
+  gates(s, a, dt, A, b, p, token, p.T, h, back, threads);
+  UNROLL_4 for (uint i = back; i < p.T * p.V; i += threads)
+    gate[i] = gated(1.0f, norm[i % p.V], z[((token + i / p.V) * p.H + h) * p.V + i % p.V], p.sigmoid != 0);
   BARRIER();
   normalise(s, p, K, p.T, tid / 32, threads / 32, tid % 32);
   BARRIER();
@@ -49,8 +54,11 @@ DEV void delta_block(float *shared, GLOBAL float *conv, GLOBAL float *state, GLO
   store_state<L, true>(S, r, tid / L, groups, p.V, K, tid % L);
   BARRIER();
   NO_UNROLL for (uint t = tid / 32; t < p.T; t += threads / 32) {
-    const ulong64 at = ((token + t) * p.H + h) * p.V;
-    gated_row((const float *)s.o + t * p.V, norm, z + at, y + at, p.V, p.normEps, p.sigmoid != 0, tid % 32);
+    const float *row = s.o + t * p.V;
+    float sum = 0.0f;
+    UNROLL_4 for (uint i = tid % 32; i < p.V; i += 32) sum += row[i] * row[i];
+    const float r = k_rsqrt(k_div(simd_sum(sum), (float)p.V) + p.normEps);
+    UNROLL_4 for (uint i = tid % 32; i < p.V; i += 32) y[((token + t) * p.H + h) * p.V + i] = row[i] * r * gate[t * p.V + i];
   }
 }
 
