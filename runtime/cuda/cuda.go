@@ -35,6 +35,7 @@ type Backend struct {
 	ctx    driver.Context
 	stream driver.Stream
 	name   string // of the card
+	shared int    // bytes of shared memory that a block of the card may have
 
 	mu      sync.Mutex // held while the driver is called
 	code    code
@@ -85,6 +86,9 @@ func open(o Options) (*Backend, error) {
 	}
 	if major < 8 {
 		return nil, fmt.Errorf("%s: compute capability %d, want 8 or later: %w", b.name, major, errors.ErrUnsupported)
+	}
+	if b.shared, err = b.api.DeviceAttribute(b.device, driver.SharedPerBlockOptin); err != nil {
+		return nil, err
 	}
 	if b.ctx, err = b.api.PrimaryCtxRetain(b.device); err != nil {
 		return nil, err
@@ -147,18 +151,18 @@ func (b *Backend) Close() error {
 // Supports returns nil where there is a kernel for the node.
 func (b *Backend) Supports(n *graph.Node) error {
 	return b.said.Of(n, func(n *graph.Node) error {
-		_, err := lay(n, nil)
+		_, err := b.lay(n, nil)
 		return err
 	})
 }
 
 // lay cuts a node into launches; call may be nil.
-func lay(n *graph.Node, call *sched.Call) (*plan, error) {
+func (b *Backend) lay(n *graph.Node, call *sched.Call) (*plan, error) {
 	k, ok := kernelOf[n.Op()]
 	if !ok {
 		return nil, fmt.Errorf("%s: %w", n.Op().Name, errors.ErrUnsupported)
 	}
-	p := &plan{node: n, call: call}
+	p := &plan{node: n, call: call, shared: b.shared}
 	if err := k(n, p); err != nil {
 		return nil, fmt.Errorf("%s: %w", n.Op().Name, err)
 	}

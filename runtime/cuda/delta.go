@@ -80,7 +80,7 @@ func deltaFits(d lower.Net) error {
 
 // net adds the launches of the rule.
 func (p *plan) net(d deltaParams, B int, m operands) {
-	if d.chunked() {
+	if d.chunked() && chunkShared <= p.shared {
 		p.chunks(d, B, m)
 		return
 	}

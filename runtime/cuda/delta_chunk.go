@@ -8,6 +8,10 @@ const (
 	chunkKeys    = 128 // of a head
 	chunkRows    = 32  // of a state, by one block
 	chunkFactors = 128
+
+	// chunkShared is the shared memory of delta_chunk, in bytes: three tiles of keys,
+	// two squares, the factors of two chunks, and what four warps have for each other.
+	chunkShared = 4*chunkTokens*(3*(chunkKeys+8)+2*(chunkTokens+8)) + 8*chunkFactors + 4*32*16*(8+4)
 )
 
 // chunked reports whether the rule goes chunk by chunk: prompts, whose sizes the
@@ -16,14 +20,11 @@ func (d deltaParams) chunked() bool {
 	return d.T > scanTokens && d.K == chunkKeys && d.V%chunkRows == 0
 }
 
-// tileBytes is a tile of 64 rows in parts of two bytes, dense and in shared memory.
-func tileBytes(n int) (dense, shared int) { return 4 * chunkTokens * n, 4 * chunkTokens * (n + 8) }
-
 // chunks adds the two launches of the rule for chunks of tokens.
 func (p *plan) chunks(d deltaParams, B int, m operands) {
 	n := lower.Ceil(int(d.T), chunkTokens)
-	keys, keysShared := tileBytes(chunkKeys)
-	square, squareShared := tileBytes(chunkTokens)
+	keys := 4 * chunkTokens * chunkKeys // a tile in parts of two bytes
+	square := 4 * chunkTokens * chunkTokens
 	heads := int64(B * int(d.H) * n)
 	tiles := func(count int64, bytes int) buffer { return p.scratch(count * int64(bytes)) }
 	t, qk, factors := tiles(heads, square), tiles(heads, square), tiles(heads, 4*chunkFactors)
@@ -38,10 +39,9 @@ func (p *plan) chunks(d deltaParams, B int, m operands) {
 	} else {
 		shared := int64(B * int(d.Hk) * n) // by the heads of a key head
 		q, k = tiles(shared, keys), tiles(shared, keys)
-		p.launchShared(2*keysShared+8*chunkTokens, "delta_prep"+suffix, dim{n, int(d.Hk), B}, line(256), d,
+		p.launchShared(8*chunkTokens*(chunkKeys+8+1), "delta_prep"+suffix, dim{n, int(d.Hk), B}, line(256), d,
 			m.q, m.k, m.a, m.dt, m.A, m.b, q, k, t, qk, factors)
 	}
-	const partial = 4 * 32 * 16 * (8 + 4) // what four warps have for each other
-	p.launchShared(3*keysShared+2*squareShared+8*chunkFactors+partial, "delta_chunk"+suffix,
+	p.launchShared(chunkShared, "delta_chunk"+suffix,
 		dim{int(d.V) / chunkRows, int(d.H), B}, line(128), d, q, k, update, t, qk, factors, m.v, m.slots, m.state, m.o)
 }

@@ -37,7 +37,7 @@ func (b *Backend) Compile(part *sched.Partition) (sched.Executable, error) {
 	most := int64(0)
 	for i := range part.Calls {
 		c := &part.Calls[i]
-		p, err := lay(c.Node, c)
+		p, err := b.lay(c.Node, c)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", graph.Label(c.Node), err)
 		}

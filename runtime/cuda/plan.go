@@ -28,6 +28,7 @@ func register(k kernel, ops ...*graph.Op) {
 // plan collects the launches of a node.
 type plan struct {
 	node      *graph.Node
+	shared    int         // bytes of shared memory that a block may have
 	call      *sched.Call // where operands and results lie; nil where that is not known yet
 	launches  []launch
 	scratched int64 // bytes of the node's scratch memory
