@@ -1,10 +1,12 @@
 // Copies from global to shared memory that go on while the warp computes.
 #pragma once
 
+// A place in shared memory as instructions of this file name it.
+DEV uint shared_at(const void *p) { return (uint)(ulong64)(__attribute__((address_space(3))) const void *)p; }
+
 // 16 bytes between multiples of 16, of which those from bytes on become 0.
-DEV void copy_async(void *to, const void *from, uint bytes) {
-  const uint at = (uint)(ulong64)(__attribute__((address_space(3))) void *)to;
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" : : "r"(at), "l"(from), "r"(bytes) : "memory");
+DEV void copy_async(uint to, const void *from, uint bytes) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" : : "r"(to), "l"(from), "r"(bytes) : "memory");
 }
 DEV void commit_copies() { asm volatile("cp.async.commit_group;" : : : "memory"); }
 // Waits for all but the N groups that were committed last.

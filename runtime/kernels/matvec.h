@@ -23,9 +23,6 @@ struct MatvecParams {
   uint k[8], type[8], rows[8], row_bytes[8], first[9];
 };
 
-// Two rows that a warp works on.
-struct Pair { const uchar *a, *b; };
-
 // Each step of M lanes leaves half of 2·N sums to a lane, until one is left.
 template <int N, int M> DEV void halve(float *v, uint lane) {
   const bool upper = (lane & M) != 0;
@@ -45,21 +42,19 @@ template <int T> DEV float sums_of(float *v, uint lane) {
   return s;
 }
 
-// What a warp does for a weight: jobs from job on, step apart, two rows each.
+// What a warp does for a weight: jobs from job on, step apart. A job is two rows, at a
+// and b and so many times stride further on.
 struct Work {
-  const uchar *a, *b; // weights; b is a where a job's rows are neighbours
-  uint rows, k, job, step, mode, tokens;
+  const uchar *a, *b;
+  uint stride, rows, k, job, jobs, step, mode, tokens;
   const float *residual;
   float *y;
 };
 
-DEV uint jobs_of(const Work &w) { return w.mode == 2 ? w.rows : (w.rows + 1) / 2; }
-
-// The rows of a job; a row that is not there is null.
-DEV Pair rows_of(const Work &w, uint job, uint row_bytes) {
-  if (w.mode == 2) return {w.a + (ulong64)job * row_bytes, w.b + (ulong64)job * row_bytes};
-  const uchar *a = w.a + (ulong64)job * 2 * row_bytes;
-  return {a, 2 * job + 1 < w.rows ? a + row_bytes : 0};
+// Where a job's rows are. Where the last has only one, it stands for both.
+DEV const uchar *row_a(const Work &w, uint job) { return w.a + (ulong64)job * w.stride; }
+DEV const uchar *row_b(const Work &w, uint job) {
+  return (w.mode != 2 && 2 * job + 1 == w.rows ? w.a : w.b) + (ulong64)job * w.stride;
 }
 
 template <int T> DEV void finish(const Work &w, uint job, float *acc, uint lane) {
@@ -82,43 +77,46 @@ template <class W, int T> DEV void multiply_blocks(const Work &w, const uchar *a
   const uint RUNS = W::ELEMS / 32, PIECE = 32 / RUNS * W::BYTES, ROOM = (PIECE + 30) & ~15u;
   const int STAGES = RING / (2 * ROOM);
   static_assert(RING / (2 * ((32 / (W::ELEMS / 32) * W::BYTES + 30) & ~15)) >= 2, "two stages");
-  const uint lane = LANE, n = w.k / 32, pieces = (n + 31) / 32, row_bytes = n / RUNS * W::BYTES, jobs = jobs_of(w);
+  const uint lane = LANE, n = w.k / 32, row_bytes = n / RUNS * W::BYTES;
 
-  uint next_job = w.job, next = 0;
+  uint next_job = w.job, left = row_bytes;
+  const uchar *next[2] = {row_a(w, w.job), row_b(w, w.job)};
   auto begin = [&](uint stage) {
-    if (next_job < jobs) {
-      const Pair rows = rows_of(w, next_job, row_bytes);
+    if (next_job < w.jobs) {
+      const uint bytes = left < PIECE ? left : PIECE;
       UNROLL for (int r = 0; r < 2; r++) {
-        const uchar *row = r ? rows.b : rows.a;
-        const uchar *from = row + next * PIECE, *end = next + 1 < pieces ? from + PIECE : row + row_bytes;
-        const uint off = (uint)(ulong64)from & 15;
-        if (!row) continue;
-        for (const uchar *p = from - off + 16 * lane; p < end; p += 512)
-          copy_async(ring + (2 * stage + r) * ROOM + (p - (from - off)), p, end - p < 16 ? (uint)(end - p) : 16);
+        const uint off = (uint)(ulong64)next[r] & 15, end = off + bytes, to = shared_at(ring) + (2 * stage + r) * ROOM;
+        const uchar *from = next[r] - off;
+        UNROLL for (uint first = 0; first < ROOM; first += 512) {
+          const uint i = first + 16 * lane;
+          if (i < end) copy_async(to + i, from + i, end - i < 16 ? end - i : 16);
+        }
+        next[r] += PIECE;
       }
-      if (++next == pieces) next = 0, next_job += w.step;
+      left -= bytes;
+      if (left == 0) {
+        next_job += w.step, left = row_bytes;
+        next[0] = row_a(w, next_job), next[1] = row_b(w, next_job);
+      }
     }
     commit_copies();
   };
-  for (uint s = 0; s < STAGES; s++) begin(s);
+  NO_UNROLL for (uint s = 0; s < STAGES; s++) begin(s);
 
   BARRIER(); // the activations are there
-  float acc[2 * T];
   uint stage = 0;
-  for (uint job = w.job; job < jobs; job += w.step) {
-    const Pair rows = rows_of(w, job, row_bytes);
+  for (uint job = w.job; job < w.jobs; job += w.step) {
+    float acc[2 * T];
     UNROLL for (int i = 0; i < 2 * T; i++) acc[i] = 0.0f;
-    for (uint piece = 0; piece < pieces; piece++) {
+    uint low[2] = {(uint)(ulong64)row_a(w, job), (uint)(ulong64)row_b(w, job)};
+    for (uint first = 0; first < n; first += 32) {
       wait_copies<STAGES - 1>();
       SIMD_BARRIER();
-      const uint block = 32 * piece + lane;
+      const uint block = first + lane;
       if (block < n) {
         Run r[2];
-        UNROLL for (int i = 0; i < 2; i++) {
-          const uchar *row = i && rows.b ? rows.b : rows.a; // a row that is not there is any, nobody stores it
-          const uint off = (uint)(ulong64)(row + piece * PIECE) & 15;
-          W::run(ring + (2 * stage + (i && rows.b ? 1 : 0)) * ROOM + off + lane / RUNS * W::BYTES, lane % RUNS, r[i]);
-        }
+        UNROLL for (int i = 0; i < 2; i++)
+          W::run(ring + (2 * stage + i) * ROOM + (low[i] & 15) + lane / RUNS * W::BYTES, lane % RUNS, r[i]);
         UNROLL for (int t = 0; t < T; t++) {
           const Token a = Token::of(acts, w.k, t);
           const uint4 lo = token_half(a, block, 0), hi = token_half(a, block, 1);
@@ -129,6 +127,7 @@ template <class W, int T> DEV void multiply_blocks(const Work &w, const uchar *a
           acc[T + t] = k_fma(d, run_dot<W>(r[1], x, sums), acc[T + t]);
         }
       }
+      low[0] += PIECE, low[1] += PIECE;
       SIMD_BARRIER();
       begin(stage);
       stage = stage + 1 == STAGES ? 0 : stage + 1;
@@ -139,18 +138,17 @@ template <class W, int T> DEV void multiply_blocks(const Work &w, const uchar *a
 
 // Types without blocks: each lane reads 16 or 32 bytes of both rows at a time.
 template <class W, int T> DEV void multiply_plain(const Work &w, const float *acts) {
-  const uint lane = LANE, row_bytes = w.k * W::BYTES, jobs = jobs_of(w), padded = (w.k + 3) & ~3u;
+  const uint lane = LANE, padded = (w.k + 3) & ~3u;
   BARRIER(); // the activations are there
-  for (uint job = w.job; job < jobs; job += w.step) {
-    Pair rows = rows_of(w, job, row_bytes);
-    if (!rows.b) rows.b = rows.a;
+  for (uint job = w.job; job < w.jobs; job += w.step) {
+    const uchar *const ra = row_a(w, job), *const rb = row_b(w, job);
     float acc[2 * T] = {};
     if (w.k % 8 == 0) {
 #pragma unroll 4
       for (uint i = 8 * lane; i < w.k; i += 256) {
         float a[8], b[8];
-        W::eight(rows.a, i, a);
-        W::eight(rows.b, i, b);
+        W::eight(ra, i, a);
+        W::eight(rb, i, b);
         UNROLL for (int t = 0; t < T; t++) {
           UNROLL for (int h = 0; h < 8; h += 4) {
             const float4 x = *(const float4 *)(acts + t * padded + i + h);
@@ -161,7 +159,7 @@ template <class W, int T> DEV void multiply_plain(const Work &w, const float *ac
       }
     } else {
       for (uint i = lane; i < w.k; i += 32) {
-        const float a = W::at(rows.a, i), b = W::at(rows.b, i);
+        const float a = W::at(ra, i), b = W::at(rb, i);
         UNROLL for (int t = 0; t < T; t++) {
           const float x = acts[t * padded + i];
           acc[t] = k_fma(a, x, acc[t]), acc[T + t] = k_fma(b, x, acc[T + t]);
@@ -184,18 +182,17 @@ template <class V> DEV V chosen(bool c, V a, V b) { return c ? a : b; }
 
 // Has the first rows brought to the L2 cache, while the block makes the activations.
 DEV void warm(const Work &w, uint row_bytes) {
-  if (w.job >= jobs_of(w)) return;
-  const Pair rows = rows_of(w, w.job, row_bytes);
+  if (w.job >= w.jobs) return;
   for (uint at = 128 * LANE; at < row_bytes; at += 128 * 32) {
-    prefetch(rows.a + at);
-    if (rows.b) prefetch(rows.b + at);
+    prefetch(row_a(w, w.job) + at);
+    prefetch(row_b(w, w.job) + at);
   }
 }
 
 template <int T>
 DEV void matvec(const uchar *x, const uchar *x1, const float *norm, const float *residual, const uchar *const *w, float *const *y,
                 const MatvecParams &p, uchar *memory, float *part) {
-  Work work = {w[0], w[1], p.rows[0], p.k[0], 0, 0, p.mode, p.tokens, residual, y[0]};
+  Work work = {w[0], w[1], 0, p.rows[0], p.k[0], 0, 0, 0, p.mode, p.tokens, residual, y[0]};
   uint type = p.type[0], first = p.first[0], end = p.first[1], row_bytes = p.row_bytes[0];
   UNROLL for (uint j = 1; j < 8; j++) {
     const bool later = j < p.weights && BID_X >= p.first[j];
@@ -211,6 +208,8 @@ DEV void matvec(const uchar *x, const uchar *x1, const float *norm, const float 
   if (p.pair && first != 0) x = x1;
   work.job = (BID_X - first) * WARPS + TID_X / 32;
   work.step = (end - first) * WARPS;
+  work.jobs = work.rows, work.stride = row_bytes;
+  if (p.mode != 2) work.b = work.a + row_bytes, work.jobs = (work.rows + 1) / 2, work.stride = 2 * row_bytes;
   warm(work, row_bytes);
 
   const bool plain = type < 4;

@@ -2,6 +2,7 @@
 // g = lane/4 and t = lane%4, a lane has of C the elements (g, 2t), (g, 2t+1), (g+8, 2t)
 // and (g+8, 2t+1).
 #pragma once
+#include "async.h"
 
 struct Ints { int a, b, c, d; };
 
@@ -27,12 +28,10 @@ DEV void mma_bf16(float *c, const uint *a, const uint *b) {
 // Four and two matrices of 8 rows of 16 bytes in shared memory; lane i gives the place
 // of row i%8 of matrix i/8.
 DEV void load_four(uint *r, const uchar *p) {
-  const uint at = (uint)(ulong64)(__attribute__((address_space(3))) const void *)p;
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];" : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(at) : "memory");
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];" : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(shared_at(p)) : "memory");
 }
 DEV void load_two(uint *r, const uchar *p) {
-  const uint at = (uint)(ulong64)(__attribute__((address_space(3))) const void *)p;
-  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0,%1}, [%2];" : "=r"(r[0]), "=r"(r[1]) : "r"(at) : "memory");
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0,%1}, [%2];" : "=r"(r[0]), "=r"(r[1]) : "r"(shared_at(p)) : "memory");
 }
 
 // The 16 rows of 32 bytes at p, stride apart, as A; 8 rows as B.

@@ -28,10 +28,10 @@ template <int M> DEV void begin_x(uchar *to, const uchar *x, uint first, uint bl
     const Token a = Token::of(x, p.k, there ? t : 0);
     if (part < 8) { // half part/4 of run part%4
       const uint half = part / 4, run = part % 4;
-      copy_async(x_of<M>(to) + row * ROW + 32 * run + 16 * half, a.p + 16 * (half * a.n + block + run), there ? 16 : 0);
+      copy_async(shared_at(x_of<M>(to)) + row * ROW + 32 * run + 16 * half, a.p + 16 * (half * a.n + block + run), there ? 16 : 0);
     } else {
       uchar *at = part == 8 ? (uchar *)x_scales<M>(to) : (uchar *)x_sums<M>(to);
-      copy_async(at + 16 * row, a.p + (part == 8 ? 32 : 36) * a.n + 4 * block, there ? 16 : 0);
+      copy_async(shared_at(at) + 16 * row, a.p + (part == 8 ? 32 : 36) * a.n + 4 * block, there ? 16 : 0);
     }
   }
   commit_copies();
