@@ -34,14 +34,22 @@ type address struct {
 // launches.
 func (b *Backend) Compile(part *sched.Partition) (sched.Executable, error) {
 	plans := make([]*plan, len(part.Calls))
-	most := int64(0)
 	for i := range part.Calls {
 		c := &part.Calls[i]
 		p, err := b.lay(c.Node, c)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", graph.Label(c.Node), err)
 		}
-		plans[i], most = p, max(most, p.scratched)
+		plans[i] = p
+	}
+	return b.link(plans)
+}
+
+// link makes plans, one after another, an executable.
+func (b *Backend) link(plans []*plan) (sched.Executable, error) {
+	most := int64(0)
+	for _, p := range plans {
+		most = max(most, p.scratched)
 	}
 	leave, err := b.enter()
 	if err != nil {
@@ -53,7 +61,7 @@ func (b *Backend) Compile(part *sched.Partition) (sched.Executable, error) {
 		return nil, err
 	}
 	e := &executable{b: b}
-	for i, p := range plans {
+	for _, p := range plans {
 		for _, l := range p.launches {
 			f, err := b.code.function(l.function, l.shared)
 			if err != nil {
@@ -61,7 +69,7 @@ func (b *Backend) Compile(part *sched.Partition) (sched.Executable, error) {
 			}
 			c := prepared{driver.NewLaunch(f, l.grid, l.block, l.shared, make([]driver.Ptr, len(l.buffers)), l.params), p.node, nil}
 			for _, buf := range l.buffers {
-				c.args = append(c.args, buf.address(&part.Calls[i], scratch))
+				c.args = append(c.args, buf.address(p.call, scratch))
 			}
 			e.calls = append(e.calls, c)
 		}
