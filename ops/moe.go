@@ -110,6 +110,9 @@ func expertsUpCases() (cases []coarseCase) {
 		}
 	}
 	add("Q4_K beside Q8_0", 3, 2, 4, 256, 16, 24, graph.Q4_K, graph.Q8_0, expertsNMSE)
+	add("types apart", 3, 2, 4, 64, 16, 24, graph.Q8_0, graph.F32, expertsNMSE)
+	in := cases[len(cases)-1].in
+	in[4], in[6] = graph.ShapeOf(graph.F16, in[4].Dims()...), graph.ShapeOf(graph.Q4_0, in[6].Dims()...)
 	return cases
 }
 

@@ -63,7 +63,7 @@ func expertMatMul(n *graph.Node, p *plan) error {
 	}
 	shared := actBytes(w.DType, x.k)
 	if !fewPairs(N, shared) {
-		p.sortByExpert(2, E).multiply(p, p.prepare(x, w.DType), x.tokens, p.weights(1, 2), p.out(0))
+		p.sortByExpert(2, E).multiply(p, x, p.weights(1, 2), p.out(0))
 		return nil
 	}
 	params := expertParams{E: uint32(E), K: uint32(x.k), F: uint32(F), U: uint32(U)}
@@ -75,43 +75,35 @@ func expertMatMul(n *graph.Node, p *plan) error {
 	return nil
 }
 
-// expertsUp is one launch for few tokens, and two where the shared expert's weights
-// have a type of their own.
+// expertsUp is one launch for few tokens, and one more where the shared expert's
+// weights have a type of their own.
 func expertsUp(n *graph.Node, p *plan) error {
 	eps, err := lower.ExpertsUp(n)
 	if err != nil {
 		return err
 	}
 	ws, shared := p.weights(3, 5), p.weights(5, 7)
-	if ws[0].dt != ws[1].dt || shared[0].dt != shared[1].dt {
-		return unsupported("gates of %v and %v beside %v and %v", ws[0].dt, shared[0].dt, ws[1].dt, shared[1].dt)
-	}
 	x, idx, E := p.normed(eps), n.In(2).Shape(), n.In(3).Shape().Dim(0)
 	N, U := idx.Dim(0), idx.Dim(1)
 	if err := fits(N, U, E); err != nil {
 		return err
 	}
-	if !fewPairs(N, max(actBytes(ws[0].dt, x.k), actBytes(shared[0].dt, x.k))) {
-		at := p.prepare(x, ws[0].dt)
-		p.sortByExpert(2, E).multiply(p, at, N, ws, p.out(0))
-		if ws[0].plain() != shared[0].plain() {
-			at = p.prepare(x, shared[0].dt)
-		}
-		alone(N).multiply(p, at, N, shared, p.out(1))
+	if !fewPairs(N, actBytes(ws[0].dt, x.k)) || ws[0].dt != ws[1].dt {
+		p.sortByExpert(2, E).multiply(p, x, ws, p.out(0))
+		return p.linear(x, shared, gateProducts, null, p.out(1))
+	}
+	one := ws[0].dt == shared[0].dt && ws[0].dt == shared[1].dt
+	params := expertParams{E: uint32(E), K: uint32(x.k), F: uint32(ws[0].rows), S: uint32(shared[0].rows), U: uint32(U), Eps: eps}
+	rows, uses := ws[0].rows, U
+	if one {
+		rows, uses = max(rows, shared[0].rows), U+1
+	}
+	p.launchShared(actBytes(ws[0].dt, x.k), "experts_up_"+items(ws[0].dt, x.k), dim{lower.Ceil(rows, upRows), uses, N}, line(expertThreads), params,
+		x.at, x.norm, p.in(2), ws[0].at, ws[1].at, shared[0].at, shared[1].at, p.out(0), p.out(1))
+	if one {
 		return nil
 	}
-	launch := func(dt graph.DType, rows, blocks, uses int) {
-		p.launchShared(actBytes(dt, x.k), "experts_up_"+items(dt, x.k), dim{lower.Ceil(rows, upRows), blocks, N}, line(expertThreads),
-			expertParams{E: uint32(E), K: uint32(x.k), F: uint32(ws[0].rows), S: uint32(shared[0].rows), U: uint32(uses), Eps: eps},
-			x.at, x.norm, p.in(2), ws[0].at, ws[1].at, shared[0].at, shared[1].at, p.out(0), p.out(1))
-	}
-	if ws[0].dt == shared[0].dt {
-		launch(ws[0].dt, max(ws[0].rows, shared[0].rows), U+1, U)
-	} else {
-		launch(ws[0].dt, ws[0].rows, U, U)
-		launch(shared[0].dt, shared[0].rows, 1, 0)
-	}
-	return nil
+	return p.linear(x, shared, gateProducts, null, p.out(1))
 }
 
 type downParams struct{ E, U, F, H, M uint32 }
@@ -134,8 +126,10 @@ func expertsDown(n *graph.Node, p *plan) error {
 	params := downParams{uint32(E), uint32(U), uint32(w.k), uint32(shared.k), uint32(w.rows)}
 	if !fewPairs(N, actBytes(w.dt, U*w.k)+actBytes(shared.dt, shared.k)) {
 		z, zs := p.scratch(4*int64(N*U)*int64(w.rows)), p.scratch(4*int64(N)*int64(w.rows))
-		p.sortByExpert(1, E).multiply(p, p.prepare(a, w.dt), N*U, []weight{w}, z)
-		alone(N).multiply(p, p.prepare(s, shared.dt), N, []weight{shared}, zs)
+		p.sortByExpert(1, E).multiply(p, a, []weight{w}, z)
+		if err := p.linear(s, []weight{shared}, storeProducts, null, zs); err != nil {
+			return err
+		}
 		p.launch("experts_combine", dim{N, lower.Ceil(w.rows, threads), 1}, line(threads), params,
 			p.in(1), p.in(2), z, zs, gate, p.in(6), p.out(0))
 		return nil

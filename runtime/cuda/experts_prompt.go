@@ -27,42 +27,37 @@ func (p *plan) sortByExpert(operand, E int) grouped {
 	return g
 }
 
-// alone is the one expert that all N tokens use.
-func alone(N int) grouped { return grouped{pairs: N, E: 1} }
-
-type normParams struct {
-	K   uint32
-	Eps float32
-}
-
 // prepare returns activations as kernels for many tokens want them beside weights of
 // a type: rounded for block formats, normalised.
 func (p *plan) prepare(x activations, dt graph.DType) buffer {
 	if !(weight{dt: dt}).plain() {
 		return p.rounded(x, x.tokens)
 	}
-	if x.norm == null {
-		return x.at
-	}
-	y := p.scratch(4 * int64(x.tokens) * int64(x.k))
-	p.launch("experts_norm", line(x.tokens), line(256), normParams{uint32(x.k), x.eps}, x.at, x.norm, y)
-	return y
+	return p.normalised(x)
 }
 
-type promptParams struct{ Pairs, Each, K, F, Parts uint32 }
+type promptParams struct{ Each, K, F, Parts uint32 }
 
-// multiply gives each pair's row of x, rows as prepare returns them, the products with
-// the weights of its expert: silu(product 0)·product 1 where there are two weights. The
-// same number of pairs has each row.
-func (g grouped) multiply(p *plan, x buffer, rows int, ws []weight, y buffer) {
+// multiply gives each pair's row of x the products with the weights of its expert:
+// silu(product 0)·product 1 where there are two weights. The same number of pairs has
+// each row.
+func (g grouped) multiply(p *plan, x activations, ws []weight, y buffer) {
 	w, up := ws[0], null
-	kernel := "experts_prompt_" + w.dt.String()
+	kernel := weightKernel("experts_prompt", w.dt)
 	if len(ws) == 2 {
-		kernel, up = "experts_prompt_gated_"+w.dt.String(), ws[1].at
+		if w.dt != ws[1].dt {
+			products := p.scratch(8 * int64(g.pairs) * int64(w.rows))
+			second := products.at(4 * int64(g.pairs) * int64(w.rows))
+			g.multiply(p, x, ws[:1], products)
+			g.multiply(p, x, ws[1:], second)
+			p.siluMul(g.pairs*w.rows, products, second, y)
+			return
+		}
+		kernel, up = weightKernel("experts_prompt_gated", w.dt), ws[1].at
 	}
 	tiles, columns := lower.Ceil(g.pairs, promptTokens), lower.Ceil(w.rows, promptRows)
 	parts := min(tiles, lower.Ceil(1024, columns*g.E)) // blocks enough for every multiprocessor
 	p.launch(kernel, dim{columns, g.E, parts}, line(256),
-		promptParams{uint32(g.pairs), uint32(g.pairs / rows), uint32(w.k), uint32(w.rows), uint32(parts)},
-		x, g.begin, g.order, w.at, up, y)
+		promptParams{uint32(g.pairs / x.tokens), uint32(w.k), uint32(w.rows), uint32(parts)},
+		p.prepare(x, w.dt), g.begin, g.order, w.at, up, y)
 }

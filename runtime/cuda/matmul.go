@@ -58,12 +58,11 @@ const tileRows = 64
 // tiles multiplies any number of tokens on tensor cores: activations are prepared once
 // for weights in blocks and once for others, then comes a launch for each weight.
 func (p *plan) tiles(x activations, ws []weight, mode int, residual buffer, ys []buffer) error {
-	rounded, normed := null, x.at
+	rounded, normed := null, null
 	for i, w := range ws {
 		if w.plain() {
-			if x.norm != null && normed == x.at {
-				normed = p.scratch(4 * int64(x.tokens) * int64(x.k))
-				p.launch("norm_activations", line(x.tokens), line(256), roundParams{uint32(x.k), uint32(x.tokens), x.eps}, x.at, x.norm, normed)
+			if normed == null {
+				normed = p.normalised(x)
 			}
 			params := batchParams{K: uint32(x.k), Tokens: uint32(x.tokens), Rows: uint32(w.rows), Mode: uint32(mode)}
 			if err := p.batch(normed, w, params, 1, residual, ys[i]); err != nil {
@@ -86,6 +85,16 @@ func (p *plan) tiles(x activations, ws []weight, mode int, residual buffer, ys [
 			tileParams{uint32(x.k), uint32(x.tokens), uint32(w.rows), uint32(mode)}, rounded, w.at, residual, ys[i])
 	}
 	return nil
+}
+
+// normalised launches the norm of activations, where there is one.
+func (p *plan) normalised(x activations) buffer {
+	if x.norm == null {
+		return x.at
+	}
+	y := p.scratch(4 * int64(x.tokens) * int64(x.k))
+	p.launch("norm_activations", line(x.tokens), line(256), roundParams{uint32(x.k), uint32(x.tokens), x.eps}, x.at, x.norm, y)
+	return y
 }
 
 // placeBytes is place_bytes of runtime/kernels/tiles.h.

@@ -41,17 +41,6 @@ KERNEL(experts_sort, 256, BUF(0, const uint, experts), BUF(1, uint, begin), BUF(
   }
 }
 
-// Row BID_X of x [K], normalised.
-struct NormParams { uint K; float eps; };
-
-KERNEL(experts_norm, 256, BUF(0, const float, x), BUF(1, const float, norm), BUF(2, float, y), PARAMS(3, NormParams, p)) {
-  SHARED float part[8];
-  float factor;
-  x += (ulong64)BID_X * p.K;
-  norm_factors<1>(x, norm, p.eps, p.K, 1, part, &factor);
-  for (uint i = TID_X; i < p.K; i += 256) y[(ulong64)BID_X * p.K + i] = x[i] * factor * norm[i];
-}
-
 #define ROWS 64   // of weights, a block
 #define TOKENS 32 // of activations
 #define NONE 0xffffffffu
@@ -157,23 +146,21 @@ template <class W> struct PlainTile {
 };
 
 // y [pairs F] is each pair's row of x times the weights of its expert, and with GATED
-// silu(gate)·up. each pairs have one row of x. Without order there is one expert. Block
+// silu(gate)·up. each pairs have one row of x. Block
 // (rows of weights, expert, which of its tiles of tokens, every so many).
-struct PromptParams { uint pairs, each, K, F, parts; };
+struct PromptParams { uint each, K, F, parts; };
 
 template <class T, bool GATED>
 DEV void experts_prompt(const uchar *x, const uint *begin, const uint *order, const uchar *gate, const uchar *up, float *y,
                         const PromptParams &p, typename T::Weights *w, typename T::Acts &acts, uint *pair, uint *from) {
   const uint e = BID_Y, first = BID_X * ROWS, rows = p.F - first < ROWS ? p.F - first : ROWS;
-  uint start = 0, end = p.pairs;
-  if (order) start = begin[e], end = begin[e + 1];
+  const uint start = begin[e], end = begin[e + 1];
   const ulong64 bytes = T::row_bytes(p.K);
   gate += ((ulong64)e * p.F + first) * bytes;
   if (GATED) up += ((ulong64)e * p.F + first) * bytes;
   for (uint tile = start + TOKENS * BID_Z; tile < end; tile += TOKENS * p.parts) {
     if (TID_X < TOKENS) {
-      uint at = tile + TID_X;
-      at = at >= end ? NONE : order ? order[at] : at;
+      const uint at = tile + TID_X < end ? order[tile + TID_X] : NONE;
       pair[TID_X] = at;
       from[TID_X] = at == NONE ? NONE : at / p.each;
     }

@@ -53,7 +53,9 @@ DEV void scores(const float *x, const float *norm, const uchar *w, const uchar *
   }
   UNROLL for (int t = 0; t < TOKENS; t++) xs[t] = x + (ulong64)(token + t < p.N ? token + t : p.N - 1) * p.K;
   float sum[ROWS][TOKENS] = {}, squares[TOKENS] = {};
-  NO_UNROLL for (uint i = lane; i < p.K / R::ELEMS; i += 32) {
+  // One row is read by few warps: four loads at a time keep the memory busy.
+#pragma unroll (ROWS * TOKENS == 1 && R::ELEMS < 32 ? 4 : 1)
+  for (uint i = lane; i < p.K / R::ELEMS; i += 32) {
     float v[ROWS][R::ELEMS];
     UNROLL for (int r = 0; r < ROWS; r++) R::read(from[r], i, v[r]);
     UNROLL for (int from = 0; from < R::ELEMS; from += SOME) {

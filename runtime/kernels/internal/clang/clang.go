@@ -50,7 +50,7 @@ func Available() error {
 func Compile(dir, source string) ([]byte, error) {
 	c := exec.Command(command, "-x", "cuda", "--cuda-device-only", "-nocudainc", "-nocudalib",
 		"--cuda-gpu-arch=sm_80", "--cuda-feature=+ptx70", "-O3", "-std=c++17", "-ffp-contract=fast",
-		"-Wall", "-Werror", "-Wno-unused-function", "-include", "prelude_cuda.h", "-S", source, "-o", "-")
+		"-Wall", "-Werror", "-Wno-unused-function", "-Wno-cuda-compat", "-include", "prelude_cuda.h", "-S", source, "-o", "-")
 	return run(c, dir, source)
 }
 
