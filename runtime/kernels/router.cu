@@ -42,7 +42,7 @@ struct ScoreParams { uint N, E, K, stride, at; float eps; };
 
 template <class R, int ROWS, int TOKENS>
 DEV void scores(const float *x, const float *norm, const uchar *w, const uchar *tail, float *y, const ScoreParams &p) {
-  const int SOME = R::ELEMS % 4 == 0 ? 4 : 1;
+  const int SOME = R::ELEMS % 4 == 0 ? 4 : 1, AHEAD = ROWS * TOKENS == 1 && R::ELEMS < 32 ? 4 : 1;
   const uint lane = TID_X % 32, row = (BID_X * 4 + TID_X / 32) * ROWS, token = BID_Y * TOKENS, E = p.E + (tail ? 1 : 0);
   if (row >= E) return;
   const uchar *from[ROWS];
@@ -54,7 +54,7 @@ DEV void scores(const float *x, const float *norm, const uchar *w, const uchar *
   UNROLL for (int t = 0; t < TOKENS; t++) xs[t] = x + (ulong64)(token + t < p.N ? token + t : p.N - 1) * p.K;
   float sum[ROWS][TOKENS] = {}, squares[TOKENS] = {};
   // One row is read by few warps: four loads at a time keep the memory busy.
-#pragma unroll (ROWS * TOKENS == 1 && R::ELEMS < 32 ? 4 : 1)
+#pragma unroll AHEAD
   for (uint i = lane; i < p.K / R::ELEMS; i += 32) {
     float v[ROWS][R::ELEMS];
     UNROLL for (int r = 0; r < ROWS; r++) R::read(from[r], i, v[r]);
