@@ -20,9 +20,9 @@ const (
 	// vecShared is shared memory that a block of every card may have, and two blocks of
 	// a large one.
 	vecShared = 96 << 10
-	// vecOwn is how many activations every block rounds for itself. More take longer to
-	// read than another launch takes that rounds them once.
-	vecOwn = 16384
+	// vecOwn is how many activations every block rounds for itself. For more, that takes
+	// longer, about 1 us, than another launch that rounds them once.
+	vecOwn = 8192
 )
 
 // matvecParams is MatvecParams of the device.

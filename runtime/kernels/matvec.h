@@ -222,11 +222,12 @@ DEV void matvec(const uchar *x, const uchar *x1, const float *norm, const float 
     float factor[T];
     norm_factors<T>(acts, norm, p.eps, K, p.tokens, part, factor);
     if (plain) {
-      UNROLL for (int t = 0; t < T; t++)
-        for (uint k = TID_X; k < K; k += 256) {
-          const float v = t < p.tokens ? acts[(ulong64)t * K + k] * factor[t] : 0.0f;
-          ((float *)memory)[t * padded + k] = norm ? v * norm[k] : v;
-        }
+#pragma unroll 4
+      for (uint k = TID_X; k < K; k += 256) {
+        const float w = norm ? norm[k] : 1.0f;
+        UNROLL for (int t = 0; t < T; t++)
+          ((float *)memory)[t * padded + k] = t < p.tokens ? acts[(ulong64)t * K + k] * factor[t] * w : 0.0f;
+      }
     } else {
       round_tokens<T>(acts, norm, factor, K, p.tokens, memory);
     }
