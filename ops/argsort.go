@@ -45,8 +45,18 @@ comes last. x [... N], y i32 [... N].`,
 			}
 			return result(graph.I32, append(lead(in[0], 1), k)...)
 		},
-		Eval:  func(in []graph.Tensor, _ graph.Attrs, out []graph.Tensor) { evalArgSort(in[0], out[0]) },
-		Cases: argSortCases(func(n int) []graph.Attrs { return []graph.Attrs{TopKAttrs{1}, TopKAttrs{(n + 1) / 2}, TopKAttrs{n}} }),
+		Eval: func(in []graph.Tensor, _ graph.Attrs, out []graph.Tensor) { evalArgSort(in[0], out[0]) },
+		Cases: func(yield func(graph.Case) bool) {
+			for c := range argSortCases(func(n int) []graph.Attrs { return []graph.Attrs{TopKAttrs{1}, TopKAttrs{(n + 1) / 2}, TopKAttrs{n}} }) {
+				if !yield(c) {
+					return
+				}
+			}
+			caseList( // a few of a vocabulary
+				graph.Case{In: shapes(f32(2, 9000)), Attrs: TopKAttrs{40}},
+				graph.Case{In: shapes(f32(1, 4100)), Attrs: TopKAttrs{1}},
+			)(yield)
+		},
 	})
 )
 

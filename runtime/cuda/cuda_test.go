@@ -54,7 +54,6 @@ func TestConformance(t *testing.T) {
 		b := on(t, d)
 		runtimetest.RunAll(t, b)
 		moreCases(t, b)
-		samplers(t, b)
 		if f := flag.Lookup("test.run"); f.Value.String() != "" {
 			return // some of them
 		}
@@ -73,6 +72,5 @@ func TestConformance(t *testing.T) {
 		defer b.Close()
 		runtimetest.RunAll(t, b)
 		moreCases(t, b)
-		samplers(t, b)
 	})
 }

@@ -31,17 +31,6 @@ func actBytes(dt graph.DType, activations int) int {
 	return tokenBytes(activations)
 }
 
-// Sizes of runtime/kernels/experts.cu.
-const (
-	expertThreads = 256
-	upRows        = 16 // of weights, a block
-	downRows      = 8
-)
-
-// fewPairs says that experts are multiplied token by token, with blocks of that much
-// shared memory.
-func fewPairs(tokens, shared int) bool { return tokens <= vecTokens && shared <= vecShared }
-
 // fits refuses more tokens or experts than a grid has room for.
 func fits(tokens, used, experts int) error {
 	if tokens > 65535 || used > 65534 || experts > 65535 {
@@ -50,33 +39,55 @@ func fits(tokens, used, experts int) error {
 	return small(tokens * used)
 }
 
-type expertParams struct {
-	E, K, F, S, U, Each uint32
-	Eps                 float32
+type upParams struct {
+	E, U, K, Mode, Each  uint32
+	Eps                  float32
+	Type, Rows, RowBytes [2]uint32
 }
 
-func expertMatMul(n *graph.Node, p *plan) error {
-	x, w, idx := p.acts(0), n.In(1).Shape(), n.In(2).Shape()
-	N, U, E, F := idx.Dim(0), idx.Dim(1), w.Dim(0), w.Dim(1)
-	if err := fits(N, U, E); err != nil {
-		return err
-	}
-	shared := actBytes(w.DType, x.k)
-	if !fewPairs(N, shared) {
-		p.sortByExpert(2, E).multiply(p, x, p.weights(1, 2), p.out(0))
-		return nil
-	}
-	params := expertParams{E: uint32(E), K: uint32(x.k), F: uint32(F), U: uint32(U)}
+// eachToken launches the products of few tokens with the weights of their experts, and
+// with those of the shared expert where there are some, as mode says.
+func (p *plan) eachToken(x activations, experts buffer, N, U, E int, ws, shared []weight, mode int, ys ...buffer) {
+	params := upParams{E: uint32(E), U: uint32(U), K: uint32(x.k), Mode: uint32(mode), Eps: x.eps}
 	if x.tokens == N*U {
 		params.Each = 1
 	}
-	p.launchShared(shared, "expert_matmul_"+items(w.DType, x.k), dim{lower.Ceil(F, upRows), U, N}, line(expertThreads), params,
-		p.in(0), p.in(2), p.in(1), p.out(0))
+	buffers := []buffer{x.at, x.norm, experts, null, null, null, null, null, null}
+	bytes, jobs, uses := 0, 0, U
+	for kind, ws := range [][]weight{ws, shared} {
+		if len(ws) == 0 {
+			continue
+		}
+		w := ws[0]
+		params.Type[kind], params.Rows[kind], params.RowBytes[kind] = uint32(w.dt), uint32(w.rows), uint32(w.rowBytes())
+		for i, w := range ws {
+			buffers[3+2*kind+i] = w.at
+		}
+		buffers[7+kind] = ys[kind]
+		bytes, jobs, uses = max(bytes, vecMemory(1, w)), max(jobs, w.rows), U+kind
+	}
+	blocks := min(lower.Ceil(jobs, vecWarps), 1+vecBlocks/(uses*N))
+	p.launchShared(bytes, "experts_up", dim{blocks, uses, N}, line(32*vecWarps), params, buffers...)
+}
+
+// alike says that weights have one type and size.
+func alike(ws []weight) bool { return ws[0].dt == ws[1].dt && ws[0].rows == ws[1].rows }
+
+func expertMatMul(n *graph.Node, p *plan) error {
+	x, idx, ws := p.acts(0), n.In(2).Shape(), p.weights(1, 2)
+	N, U, E := idx.Dim(0), idx.Dim(1), n.In(1).Shape().Dim(0)
+	if err := fits(N, U, E); err != nil {
+		return err
+	}
+	if fewTokens(N, ws[0]) {
+		p.eachToken(x, p.in(2), N, U, E, ws, nil, storeProducts, p.out(0))
+	} else {
+		p.sortByExpert(2, E).multiply(p, x, ws, p.out(0))
+	}
 	return nil
 }
 
-// expertsUp is one launch for few tokens, and one more where the shared expert's
-// weights have a type of their own.
+// expertsUp is one launch for few tokens where a gate and its up have one type.
 func expertsUp(n *graph.Node, p *plan) error {
 	eps, err := lower.ExpertsUp(n)
 	if err != nil {
@@ -88,27 +99,22 @@ func expertsUp(n *graph.Node, p *plan) error {
 	if err := fits(N, U, E); err != nil {
 		return err
 	}
-	if !fewPairs(N, actBytes(ws[0].dt, x.k)) || ws[0].dt != ws[1].dt {
-		p.sortByExpert(2, E).multiply(p, x, ws, p.out(0))
-		return p.linear(x, shared, gateProducts, null, p.out(1))
-	}
-	one := ws[0].dt == shared[0].dt && ws[0].dt == shared[1].dt
-	params := expertParams{E: uint32(E), K: uint32(x.k), F: uint32(ws[0].rows), S: uint32(shared[0].rows), U: uint32(U), Eps: eps}
-	rows, uses := ws[0].rows, U
-	if one {
-		rows, uses = max(rows, shared[0].rows), U+1
-	}
-	p.launchShared(actBytes(ws[0].dt, x.k), "experts_up_"+items(ws[0].dt, x.k), dim{lower.Ceil(rows, upRows), uses, N}, line(expertThreads), params,
-		x.at, x.norm, p.in(2), ws[0].at, ws[1].at, shared[0].at, shared[1].at, p.out(0), p.out(1))
-	if one {
+	few := fewTokens(N, ws[0]) && alike(ws)
+	if few && fewTokens(N, shared[0]) && alike(shared) {
+		p.eachToken(x, p.in(2), N, U, E, ws, shared, gateProducts, p.out(0), p.out(1))
 		return nil
+	}
+	if few {
+		p.eachToken(x, p.in(2), N, U, E, ws, nil, gateProducts, p.out(0))
+	} else {
+		p.sortByExpert(2, E).multiply(p, x, ws, p.out(0))
 	}
 	return p.linear(x, shared, gateProducts, null, p.out(1))
 }
 
 type downParams struct{ E, U, F, H, M uint32 }
 
-// expertsDown is one launch or two for few tokens, as expertsUp.
+// expertsDown is one launch for few tokens where all weights have one type.
 func expertsDown(n *graph.Node, p *plan) error {
 	gated, err := lower.ExpertsDown(n)
 	if err != nil {
@@ -124,7 +130,8 @@ func expertsDown(n *graph.Node, p *plan) error {
 		return err
 	}
 	params := downParams{uint32(E), uint32(U), uint32(w.k), uint32(shared.k), uint32(w.rows)}
-	if !fewPairs(N, actBytes(w.dt, U*w.k)+actBytes(shared.dt, shared.k)) {
+	own, others := actBytes(w.dt, U*w.k), actBytes(shared.dt, shared.k)
+	if N > vecTokens || own+others > vecShared {
 		z, zs := p.scratch(4*int64(N*U)*int64(w.rows)), p.scratch(4*int64(N)*int64(w.rows))
 		p.sortByExpert(1, E).multiply(p, a, []weight{w}, z)
 		if err := p.linear(s, []weight{shared}, storeProducts, null, zs); err != nil {
@@ -135,10 +142,9 @@ func expertsDown(n *graph.Node, p *plan) error {
 		return nil
 	}
 	launch := func(dt graph.DType, bytes int, params downParams, shared, residual buffer) {
-		p.launchShared(bytes, "experts_down_"+items(dt, w.k, s.k), dim{lower.Ceil(w.rows, downRows), N, 1}, line(expertThreads), params,
+		p.launchShared(bytes, "experts_down_"+items(dt, w.k, s.k), dim{lower.Ceil(w.rows, vecWarps), N, 1}, line(32*vecWarps), params,
 			a.at, p.in(1), p.in(2), w.at, s.at, shared, gate, residual, p.out(0))
 	}
-	own, others := actBytes(w.dt, U*w.k), actBytes(shared.dt, shared.k)
 	if w.dt == shared.dt {
 		launch(w.dt, own+others, params, shared.at, p.in(6))
 	} else {

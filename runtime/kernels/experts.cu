@@ -1,74 +1,35 @@
-// Experts of a few tokens: products of rows of activations with the weights of the
-// experts that the tokens use. Experts out of range add nothing.
+// Experts of a few tokens, whose weights are read for each token: a warp has rows of
+// one expert, or one row of all experts that are summed. Experts out of range add
+// nothing, and nothing is written for them.
 #include "act_dot.h"
-#include "async.h"
+#include "matvec.h"
 
-SHARED_DYNAMIC(uchar, memory);
+// A token's row of k activations times the weights of each of its U experts, and of the
+// shared expert behind them where there is one, as mode says. Weights of experts are
+// types, rows and bytes 0, those of the shared one 1. With each, a token has a row of
+// activations for each expert. Block (some of the rows, use, token).
+struct UpParams { uint E, U, k, mode, each; float eps; uint type[2], rows[2], row_bytes[2]; };
 
-#define WARPS 8
-#define ROWS 2 // of weights, a warp
-
-// The products of one row of K activations with F rows of an expert's weights, for
-// each of U experts of N tokens, and for the shared expert with S rows behind them
-// where there is one. A token has one row of activations for all experts, or, with
-// each, one for each of them. Block (tile, use, token).
-struct ExpertParams { uint E, K, F, S, U, each; float eps; };
-
-// GATED is silu(gate)·up; without, up is null.
-template <class A, bool GATED>
-DEV void experts_up(const float *x, const float *norm, const int *experts, const uchar *gate, const uchar *up,
-                    const uchar *shared_gate, const uchar *shared_up, float *y, float *ys, const ExpertParams &p, float *part) {
-  const uint use = BID_Y, token = BID_Z, lane = LANE, items = p.K / A::ELEMS;
+KERNEL(experts_up, TWO_BLOCKS, BUF(0, const float, x), BUF(1, const float, norm), BUF(2, const uint, experts), BUF(3, const uchar, gate),
+       BUF(4, const uchar, up), BUF(5, const uchar, shared_gate), BUF(6, const uchar, shared_up), BUF(7, float, y), BUF(8, float, ys),
+       PARAMS(9, UpParams, p)) {
+  SHARED float part[WARPS];
+  const uint use = BID_Y, token = BID_Z, pair = token * p.U + use, job = BID_X * WARPS + TID_X / 32, step = GDIM_X * WARPS;
   const bool shared = use == p.U;
-  const uint F = shared ? p.S : p.F, first = (BID_X * WARPS + TID_X / 32) * ROWS;
-  if (BID_X * WARPS * ROWS >= F) return;
-  const ulong64 row = A::row_bytes(p.K);
-  uint e = 0;
-  float *to = ys + (ulong64)token * F;
+  const uint rows = chosen(shared, p.rows[1], p.rows[0]), row_bytes = chosen(shared, p.row_bytes[1], p.row_bytes[0]);
+  Work work = {shared_gate, shared_up, row_bytes, rows, p.k, job, rows, step, p.mode, 1, 0,
+               ys + (ulong64)token * rows};
   if (!shared) {
-    e = (uint)experts[token * p.U + use];
-    to = y + ((ulong64)token * p.U + use) * F;
+    const uint e = experts[pair];
+    if (e >= p.E) return;
+    const ulong64 at = (ulong64)e * rows * row_bytes;
+    work.a = gate + at, work.b = up + at, work.y = y + (ulong64)pair * rows;
   }
-  const ulong64 at = ((ulong64)e * F + first) * row;
-  const uchar *gs = (shared ? shared_gate : gate) + at, *us = GATED ? (shared ? shared_up : up) + at : 0;
-  const uint rows = !shared && e >= p.E ? 0 : first >= F ? 0 : F - first < ROWS ? F - first : ROWS; // that there are
-  NO_UNROLL for (ulong64 i = 128 * lane; i < rows * row; i += 128 * 32) {
-    prefetch(gs + i);
-    if (GATED) prefetch(us + i);
-  }
-  x += (ulong64)(p.each ? token * p.U + use : token) * p.K;
-  float factor;
-  norm_factors<1>(x, norm, p.eps, p.K, 1, part, &factor);
-  A::put(memory, x, norm, factor, p.K);
-  BARRIER();
-  float g[ROWS] = {}, u[ROWS] = {};
-  NO_UNROLL for (uint i = lane; i < items; i += 32) {
-    UNROLL for (uint r = 0; r < ROWS; r++) {
-      if (r >= rows) continue;
-      g[r] += A::dot(gs + r * row, i, memory, p.K, i);
-      if (GATED) u[r] += A::dot(us + r * row, i, memory, p.K, i);
-    }
-  }
-  UNROLL for (uint r = 0; r < ROWS; r++) {
-    float v = simd_sum(g[r]);
-    if (GATED) v = k_silu(v) * simd_sum(u[r]);
-    if (lane == 0 && first + r < F) to[first + r] = v;
-  }
+  if (p.mode != 2) work.b = work.a + row_bytes, work.jobs = (rows + 1) / 2, work.stride = 2 * row_bytes;
+  if (BID_X * WARPS >= work.jobs) return;
+  multiply<1>(work, chosen(shared, p.type[1], p.type[0]), row_bytes, (const uchar *)(x + (ulong64)(p.each ? pair : token) * p.k), norm,
+              p.eps, false, memory, part);
 }
-
-#define ACTS(type, A)                                                                                          \
-  KERNEL(experts_up_##type, 256, BUF(0, const float, x), BUF(1, const float, norm), BUF(2, const int, experts), \
-         BUF(3, const uchar, gate), BUF(4, const uchar, up), BUF(5, const uchar, shared_gate),                  \
-         BUF(6, const uchar, shared_up), BUF(7, float, y), BUF(8, float, ys), PARAMS(9, ExpertParams, p)) {     \
-    SHARED float part[WARPS];                                                                                   \
-    experts_up<A, true>(x, norm, experts, gate, up, shared_gate, shared_up, y, ys, p, part);                    \
-  }                                                                                                             \
-  KERNEL(expert_matmul_##type, 256, BUF(0, const float, x), BUF(1, const int, experts), BUF(2, const uchar, w), \
-         BUF(3, float, y), PARAMS(4, ExpertParams, p)) {                                                        \
-    experts_up<A, false>(x, 0, experts, w, 0, 0, 0, y, 0, p, 0);                                                \
-  }
-ALL_ACTS
-#undef ACTS
 
 // y = r + Σ_u weight_u·(a_u D_uᵀ) + (s Sᵀ)·gate for M rows; S and gate may be null. A warp
 // has a row and adds up what all experts give. Block (tile, token).

@@ -189,6 +189,41 @@ DEV void warm(const Work &w, uint row_bytes) {
   }
 }
 
+// Makes T tokens' activations as a weight of a type wants them, unless they come rounded,
+// and does the work.
+template <int T>
+DEV void multiply(const Work &work, uint type, uint row_bytes, const uchar *x, const float *norm, float eps, bool rounded,
+                  uchar *memory, float *part) {
+  warm(work, row_bytes);
+
+  const bool plain = type < 4;
+  const uint K = work.k, padded = (K + 3) & ~3u, bytes = T * (plain ? padded * 4 : token_bytes(K));
+  uchar *ring = memory + bytes + TID_X / 32 * RING;
+  const float *acts = (const float *)x;
+  if (rounded) {
+    for (uint at = 16 * TID_X; at < bytes; at += 16 * 256) *(uint4 *)(memory + at) = *(const uint4 *)(x + at);
+  } else {
+    float factor[T];
+    norm_factors<T>(acts, norm, eps, K, work.tokens, part, factor);
+    if (plain) {
+#pragma unroll 4
+      for (uint k = TID_X; k < K; k += 256) {
+        const float w = norm ? norm[k] : 1.0f;
+        UNROLL for (int t = 0; t < T; t++)
+          ((float *)memory)[t * padded + k] = t < work.tokens ? acts[(ulong64)t * K + k] * factor[t] * w : 0.0f;
+      }
+    } else {
+      round_tokens<T>(acts, norm, factor, K, work.tokens, memory);
+    }
+  }
+  switch (type) {
+#define PLAIN_CASE(ID, NAME, W) case ID: multiply_plain<W, T>(work, (const float *)memory); break;
+#define BLOCK_CASE(ID, NAME, W) case ID: multiply_blocks<W, T>(work, memory, ring); break;
+    PLAIN_WEIGHTS(PLAIN_CASE)
+    BLOCK_WEIGHTS(BLOCK_CASE)
+  }
+}
+
 template <int T>
 DEV void matvec(const uchar *x, const uchar *x1, const float *norm, const float *residual, const uchar *const *w, float *const *y,
                 const MatvecParams &p, uchar *memory, float *part) {
@@ -210,34 +245,7 @@ DEV void matvec(const uchar *x, const uchar *x1, const float *norm, const float 
   work.step = (end - first) * WARPS;
   work.jobs = work.rows, work.stride = row_bytes;
   if (p.mode != 2) work.b = work.a + row_bytes, work.jobs = (work.rows + 1) / 2, work.stride = 2 * row_bytes;
-  warm(work, row_bytes);
-
-  const bool plain = type < 4;
-  const uint K = work.k, padded = (K + 3) & ~3u, bytes = T * (plain ? padded * 4 : token_bytes(K));
-  uchar *ring = memory + bytes + TID_X / 32 * RING;
-  const float *acts = (const float *)x;
-  if (p.rounded) {
-    for (uint at = 16 * TID_X; at < bytes; at += 16 * 256) *(uint4 *)(memory + at) = *(const uint4 *)(x + at);
-  } else {
-    float factor[T];
-    norm_factors<T>(acts, norm, p.eps, K, p.tokens, part, factor);
-    if (plain) {
-#pragma unroll 4
-      for (uint k = TID_X; k < K; k += 256) {
-        const float w = norm ? norm[k] : 1.0f;
-        UNROLL for (int t = 0; t < T; t++)
-          ((float *)memory)[t * padded + k] = t < p.tokens ? acts[(ulong64)t * K + k] * factor[t] * w : 0.0f;
-      }
-    } else {
-      round_tokens<T>(acts, norm, factor, K, p.tokens, memory);
-    }
-  }
-  switch (type) {
-#define PLAIN_CASE(ID, NAME, W) case ID: multiply_plain<W, T>(work, (const float *)memory); break;
-#define BLOCK_CASE(ID, NAME, W) case ID: multiply_blocks<W, T>(work, memory, ring); break;
-    PLAIN_WEIGHTS(PLAIN_CASE)
-    BLOCK_WEIGHTS(BLOCK_CASE)
-  }
+  multiply<T>(work, type, row_bytes, x, norm, p.eps, p.rounded, memory, part);
 }
 
 #define TWO_BLOCKS 256, 2 // threads of a block, and blocks that a multiprocessor has room for
