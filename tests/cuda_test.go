@@ -15,6 +15,7 @@ import (
 	"github.com/deltaloom/deltaloom/runtime/cuda"
 	"github.com/deltaloom/deltaloom/runtime/cuda/driver"
 	"github.com/deltaloom/deltaloom/runtime/sched"
+	"github.com/deltaloom/deltaloom/sample"
 	"github.com/deltaloom/deltaloom/tools/ptxsim/cudasim"
 )
 
@@ -323,6 +324,78 @@ func TestLayersOnTheProcessor(t *testing.T) {
 					t.Error("the card has computed nothing")
 				}
 			})
+		}
+	}
+}
+
+// TestGenerateOnCUDA: where the card picks out the likeliest tokens, the sampler picks
+// what it picks from all logits.
+func TestGenerateOnCUDA(t *testing.T) {
+	simulate(t, cudasim.Options{})
+	reference, m := synthetic(t, "qwen3.5-moe-tiny", "interp"), synthetic(t, "qwen3.5-moe-tiny", "cuda")
+	for _, o := range []sample.Options{{}, {Temperature: 0.9, TopK: 12, Seed: 3}, {Temperature: 1.2, TopK: 30, TopP: 0.8, MinP: 0.05, Seed: 4},
+		{Temperature: 1, TopP: 0.9, Seed: 5}, {RepeatPenalty: 1.3}} {
+		text := func(m *deltaloom.Model) (tokens []int32) {
+			s := session(t, m, deltaloom.SessionOptions{Context: 64})
+			defer s.Close()
+			for id, err := range begin(t, s).Generate(t.Context(), []int32{1, 2, 3}, deltaloom.GenerateOptions{Sample: o, Max: 8}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				tokens = append(tokens, id)
+			}
+			return tokens
+		}
+		if want, got := text(reference), text(m); !slices.Equal(want, got) {
+			t.Errorf("%+v: tokens %v, want %v", o, got, want)
+		}
+	}
+}
+
+// TestKernelsAToken counts, for published models, the kernels in the graph of a token
+// beside its compute nodes. They differ where a node is more than one kernel: delta_block
+// where value heads share key heads (the state of the convolution is written after all
+// have read it), attention (cache, attention split over positions, and what joins the
+// splits), routers (scores, choice); and where views move data: the gates of Qwen3-Next,
+which its weights give interleaved by key head, and the latent of Kimi Linear.
+func TestKernelsAToken(t *testing.T) {
+	simulate(t, cudasim.Options{})
+	card, err := deltaloom.NewBackend("cuda", 1, deltaloom.FloatActivations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer card.Close()
+	for _, want := range []struct {
+		model          string
+		nodes, kernels int
+	}{
+		{"qwen3.5-0.8b", 122, 134},
+		{"qwen3.5-27b", 322, 402},
+		{"qwen3.5-35b-a3b", 242, 332},
+		{"qwen3-next-80b-a3b", 290, 470},
+		{"kimi-linear-48b-a3b", 197, 251},
+	} {
+		c, err := models.ByName(want.model)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := models.Build(c, models.Step{Cache: graph.F16})
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, report, err := fuse.Run(g, fuse.Options{Supports: card.Supports})
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, err := sched.NewPlan(g, card)
+		if err != nil {
+			t.Fatalf("%s: %v", want.model, err)
+		}
+		if n := plan.Launches(); report.After.Compute != want.nodes || n != want.kernels {
+			t.Errorf("%s: %d compute nodes and %d kernels, want %d and %d", want.model, report.After.Compute, n, want.nodes, want.kernels)
+		}
+		if err := plan.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }
