@@ -357,7 +357,7 @@ func TestGenerateOnCUDA(t *testing.T) {
 // where value heads share key heads (the state of the convolution is written after all
 // have read it), attention (cache, attention split over positions, and what joins the
 // splits), routers (scores, choice); and where views move data: the gates of Qwen3-Next,
-which its weights give interleaved by key head, and the latent of Kimi Linear.
+// which its weights give interleaved by key head, and the latent of Kimi Linear.
 func TestKernelsAToken(t *testing.T) {
 	simulate(t, cudasim.Options{})
 	card, err := deltaloom.NewBackend("cuda", 1, deltaloom.FloatActivations)

@@ -1,12 +1,5 @@
 package ptxsim
 
-// where is memory that an access goes to.
-type where struct {
-	data  []byte // from the address on
-	alloc *allocation
-	off   uint64
-}
-
 // spaceOf tells which space an instruction names; generic addresses say it themselves.
 func spaceOf(mods []string) string {
 	for _, m := range mods {
