@@ -399,3 +399,26 @@ func TestKernelsAToken(t *testing.T) {
 		}
 	}
 }
+
+// TestLlamaCppOnCUDA compares the simulated card with llama.cpp: a prompt in one batch,
+// and its first tokens one by one.
+func TestLlamaCppOnCUDA(t *testing.T) {
+	const decoded = 20
+	for file, limit := range map[string]float64{"q35-tiny-f32-s7": cudaNMSE, "q35moe-tiny-f32-s7": cudaNMSE, "q3n-tiny-f32-s7": cudaNMSE,
+		"kimi-tiny-f32-s7": cudaNMSE, "q35-small-q8_0-s7": 2e-2, "q35moe-quant-q6_K-s7": 2e-2, "q3n-quant-q4_K-s7": 2e-2} {
+		t.Run(file, func(t *testing.T) {
+			path := goldenPath(t, file+".gguf")
+			simulate(t, cudasim.Options{})
+			m := open(t, path, deltaloom.Options{Backend: "cuda", Threads: 1})
+			ref := golden{file: file}.read(t, "prefill")
+			for each, n := range map[int]int{0: len(ref.Tokens), 1: decoded} {
+				got := feed(t, m, ref.Tokens[:n], each, 0)
+				if d := reference.Compare(ref.F[:len(got)], got); !(d.NMSE <= limit) {
+					t.Errorf("%d tokens, %d at a time: NMSE %.3g, want at most %g", n, each, d.NMSE, limit)
+				} else {
+					t.Logf("%d tokens, %d at a time: NMSE %.3g", n, each, d.NMSE)
+				}
+			}
+		})
+	}
+}
