@@ -82,7 +82,7 @@ func expertMatMul(n *graph.Node, p *plan) error {
 	if fewTokens(N, ws[0]) {
 		p.eachToken(x, p.in(2), N, U, E, ws, nil, storeProducts, p.out(0))
 	} else {
-		p.sortByExpert(2, E).multiply(p, x, ws, p.out(0))
+		p.sortByExpert(x, 2, E).multiply(p, p.prepare(x, ws[0]), ws[0], null, p.out(0))
 	}
 	return nil
 }
@@ -107,7 +107,7 @@ func expertsUp(n *graph.Node, p *plan) error {
 	if few {
 		p.eachToken(x, p.in(2), N, U, E, ws, nil, gateProducts, p.out(0))
 	} else {
-		p.sortByExpert(2, E).multiply(p, x, ws, p.out(0))
+		p.sortByExpert(x, 2, E).hidden(p, ws, p.out(0))
 	}
 	return p.linear(x, shared, gateProducts, null, p.out(1))
 }
@@ -133,7 +133,7 @@ func expertsDown(n *graph.Node, p *plan) error {
 	own, others := actBytes(w.dt, U*w.k), actBytes(shared.dt, shared.k)
 	if N > vecTokens || own+others > vecShared {
 		z, zs := p.scratch(4*int64(N*U)*int64(w.rows)), p.scratch(4*int64(N)*int64(w.rows))
-		p.sortByExpert(1, E).multiply(p, a, []weight{w}, z)
+		p.sortByExpert(a, 1, E).multiply(p, p.prepare(a, w), w, null, z)
 		if err := p.linear(s, []weight{shared}, storeProducts, null, zs); err != nil {
 			return err
 		}

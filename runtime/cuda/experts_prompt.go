@@ -1,63 +1,67 @@
 package cuda
 
 import (
-	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/runtime/lower"
 )
 
-// Of kernels for many tokens: rows of weights and tokens of a block at a time.
-const (
-	promptRows   = 64
-	promptTokens = 32
-)
+// expertTokens is how many tokens a block of expert_tiles takes at a time.
+const expertTokens = 32
 
-// grouped is the pairs of N tokens and the U experts that each uses, by expert.
+// grouped is the pairs of N tokens and the U experts that each uses, by expert, with
+// the row of activations that each pair has.
 type grouped struct {
-	pairs, E     int
-	begin, order buffer
+	x                    activations
+	pairs, E             int
+	begin, order, source buffer
 }
 
-type sortParams struct{ Pairs, E uint32 }
+type sortParams struct{ Pairs, E, Each uint32 }
 
-// sortByExpert groups the pairs of an operand [N U].
-func (p *plan) sortByExpert(operand, E int) grouped {
-	idx := p.node.In(operand).Shape()
-	g := grouped{idx.Len(), E, p.scratch(4 * int64(E+1)), p.scratch(4 * int64(idx.Len()))}
-	p.launch("experts_sort", line(E), line(256), sortParams{uint32(g.pairs), uint32(E)}, p.in(operand), g.begin, g.order)
+// sortByExpert groups the pairs of an operand [N U], the same number of which has each
+// row of x.
+func (p *plan) sortByExpert(x activations, operand, E int) grouped {
+	pairs := p.node.In(operand).Shape().Len()
+	size := 4 * int64(pairs)
+	g := grouped{x, pairs, E, p.scratch(4 * int64(E+1)), p.scratch(size), p.scratch(size)}
+	p.launch("experts_sort", line(E), line(256), sortParams{uint32(pairs), uint32(E), uint32(pairs / x.tokens)},
+		p.in(operand), g.begin, g.order, g.source)
 	return g
 }
 
-// prepare returns activations as kernels for many tokens want them beside weights of
-// a type: rounded for block formats, normalised.
-func (p *plan) prepare(x activations, dt graph.DType) buffer {
-	if !(weight{dt: dt}).plain() {
-		return p.rounded(x, x.tokens)
+// prepare returns activations as kernels for many tokens want them beside a weight:
+// rounded for block formats, normalised.
+func (p *plan) prepare(x activations, w weight) buffer {
+	if w.plain() {
+		return p.normalised(x)
 	}
-	return p.normalised(x)
+	return p.rounded(x, x.tokens)
 }
 
-type promptParams struct{ Each, K, F, Parts uint32 }
+type expertTileParams struct{ K, Rows, Mode uint32 }
 
-// multiply gives each pair's row of x the products with the weights of its expert:
-// silu(product 0)·product 1 where there are two weights. The same number of pairs has
-// each row.
-func (g grouped) multiply(p *plan, x activations, ws []weight, y buffer) {
-	w, up := ws[0], null
-	kernel := weightKernel("experts_prompt", w.dt)
-	if len(ws) == 2 {
-		if w.dt != ws[1].dt {
-			products := p.scratch(8 * int64(g.pairs) * int64(w.rows))
-			second := products.at(4 * int64(g.pairs) * int64(w.rows))
-			g.multiply(p, x, ws[:1], products)
-			g.multiply(p, x, ws[1:], second)
-			p.siluMul(g.pairs*w.rows, products, second, y)
-			return
-		}
-		kernel, up = weightKernel("experts_prompt_gated", w.dt), ws[1].at
-	}
-	tiles, columns := lower.Ceil(g.pairs, promptTokens), lower.Ceil(w.rows, promptRows)
+// multiply gives each pair's row of activations the products with a weight of its
+// expert. silu(gate) is multiplied with them where there is a gate.
+func (g grouped) multiply(p *plan, x buffer, w weight, gate, y buffer) {
+	tiles, columns := lower.Ceil(g.pairs, expertTokens), lower.Ceil(w.rows, tileRows)
 	parts := min(tiles, lower.Ceil(1024, columns*g.E)) // blocks enough for every multiprocessor
-	p.launch(kernel, dim{columns, g.E, parts}, line(256),
-		promptParams{uint32(g.pairs / x.tokens), uint32(w.k), uint32(w.rows), uint32(parts)},
-		p.prepare(x, w.dt), g.begin, g.order, w.at, up, y)
+	params, shared := expertTileParams{uint32(w.k), uint32(w.rows), storeProducts}, 0
+	if gate != null {
+		params.Mode = gateProducts
+	}
+	if !w.plain() {
+		shared = 2 * placeBytes(expertTokens)
+	}
+	p.launchShared(shared, weightKernel("expert_tiles", w.dt), dim{parts, columns, g.E}, line(256), params,
+		x, g.begin, g.source, g.order, w.at, gate, y)
+}
+
+// hidden is silu(gate)·up of each pair.
+func (g grouped) hidden(p *plan, ws []weight, y buffer) {
+	products := p.scratch(4 * int64(g.pairs) * int64(ws[0].rows))
+	x := p.prepare(g.x, ws[0])
+	g.multiply(p, x, ws[0], null, products)
+	if ws[0].plain() != ws[1].plain() {
+		x = p.prepare(g.x, ws[1])
+	}
+	g.multiply(p, x, ws[1], products, y)
 }

@@ -94,13 +94,8 @@ func (p *plan) gated(x activations, ws []weight, y buffer) error {
 	if err := p.linear(x, ws, storeProducts, null, g, u); err != nil {
 		return err
 	}
-	p.siluMul(n, g, u, y)
-	return nil
-}
-
-// siluMul is silu(g)·u of n elements.
-func (p *plan) siluMul(n int, g, u, y buffer) {
 	p.launch("silu_mul_f32", along(n), line(threads), struct{ N uint32 }{uint32(n)}, g, u, y)
+	return nil
 }
 
 func normLinear(n *graph.Node, p *plan) error {

@@ -10,6 +10,13 @@
 // x is what round_tokens writes. mode 1 adds residual.
 struct TileParams { uint k, tokens, rows, mode; };
 
+// Tokens up to end, which rows of x and of y they have, and what becomes of a product v
+// of which element at of residual is the partner.
+struct Own { uint end; };
+DEV uint row_of_x(const Own &, uint t) { return t; }
+DEV uint row_of_y(const Own &, uint t) { return t; }
+DEV float finished(const Own &, uint mode, float v, const float *residual, ulong64 at) { return mode == 1 ? residual[at] + v : v; }
+
 #define ROW 144 // bytes from one row of 128 bytes to the next: no two of eight share a bank
 
 // One of the two places for 4 runs of both operands, and what lies where.
@@ -21,11 +28,12 @@ template <int M> DEV uint *x_sums(uchar *p) { return (uint *)(p + (M + 64) * ROW
 template <int M> DEV float *w_scales(uchar *p) { return (float *)(p + (M + 64) * ROW + 32 * M); } // [run][half][row]
 template <int M> DEV float *w_lows(uchar *p) { return w_scales<M>(p) + 64 * 4 * 2; }           // the same
 
-template <int M> DEV void begin_x(uchar *to, const uchar *x, uint first, uint block, const TileParams &p) {
+template <int M, class Tokens>
+DEV void begin_x(uchar *to, const uchar *x, const Tokens &tokens, uint first, uint block, const TileParams &p) {
   for (uint i = TID_X; i < M * 10; i += 256) {
     const uint row = i / 10, part = i % 10, t = first + row;
-    const bool there = t < p.tokens;
-    const Token a = Token::of(x, p.k, there ? t : 0);
+    const bool there = t < tokens.end;
+    const Token a = Token::of(x, p.k, there ? row_of_x(tokens, t) : 0);
     if (part < 8) { // half part/4 of run part%4
       const uint half = part / 4, run = part % 4;
       copy_async(shared_at(x_of<M>(to)) + row * ROW + 32 * run + 16 * half, a.p + 16 * (half * a.n + block + run), there ? 16 : 0);
@@ -53,18 +61,20 @@ template <class W, int M> DEV void put_run(uchar *to, const Run &r, uint row, ui
   }
 }
 
-template <class W, int M>
-DEV void multiply_tile(const uchar *x, const uchar *w, const float *residual, float *y, const TileParams &p, uchar *memory) {
+// The tile of M tokens from first on and 64 rows from first_row on.
+template <class W, int M, class Tokens>
+DEV void multiply_tile(const Tokens &tokens, uint first, uint first_row, const uchar *x, const uchar *w, const float *residual, float *y,
+                       const TileParams &p, uchar *memory) {
   const int WIDE = M / 32, TALL = 8 / WIDE, NF = 64 / TALL / 8; // warps along tokens and rows, and tiles of 8 rows of each
   const uint lane = LANE, warp = TID_X / 32, g = lane / 4, t = lane % 4;
-  const uint first = BID_X * M, first_row = BID_Y * 64, m0 = warp % WIDE * 32, n0 = warp / WIDE * (8 * NF);
+  const uint m0 = warp % WIDE * 32, n0 = warp / WIDE * (8 * NF);
   const uint row = TID_X / 4, run = TID_X % 4, n = p.k / 32;
   const uint room = place_bytes<M>();
 
   float acc[2][NF][4];
   UNROLL for (int i = 0; i < 2; i++) UNROLL for (int j = 0; j < NF; j++) UNROLL for (int e = 0; e < 4; e++) acc[i][j][e] = 0.0f;
   Run next;
-  begin_x<M>(memory, x, first, 0, p);
+  begin_x<M>(memory, x, tokens, first, 0, p);
   take_run<W>(next, w, first_row + row, run, p);
   put_run<W, M>(memory, next, row, run);
   uchar *here = memory, *other = memory + room;
@@ -73,7 +83,7 @@ DEV void multiply_tile(const uchar *x, const uchar *w, const float *residual, fl
     BARRIER(); // here is complete, and nobody reads other any more
     const bool more = block + 4 < n;
     if (more) {
-      begin_x<M>(other, x, first, block + 4, p);
+      begin_x<M>(other, x, tokens, first, block + 4, p);
       take_run<W>(next, w, first_row + row, block + 4 + run, p);
     }
     NO_UNROLL for (uint k = 0; k < 4; k++) {
@@ -125,9 +135,9 @@ DEV void multiply_tile(const uchar *x, const uchar *w, const float *residual, fl
     UNROLL for (int j = 0; j < NF; j++)
       UNROLL for (int e = 0; e < 4; e++) {
         const uint token = first + m0 + 16 * i + g + 8 * (e / 2), column = first_row + n0 + 8 * j + 2 * t + e % 2;
-        if (token >= p.tokens || column >= p.rows) continue;
-        const ulong64 at = (ulong64)token * p.rows + column;
-        y[at] = p.mode == 1 ? residual[at] + acc[i][j][e] : acc[i][j][e];
+        if (token >= tokens.end || column >= p.rows) continue;
+        const ulong64 at = (ulong64)row_of_y(tokens, token) * p.rows + column;
+        y[at] = finished(tokens, p.mode, acc[i][j][e], residual, at);
       }
 }
 
@@ -137,5 +147,5 @@ SHARED_DYNAMIC(uchar, memory);
 #define TILES(M, NAME, W)                                                                                       \
   KERNEL(tiles_##NAME##_##M, TWO_BLOCKS, BUF(0, const uchar, x), BUF(1, const uchar, w), BUF_ALIASED(2, const float, residual), \
          BUF_ALIASED(3, float, y), PARAMS(4, TileParams, p)) {                                                  \
-    multiply_tile<W, M>(x, w, residual, y, p, memory);                                                          \
+    multiply_tile<W, M>(Own{p.tokens}, BID_X * M, BID_Y * 64, x, w, residual, y, p, memory);             \
   }
