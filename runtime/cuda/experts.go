@@ -12,25 +12,6 @@ func init() {
 	register(expertsDown, ops.ExpertsDownOp)
 }
 
-// items is the end of the name of a kernel of runtime/kernels/act_dot.h for rows of
-// weights of these lengths.
-func items(dt graph.DType, rows ...int) string {
-	for _, n := range rows {
-		if (weight{dt: dt}).plain() && n%8 != 0 {
-			return dt.String() + "_any"
-		}
-	}
-	return dt.String()
-}
-
-// actBytes is the shared memory that activations take beside weights of a type.
-func actBytes(dt graph.DType, activations int) int {
-	if (weight{dt: dt}).plain() {
-		return 4 * activations
-	}
-	return tokenBytes(activations)
-}
-
 // fits refuses more tokens or experts than a grid has room for.
 func fits(tokens, used, experts int) error {
 	if tokens > 65535 || used > 65534 || experts > 65535 {
@@ -112,9 +93,30 @@ func expertsUp(n *graph.Node, p *plan) error {
 	return p.linear(x, shared, gateProducts, null, p.out(1))
 }
 
-type downParams struct{ E, U, F, H, M uint32 }
+type downParams struct {
+	E, U, F, H, M  uint32
+	Type, RowBytes [2]uint32
+}
 
-// expertsDown is one launch for few tokens where all weights have one type.
+// leastSum is how many elements of a row in blocks experts_down can sum.
+const leastSum = 256
+
+// downMemory is the shared memory of a block that sums rows of w for U experts and one
+// of shared; ok says that it can.
+func downMemory(U int, w, shared weight) (bytes int, ok bool) {
+	ring := 0
+	for _, s := range []weight{{dt: w.dt, k: U * w.k}, shared} {
+		if s.plain() {
+			bytes += 16 * lower.Ceil(s.k, 4)
+		} else {
+			bytes, ring = bytes+tokenBytes(s.k), vecWarps*vecRing
+		}
+	}
+	bytes += ring
+	return bytes, bytes <= vecShared && (w.plain() || w.k >= leastSum) && (shared.plain() || shared.k >= leastSum)
+}
+
+// expertsDown is one launch for few tokens.
 func expertsDown(n *graph.Node, p *plan) error {
 	gated, err := lower.ExpertsDown(n)
 	if err != nil {
@@ -129,28 +131,21 @@ func expertsDown(n *graph.Node, p *plan) error {
 	if err := fits(N, U, E); err != nil {
 		return err
 	}
-	params := downParams{uint32(E), uint32(U), uint32(w.k), uint32(shared.k), uint32(w.rows)}
-	own, others := actBytes(w.dt, U*w.k), actBytes(shared.dt, shared.k)
-	if N > vecTokens || own+others > vecShared {
-		z, zs := p.scratch(4*int64(N*U)*int64(w.rows)), p.scratch(4*int64(N)*int64(w.rows))
-		p.sortByExpert(a, 1, E).multiply(p, p.prepare(a, w), w, null, z)
-		if err := p.linear(s, []weight{shared}, storeProducts, null, zs); err != nil {
-			return err
-		}
-		p.launch("experts_combine", dim{N, lower.Ceil(w.rows, threads), 1}, line(threads), params,
-			p.in(1), p.in(2), z, zs, gate, p.in(6), p.out(0))
+	params := downParams{uint32(E), uint32(U), uint32(w.k), uint32(shared.k), uint32(w.rows),
+		[2]uint32{uint32(w.dt), uint32(shared.dt)}, [2]uint32{uint32(w.rowBytes()), uint32(shared.rowBytes())}}
+	if bytes, ok := downMemory(U, w, shared); ok && N <= vecTokens {
+		p.launchShared(bytes, "experts_down", dim{lower.Ceil(w.rows, vecWarps), N, 1}, line(32*vecWarps), params,
+			a.at, p.in(1), p.in(2), w.at, s.at, shared.at, gate, p.in(6), p.out(0))
 		return nil
 	}
-	launch := func(dt graph.DType, bytes int, params downParams, shared, residual buffer) {
-		p.launchShared(bytes, "experts_down_"+items(dt, w.k, s.k), dim{lower.Ceil(w.rows, vecWarps), N, 1}, line(32*vecWarps), params,
-			a.at, p.in(1), p.in(2), w.at, s.at, shared, gate, residual, p.out(0))
+	z, zs := p.scratch(4*int64(N*U)*int64(w.rows)), p.scratch(4*int64(N)*int64(w.rows))
+	p.sortByExpert(a, 1, E).multiply(p, p.prepare(a, w), w, null, z)
+	if err := p.linear(s, []weight{shared}, storeProducts, null, zs); err != nil {
+		return err
 	}
-	if w.dt == shared.dt {
-		launch(w.dt, own+others, params, shared.at, p.in(6))
-	} else {
-		launch(w.dt, own, params, null, p.in(6))
-		params.U = 0
-		launch(shared.dt, others, params, shared.at, p.out(0))
-	}
+	p.launch("experts_combine", dim{N, lower.Ceil(w.rows, threads), 1}, line(threads), combinedParams{uint32(E), uint32(U), uint32(w.rows)},
+		p.in(1), p.in(2), z, zs, gate, p.in(6), p.out(0))
 	return nil
 }
+
+type combinedParams struct{ E, U, M uint32 }

@@ -44,6 +44,14 @@ const (
 	mostUsed    = 32
 )
 
+// items is the end of the name of router_scores for rows of n weights.
+func items(dt graph.DType, n int) string {
+	if (weight{dt: dt}).plain() && n%8 != 0 {
+		return dt.String() + "_any"
+	}
+	return dt.String()
+}
+
 // route scores the experts by weight w, and the shared expert's gate with them if its
 // weight has the same type, then chooses.
 func (p *plan) route(r lower.Router, norm buffer, w int) error {

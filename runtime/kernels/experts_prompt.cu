@@ -116,7 +116,7 @@ BLOCK_WEIGHTS(OF_BLOCKS)
 PLAIN_WEIGHTS(OF_ONES)
 
 // y = r + Σ_u weight_u·z_u + gate·zs: z [N U M], zs [N M]; gate may be null.
-struct CombineParams { uint E, U, F, H, M; };
+struct CombineParams { uint E, U, M; };
 
 KERNEL(experts_combine, 256, BUF(0, const uint, experts), BUF(1, const float, weights), BUF(2, const float, z),
        BUF(3, const float, zs), BUF(4, const float, gate), BUF(5, const float, r), BUF(6, float, y), PARAMS(7, CombineParams, p)) {
