@@ -76,7 +76,7 @@ func squares(x array, idx []int) float64 {
 	return total(x.n(-1), func(k int) float64 { return math.Pow(x.at(with(idx, k)...), 2) })
 }
 
-// sortedAt is the index whose element has p others before it.
+// sortedAt is the index whose element has p others before it; a NaN has all numbers.
 func sortedAt(in []array, _ graph.Attrs, idx []int) float64 {
 	x := make([]float64, in[0].n(-1))
 	for i := range x {
@@ -85,7 +85,8 @@ func sortedAt(in []array, _ graph.Attrs, idx []int) float64 {
 	for j := range x {
 		before := 0
 		for i := range x {
-			if x[i] > x[j] || x[i] == x[j] && i < j {
+			nan, equal := math.IsNaN(x[j]), x[i] == x[j] || math.IsNaN(x[i]) && math.IsNaN(x[j])
+			if x[i] > x[j] || nan && !math.IsNaN(x[i]) || equal && i < j {
 				before++
 			}
 		}
