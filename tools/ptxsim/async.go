@@ -1,109 +1,109 @@
 package ptxsim
 
-import "strings"
-
-// asyncCopy is a copy to shared memory that has begun and need not be there before
-// it is waited for.
-type asyncCopy struct {
-	in    *instr
-	lane  int
-	to    uint64
-	data  [16]byte
-	n     int
-	group int // 0 while none has been committed
+var asynchronous = map[string]func(*decoder){
+	"cp": cp,
 }
 
-func init() {
-	builders["cp"] = func(c *compiler) {
-		if len(c.mods()) == 0 || c.mods()[0] != "async" {
-			c.fail("only cp.async is simulated")
-			return
-		}
-		switch {
-		case c.has("commit_group"):
-			c.only(0, "async commit_group")
-			c.run(func(w *warp, _ *instr, mask uint32) {
-				for i := range w.async {
-					if a := &w.async[i]; mask>>a.lane&1 != 0 {
-						a.group++ // the groups behind it: 1 for the last one committed
-					}
-				}
-			})
-		case c.has("wait_group"):
-			c.only(1, "async wait_group")
-			n, err := number(c.arg(0))
-			if err != nil {
-				c.fail("group %s", c.arg(0))
-			}
-			c.run(func(w *warp, _ *instr, mask uint32) { w.finishAsync(mask, int(n)+1) })
-		case c.has("wait_all"):
-			c.only(0, "async wait_all")
-			c.run(func(w *warp, _ *instr, mask uint32) { w.finishAsync(mask, 0) })
-		default:
-			c.asyncCopy()
-		}
-	}
+// A pending copy has read its source; its data arrives when its wait has passed.
+type pendingCopy struct {
+	offset uint64 // in shared memory
+	data   []byte
 }
 
-// asyncCopy is cp.async [shared], [global], n, given: bytes behind those that are
-// given are zero.
-func (c *compiler) asyncCopy() {
-	for _, m := range c.mods() {
-		switch m {
-		case "async", "ca", "cg", "shared", "global":
-		default:
-			if !strings.HasPrefix(m, "L2::") {
-				c.fail("unknown modifier .%s", m)
+// copies are those of one thread, in groups; the last group is still open.
+type copies struct {
+	groups [][]pendingCopy
+	open   []pendingCopy
+}
+
+func (c *copies) reset() { c.groups, c.open = nil, nil }
+
+func (c *copies) commit() {
+	c.groups = append(c.groups, c.open)
+	c.open = nil
+}
+
+// cp decodes cp.async, its groups and waits.
+func cp(d *decoder) {
+	d.must("async")
+	switch d.take("commit_group", "wait_group", "wait_all") {
+	case "commit_group":
+		d.in.exec = func(w *warp, m uint32) {
+			for ; m != 0; m &= m - 1 {
+				w.copies[first(m)].commit()
 			}
 		}
-	}
-	to, toOff := c.address(0)
-	from, fromOff := c.address(1)
-	n, err := number(c.arg(2))
-	if err != nil || n != 4 && n != 8 && n != 16 {
-		c.fail("%s bytes", c.arg(2))
+		return
+	case "wait_all":
+		d.in.exec = func(w *warp, m uint32) {
+			for ; m != 0; m &= m - 1 {
+				w.copies[first(m)].commit()
+				w.land(first(m), 0)
+			}
+		}
+		return
+	case "wait_group":
+		o := d.arg(0)
+		if o.kind != intOperand {
+			d.fail("the number of groups is no literal")
+		}
+		d.in.exec = func(w *warp, m uint32) {
+			for ; m != 0; m &= m - 1 {
+				w.land(first(m), o.value)
+			}
+		}
 		return
 	}
-	given := c.f.constant(n)
-	if len(c.raw.args) > 3 {
-		given = c.src(3)
-	}
-	c.run(func(w *warp, in *instr, mask uint32) {
-		for ; mask != 0; mask &= mask - 1 {
-			l := lowest(mask)
-			a := asyncCopy{in: in, lane: l, to: w.r[to][l] + toOff, n: int(n)}
-			if a.to>>32 == sharedBase>>32 {
-				a.to -= sharedBase
-			}
-			if some := min(uint64(uint32(w.r[given][l])), n); some > 0 {
-				source := w.r[from][l] + fromOff
-				if source%n != 0 {
-					w.fault(in, l, "global address %#x is not a multiple of %d", source, n)
-				}
-				for i := range some {
-					a.data[i] = w.at(in, l, "global", source+i, 1, false)[0]
-				}
-			}
-			// What is there until then nobody may count on.
-			p := w.at(in, l, "shared", a.to, n, true)
-			for i := range n {
-				p[i] = 0xff
-			}
-			w.async = append(w.async, a)
-		}
-	})
+	cpAsync(d)
 }
 
-// finishAsync lets the copies of some lanes arrive that were committed at least so
-// many groups ago; 0 stands for all.
-func (w *warp) finishAsync(mask uint32, groups int) {
-	rest := w.async[:0]
-	for _, a := range w.async {
-		if mask>>a.lane&1 == 0 || a.group < groups {
-			rest = append(rest, a)
-			continue
+// land delivers the copies of a lane but those of its last groups.
+func (w *warp) land(lane int, last uint64) {
+	c := &w.copies[lane]
+	for uint64(len(c.groups)) > last {
+		for _, p := range c.groups[0] {
+			w.writeShared(lane, p.offset, p.data, false)
 		}
-		copy(w.at(a.in, a.lane, "shared", a.to, uint64(a.n), true), a.data[:a.n])
+		c.groups = c.groups[1:]
 	}
-	w.async = rest
+}
+
+// cpAsync decodes cp.async.ca|cg.shared.global [to], [from], size[, bytes]: what the source does
+// not fill are zeros.
+func cpAsync(d *decoder) {
+	cache := d.must("ca", "cg")
+	if d.space("shared") != "shared" || d.take("global") == "" {
+		d.fail("cp.async copies from global to shared memory")
+	}
+	for d.take("L2::64B", "L2::128B", "L2::256B") != "" {
+	}
+	o := d.arg(2)
+	size := o.value
+	if o.kind != intOperand || size != 16 && (cache == "cg" || size != 4 && size != 8) {
+		d.fail("no such size")
+		return
+	}
+	to, from := d.pointer(0, "shared", int(size)), d.pointer(1, "global", int(size))
+	bytes := d.f.literal(size)
+	if d.has(3) {
+		bytes = d.src(3, types["u32"])
+	}
+	d.in.exec = func(w *warp, m uint32) {
+		for ; m != 0; m &= m - 1 {
+			l := first(m)
+			n := w.r[bytes][l]
+			if n > size {
+				w.fault(l, "%d bytes of a copy of %d", n, size)
+			}
+			_, addr := w.locate(&to, l, w.r[to.base][l]+to.offset)
+			off := w.within(l, "shared", addr, size, len(w.b.shared.data))
+			data := make([]byte, size)
+			if n > 0 {
+				_, addr := w.locate(&from, l, w.r[from.base][l]+from.offset)
+				copy(data, w.loadGlobal(&from, l, addr, n))
+			}
+			w.poison(l, off, size)
+			w.copies[l].open = append(w.copies[l].open, pendingCopy{off, data})
+		}
+	}
 }

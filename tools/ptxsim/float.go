@@ -1,323 +1,261 @@
 package ptxsim
 
-import (
-	"math"
-)
+import "math"
 
-func f32(x uint64) float32     { return math.Float32frombits(uint32(x)) }
-func fromF32(f float32) uint64 { return uint64(math.Float32bits(f)) }
-func bf16(x uint64) float64    { return float64(math.Float32frombits(uint32(x) << 16)) }
-func signs(t string) uint64 {
-	switch t {
-	case "f16x2", "bf16x2":
-		return 0x80008000
-	case "f16", "bf16":
-		return 0x8000
-	case "f64":
-		return 1 << 63
+func addF32(d, a, b *lanes) {
+	for i := range d {
+		d[i] = bits32(f32(a[i]) + f32(b[i]))
 	}
-	return 0x80000000
 }
 
-// widen returns the number that x of a type is.
-func widen(t string, x uint64) float64 {
-	switch t {
-	case "f32":
-		return float64(f32(x))
-	case "f64":
-		return math.Float64frombits(x)
-	case "f16":
-		return half(uint16(x))
+func subF32(d, a, b *lanes) {
+	for i := range d {
+		d[i] = bits32(f32(a[i]) - f32(b[i]))
 	}
-	return bf16(x)
 }
 
-// narrow rounds a number to a type, to nearest, ties to even.
-func narrow(t string, f float64) uint64 {
-	switch t {
-	case "f32":
-		return fromF32(float32(f))
-	case "f64":
-		return math.Float64bits(f)
-	case "f16":
-		return uint64(toHalf(f))
+func mulF32(d, a, b *lanes) {
+	for i := range d {
+		d[i] = bits32(f32(a[i]) * f32(b[i]))
 	}
-	return uint64(toBF16(f))
 }
 
-// half is a number of 16 bits as a float.
-func half(h uint16) float64 {
-	e, m := int(h>>10&31), float64(h&1023)
-	var f float64
+func minF32(d, a, b *lanes) {
+	for i := range d {
+		x, y := f32(a[i]), f32(b[i])
+		switch {
+		case x < y:
+			d[i] = bits32(x)
+		case y < x:
+			d[i] = bits32(y)
+		default:
+			d[i] = bits32(float32(minF(float64(x), float64(y))))
+		}
+	}
+}
+
+func maxF32(d, a, b *lanes) {
+	for i := range d {
+		x, y := f32(a[i]), f32(b[i])
+		switch {
+		case x > y:
+			d[i] = bits32(x)
+		case y > x:
+			d[i] = bits32(y)
+		default:
+			d[i] = bits32(float32(maxF(float64(x), float64(y))))
+		}
+	}
+}
+
+// minF and maxF give the number where one operand is NaN.
+func minF(a, b float64) float64 {
+	switch {
+	case a != a:
+		return b
+	case b != b:
+		return a
+	}
+	return min(a, b)
+}
+
+func maxF(a, b float64) float64 {
+	switch {
+	case a != a:
+		return b
+	case b != b:
+		return a
+	}
+	return max(a, b)
+}
+
+func f32of2(f func(a, b float32) float32) func(a, b uint64) uint64 {
+	return func(a, b uint64) uint64 { return bits32(f(f32(a), f32(b))) }
+}
+
+func f64of2(f func(a, b float64) float64) func(a, b uint64) uint64 {
+	return func(a, b uint64) uint64 {
+		return math.Float64bits(f(math.Float64frombits(a), math.Float64frombits(b)))
+	}
+}
+
+// fma32 is a·b + c, rounded once. The product is exact in float64; where the rounded sum lies
+// halfway between two float32, the error of that rounding decides.
+func fma32(a, b, c float32) float32 {
+	p, q := float64(a)*float64(b), float64(c)
+	s := p + q
+	if !halfway(s) || s-s != 0 {
+		return float32(s)
+	}
+	t := s - p // the two-sum gives the error of s exactly
+	e := (p - (s - t)) + (q - t)
+	if e == 0 {
+		return float32(s)
+	}
+	u := math.Float64bits(s) | 1 // to odd: just off the middle, on the side of the error
+	if (e > 0) != (s > 0) {
+		u = math.Float64bits(s) - 1 | 1
+	}
+	return float32(math.Float64frombits(u))
+}
+
+// halfway says whether s may lie on the border between two roundings to float32.
+func halfway(s float64) bool {
+	return math.Float64bits(s)&0x1fffffff == 0x10000000 || s < 0x1p-126 && s > -0x1p-126 && s != 0
+}
+
+func fmaF32(d, a, b, c *lanes) {
+	for i := range d {
+		s := float64(f32(a[i]))*float64(f32(b[i])) + float64(f32(c[i]))
+		if !halfway(s) {
+			d[i] = bits32(float32(s))
+		} else {
+			d[i] = bits32(fma32(f32(a[i]), f32(b[i]), f32(c[i])))
+		}
+	}
+}
+
+// A half is one of the two 16-bit formats.
+type half struct {
+	name string
+	to   func(uint64) float64
+	from func(float64) uint64
+}
+
+var halves = []half{
+	{"f16", func(x uint64) float64 { return float64(fromF16(uint16(x))) }, func(f float64) uint64 { return uint64(round16(f, 10, -14, 15)) }},
+	{"bf16", func(x uint64) float64 { return float64(fromBF16(uint16(x))) }, func(f float64) uint64 { return uint64(round16(f, 7, -126, 127)) }},
+}
+
+func fromBF16(h uint16) float32 { return math.Float32frombits(uint32(h) << 16) }
+
+func fromF16(h uint16) float32 {
+	sign, e, f := uint32(h>>15)<<31, uint32(h>>10&31), uint32(h&1023)
 	switch e {
 	case 31:
-		if f = math.Inf(1); m != 0 {
-			f = math.NaN()
-		}
+		return math.Float32frombits(sign | 0x7f800000 | f<<13)
 	case 0:
-		f = math.Ldexp(m, -24)
-	default:
-		f = math.Ldexp(1024+m, e-25)
+		return math.Float32frombits(sign | math.Float32bits(float32(f)/(1<<24)))
 	}
-	if h>>15 != 0 {
-		return -f
-	}
-	return f
+	return math.Float32frombits(sign | (e+112)<<23 | f<<13)
 }
 
-func toHalf(f float64) uint16 {
-	sign := uint16(math.Float64bits(f) >> 48 & 0x8000)
-	a := math.Abs(f)
-	switch {
-	case f != f:
-		return 0x7fff
-	case a >= 65520:
-		return sign | 0x7c00
-	case a < 1.0/(1<<14):
-		return sign | uint16(math.RoundToEven(math.Ldexp(a, 24)))
-	}
-	_, e := math.Frexp(a) // a = m·2^e with m in [1/2, 1)
-	m := uint16(math.RoundToEven(math.Ldexp(a, 11-e)))
-	return sign + uint16(e+13)<<10 + m // the leading one of m counts up the exponent
-}
-
-func toBF16(f float64) uint16 {
+// round16 rounds to the 16-bit format with so many bits after the point and exponents from lo to
+// hi, ties to even. NaN is all ones but the sign.
+func round16(f float64, fraction, lo, hi int) uint16 {
 	if f != f {
 		return 0x7fff
 	}
-	// Rounding twice is wrong where the first lands on a tie of the second: round the
-	// first one to odd.
-	u := math.Float32bits(toOdd(f))
-	return uint16((u + 0x7fff + u>>16&1) >> 16)
+	var sign uint16
+	if math.Signbit(f) {
+		sign, f = 0x8000, -f
+	}
+	inf := uint16(hi+1-lo+1) << fraction
+	if math.IsInf(f, 0) {
+		return sign | inf
+	}
+	if f == 0 {
+		return sign
+	}
+	e := max(math.Ilogb(f), lo)
+	n := math.RoundToEven(math.Ldexp(f, fraction-e)) // may carry into the next exponent, as it should
+	bits := uint64(n) + uint64(e-lo)<<fraction
+	if bits >= uint64(inf) {
+		return sign | inf
+	}
+	return sign | uint16(bits)
 }
 
-// toOdd rounds to float32 so that a second rounding comes out as one.
-func toOdd(f float64) float32 {
-	g := float32(f)
-	if float64(g) == f || math.IsInf(float64(g), 0) || g != g {
-		return g
-	}
-	u := math.Float32bits(g)
-	if u&1 == 0 { // the neighbour on the other side of f is odd
-		if (float64(g) < f) == (f > 0) {
-			u++
-		} else {
-			u--
-		}
-	}
-	return math.Float32frombits(u)
-}
+func fma(d *decoder) { d.fused(d.typ()) }
 
-// fma32 is x·y + z, rounded once.
-func fma32(x, y, z float32) float32 {
-	p := float64(x) * float64(y) // exact
-	s := p + float64(z)
-	if math.IsInf(s, 0) || s != s {
-		return float32(s)
-	}
-	// The sum was rounded to 53 bits: what it lost decides a tie.
-	b := s - p
-	lost := (p - (s - b)) + (float64(z) - b)
-	if lost != 0 {
-		u := math.Float64bits(s)
-		if u&1 == 0 {
-			if (lost > 0) == (s > 0) {
-				u++
-			} else {
-				u--
+// fused decodes fma, and mad of floats.
+func (d *decoder) fused(t typ) {
+	d.take("rn")
+	f, ok := map[string]op3{
+		"f32": fmaF32,
+		"f64": each3(func(a, b, c uint64) uint64 {
+			return math.Float64bits(math.FMA(math.Float64frombits(a), math.Float64frombits(b), math.Float64frombits(c)))
+		}),
+	}[t.name]
+	relu := d.take("relu") != ""
+	for _, h := range halves {
+		// The product is exact, and 53 bits hold more than twice the bits of a half: the sum, if
+		// not exact itself, is rounded to odd by FMA's error below.
+		one := func(a, b, c uint64) uint64 {
+			x, y, z := h.to(a), h.to(b), h.to(c)
+			s := x*y + z
+			if e := math.FMA(x, y, z-s); e != 0 && s-s == 0 {
+				s = toOdd(s, e)
 			}
-			s = math.Float64frombits(u)
-		}
-	}
-	return float32(s)
-}
-
-// pairs applies f to both halves where the type is a pair.
-func pairs(t string, f func(t string, x ...uint64) uint64) func(x ...uint64) uint64 {
-	if t != "f16x2" && t != "bf16x2" {
-		return func(x ...uint64) uint64 { return f(t, x...) }
-	}
-	one := t[:len(t)-2]
-	return func(x ...uint64) uint64 {
-		lo, hi := make([]uint64, len(x)), make([]uint64, len(x))
-		for i, v := range x {
-			lo[i], hi[i] = v&0xffff, v>>16&0xffff
-		}
-		return f(one, hi...)<<16 | f(one, lo...)
-	}
-}
-
-// saturate cuts to [0, 1] where the instruction says so.
-func (c *compiler) saturate() func(float64) float64 {
-	if !c.has("sat") {
-		return func(f float64) float64 { return f }
-	}
-	return func(f float64) float64 {
-		if f != f {
-			return 0
-		}
-		return min(max(f, 0), 1)
-	}
-}
-
-func (c *compiler) rounding() {
-	if c.has("rz") || c.has("rm") || c.has("rp") {
-		c.fail("only rounding to nearest is simulated")
-	}
-}
-
-// floatBinary computes in float64, which makes one rounding of sums, products and
-// quotients of f32.
-func (c *compiler) floatBinary(t string, f func(x, y float64) float64) {
-	c.rounding()
-	if loop := floatLoops[c.raw.op[0]]; t == "f32" && loop != nil && !c.has("sat") {
-		c.each2(loop)
-		return
-	}
-	if t == "f32" && !c.has("sat") {
-		c.binary(func(x, y uint64) uint64 { return fromF32(float32(f(float64(f32(x)), float64(f32(y))))) })
-		return
-	}
-	sat := c.saturate()
-	g := pairs(t, func(t string, x ...uint64) uint64 { return narrow(t, sat(f(widen(t, x[0]), widen(t, x[1])))) })
-	c.binary(func(x, y uint64) uint64 { return g(x, y) })
-}
-
-// floatLoops are what is run most.
-var floatLoops = map[string]func(d, x, y *lanes){
-	"add": func(d, x, y *lanes) {
-		for l := range d {
-			d[l] = fromF32(f32(x[l]) + f32(y[l]))
-		}
-	},
-	"sub": func(d, x, y *lanes) {
-		for l := range d {
-			d[l] = fromF32(f32(x[l]) - f32(y[l]))
-		}
-	},
-	"mul": func(d, x, y *lanes) {
-		for l := range d {
-			d[l] = fromF32(f32(x[l]) * f32(y[l]))
-		}
-	},
-}
-
-// floatTernary is x·y + z.
-func (c *compiler) floatTernary(t string) {
-	c.rounding()
-	if t == "f32" && !c.has("sat") && !c.has("relu") {
-		d, a, b, e := c.dst(0), c.src(1), c.src(2), c.src(3)
-		c.run(func(w *warp, _ *instr, mask uint32) {
-			D, A, B, E := &w.r[d], &w.r[a], &w.r[b], &w.r[e]
-			for ; mask != 0; mask &= mask - 1 {
-				l := lowest(mask)
-				D[l] = fromF32(fma32(f32(A[l]), f32(B[l]), f32(E[l])))
+			if relu && s < 0 {
+				s = 0
 			}
+			return h.from(s)
+		}
+		switch t.name {
+		case h.name:
+			f, ok = each3(one), true
+		case h.name + "x2":
+			f, ok = each3(func(a, b, c uint64) uint64 {
+				return one(a>>16, b>>16, c>>16)<<16 | one(a&0xffff, b&0xffff, c&0xffff)
+			}), true
+		}
+	}
+	if !ok {
+		d.fail("no form for .%s", t.name)
+	}
+	if d.ftz(t) {
+		g := f
+		f = func(d, a, b, c *lanes) {
+			x, y, z := flushed(a), flushed(b), flushed(c)
+			g(d, &x, &y, &z)
+			*d = flushed(d)
+		}
+	}
+	if d.take("sat") != "" {
+		s, g := d.saturation(t), f
+		f = func(d, a, b, c *lanes) { g(d, a, b, c); s(d, nil, nil) }
+	}
+	dst, a, b, c := d.dst(0, t), d.src(1, t), d.src(2, t), d.src(3, t)
+	d.run3(dst, a, b, c, f)
+}
+
+// toOdd makes the last bit of s stand for an error e that rounding left.
+func toOdd(s, e float64) float64 {
+	u := math.Float64bits(s)
+	if u&1 == 0 {
+		if u = u | 1; (e > 0) != (s > 0) {
+			u -= 2
+		}
+	}
+	return math.Float64frombits(u)
+}
+
+// Functions of one number, computed in float64 and rounded once.
+var transcendental = map[string]func(*decoder){
+	"ex2":   function1(math.Exp2),
+	"lg2":   function1(math.Log2),
+	"sin":   function1(math.Sin),
+	"cos":   function1(math.Cos),
+	"tanh":  function1(math.Tanh),
+	"sqrt":  function1(math.Sqrt),
+	"rsqrt": function1(func(x float64) float64 { return 1 / math.Sqrt(x) }),
+	"rcp":   function1(func(x float64) float64 { return 1 / x }),
+}
+
+func function1(f func(float64) float64) func(*decoder) {
+	forms := map[string]op1{
+		"f32": each1(func(a uint64) uint64 { return bits32(float32(f(float64(f32(a))))) }),
+		"f64": each1(func(a uint64) uint64 { return math.Float64bits(f(math.Float64frombits(a))) }),
+	}
+	for _, h := range halves {
+		forms[h.name] = each1(func(a uint64) uint64 { return h.from(f(h.to(a))) })
+		forms[h.name+"x2"] = each1(func(a uint64) uint64 {
+			return h.from(f(h.to(a>>16)))<<16 | h.from(f(h.to(a&0xffff)))
 		})
-		return
 	}
-	sat := c.saturate()
-	relu := c.has("relu")
-	g := pairs(t, func(t string, x ...uint64) uint64 {
-		f := sat(math.FMA(widen(t, x[0]), widen(t, x[1]), widen(t, x[2])))
-		if relu {
-			f = max(f, 0)
-		}
-		return narrow(t, f)
-	})
-	c.ternary(func(x, y, z uint64) uint64 { return g(x, y, z) })
-}
-
-// floatExtreme gives the number where one is NaN, unless .NaN is asked for.
-func (c *compiler) floatExtreme(t string, larger bool) {
-	nan := c.has("NaN")
-	if t == "f32" && !nan {
-		c.binary(func(x, y uint64) uint64 {
-			a, b := f32(x), f32(y)
-			switch {
-			case a != a && b != b:
-				return 0x7fffffff
-			case a != a:
-				return y
-			case b != b:
-				return x
-			case larger:
-				return fromF32(max(a, b))
-			}
-			return fromF32(min(a, b))
-		})
-		return
-	}
-	g := pairs(t, func(t string, x ...uint64) uint64 {
-		a, b := widen(t, x[0]), widen(t, x[1])
-		switch {
-		case a != a && b != b, nan && (a != a || b != b):
-			return narrow(t, math.NaN())
-		case a != a:
-			return x[1]
-		case b != b:
-			return x[0]
-		case larger:
-			return narrow(t, math.Max(a, b))
-		}
-		return narrow(t, math.Min(a, b))
-	})
-	c.binary(func(x, y uint64) uint64 { return g(x, y) })
-}
-
-func init() {
-	builders["fma"] = func(c *compiler) {
-		c.only(4, "rn rz rm rp ftz sat relu")
-		c.floatTernary(c.typ())
-	}
-	for name, f := range map[string]func(float64) float64{
-		"sqrt":  math.Sqrt,
-		"rsqrt": func(x float64) float64 { return 1 / math.Sqrt(x) },
-		"rcp":   func(x float64) float64 { return 1 / x },
-		"ex2":   math.Exp2,
-		"lg2":   math.Log2,
-		"sin":   math.Sin,
-		"cos":   math.Cos,
-		"tanh":  math.Tanh,
-	} {
-		builders[name] = func(c *compiler) {
-			c.only(2, "rn approx ftz")
-			if c.typ() == "f32" {
-				c.unary(func(x uint64) uint64 { return fromF32(float32(f(float64(f32(x))))) })
-				return
-			}
-			g := pairs(c.typ(), func(t string, x ...uint64) uint64 { return narrow(t, f(widen(t, x[0]))) })
-			c.unary(func(x uint64) uint64 { return g(x) })
-		}
-	}
-	builders["copysign"] = func(c *compiler) {
-		c.only(3, "")
-		top, k := signs(c.typ()), cut(c.typ())
-		c.binary(func(x, y uint64) uint64 { return x&top | k(y)&^top })
-	}
-	builders["testp"] = func(c *compiler) {
-		c.only(2, "finite infinite number notanumber normal subnormal")
-		t := c.typ()
-		c.unary(func(x uint64) uint64 {
-			f := widen(t, x)
-			smallest := 0x1p-126
-			if t == "f64" {
-				smallest = 0x1p-1022
-			}
-			tiny := f != 0 && math.Abs(f) < smallest
-			switch {
-			case c.has("finite"):
-				return boolean(f-f == 0)
-			case c.has("infinite"):
-				return boolean(math.IsInf(f, 0))
-			case c.has("number"):
-				return boolean(f == f)
-			case c.has("notanumber"):
-				return boolean(f != f)
-			case c.has("subnormal"):
-				return boolean(tiny)
-			}
-			return boolean(f-f == 0 && f != 0 && !tiny)
-		})
+	return func(d *decoder) {
+		d.must("approx", "rn")
+		arith1(forms)(d)
 	}
 }

@@ -2,201 +2,269 @@ package ptxsim
 
 import (
 	"fmt"
+	"math"
 	"strconv"
-	"strings"
 )
 
-// function is a kernel while its body is being read.
+// A register is a slot of the register file, or for predicates of the predicate file.
+type register struct {
+	slot int
+	t    typ
+}
+
+// A scope holds the names between two braces.
+type scope struct {
+	outer  *scope
+	regs   map[string]register
+	ranges map[string]registerRange // by prefix: %r<100>
+	vars   map[string]*variable
+	labels map[string]int
+	tables map[string][]string
+}
+
+type registerRange struct {
+	n int
+	t typ
+}
+
+func newScope(outer *scope) *scope {
+	return &scope{outer, map[string]register{}, map[string]registerRange{}, map[string]*variable{}, map[string]int{}, map[string][]string{}}
+}
+
+// A jump is a branch whose label may still come.
+type jump struct {
+	in    int
+	label string // or table
+	from  *scope
+}
+
+// A function is a kernel being decoded.
 type function struct {
-	m        *Module
-	k        *Kernel
-	params   map[string]int // offset
-	vars     map[string]*variable
-	regs     map[string]register // by name, or by the name in front of the number
-	consts   map[uint64]int      // slot
-	specials map[string]int      // slot
-	labels   map[string]int
-	targets  map[string][]string // of .branchtargets
-	raw      []rawInstr
+	k     *Kernel
+	scope *scope
+	jumps []jump
+
+	literals map[uint64]int    // slots
+	symbols  map[*variable]int // slots of addresses
+	special  map[string]int
+	dynamic  *variable
 }
 
-// register is a range of them under one name; count 0: no number behind the name.
-type register struct{ slot, count, bytes int }
-
-// rawInstr is an instruction whose operands are not resolved yet.
-type rawInstr struct {
-	op   []string // the name and its modifiers
-	args []string
-	instr
+func newFunction(k *Kernel) *function {
+	return &function{k: k, scope: newScope(nil), literals: map[uint64]int{}, symbols: map[*variable]int{}, special: map[string]int{}}
 }
 
-const mostSlots = 1 << 16
+func (f *function) open() { f.scope = newScope(f.scope) }
 
-func newFunction(m *Module, name string) *function {
-	return &function{m: m, k: &Kernel{Name: name, module: m}, params: map[string]int{}, vars: map[string]*variable{}, regs: map[string]register{},
-		consts: map[uint64]int{}, specials: map[string]int{}, labels: map[string]int{}, targets: map[string][]string{}}
-}
-
-// registers declares what stands behind .reg: a type, then names or name<count>.
-func (f *function) registers(words []string) error {
-	if len(words) < 2 || sizes[strings.TrimPrefix(words[0], ".")] == 0 {
-		return fmt.Errorf("no registers")
+// close says whether the brace closed an inner scope.
+func (f *function) close() bool {
+	inner := f.scope.outer != nil
+	if inner {
+		f.scope = f.scope.outer
 	}
-	for _, name := range strings.Split(strings.Join(words[1:], ""), ",") {
-		n := 1
-		base, count, numbered := strings.Cut(name, "<")
-		if numbered {
-			var err error
-			if n, err = strconv.Atoi(strings.TrimSuffix(count, ">")); err != nil || n < 0 {
-				return fmt.Errorf("registers %s", name)
-			}
+	return inner
+}
+
+func (f *function) slot(v initial) int {
+	f.k.template = append(f.k.template, v)
+	return len(f.k.template) - 1
+}
+
+// registers declares one register, or n of them as name0, name1, …; slots are taken at first use.
+func (f *function) registers(name string, n int, t typ) {
+	if n >= 0 {
+		f.scope.ranges[name] = registerRange{n, t}
+		return
+	}
+	f.scope.regs[name] = f.newRegister(t)
+}
+
+func (f *function) newRegister(t typ) register {
+	if t.class == predClass {
+		f.k.preds++
+		return register{f.k.preds - 1, t}
+	}
+	return register{f.slot(initial{value: t.mask()}), t} // poison
+}
+
+func (f *function) register(name string) (register, bool) {
+	digits := len(name)
+	for digits > 0 && name[digits-1] >= '0' && name[digits-1] <= '9' {
+		digits--
+	}
+	for s := f.scope; s != nil; s = s.outer {
+		if r, ok := s.regs[name]; ok {
+			return r, true
 		}
-		if n > mostSlots-f.k.slots {
-			return fmt.Errorf("more than %d registers", mostSlots)
-		}
-		r := register{slot: f.k.slots, bytes: sizes[words[0][1:]]}
-		if numbered {
-			r.count = n
-		}
-		f.regs[base] = r
-		f.k.slots += n
-	}
-	return nil
-}
-
-// register returns the slot of a name.
-func (f *function) register(name string) (int, bool) {
-	slot, _, ok := f.find(name)
-	return slot, ok
-}
-
-// find returns the slot of a register and its bytes.
-func (f *function) find(name string) (slot, bytes int, ok bool) {
-	if r, ok := f.regs[name]; ok && r.count == 0 {
-		return r.slot, r.bytes, true
-	}
-	i := len(name)
-	for i > 0 && name[i-1] >= '0' && name[i-1] <= '9' {
-		i--
-	}
-	r, ok := f.regs[name[:i]]
-	n, err := strconv.Atoi(name[i:])
-	if !ok || err != nil || n < 0 || n >= r.count {
-		return 0, 0, false
-	}
-	return r.slot + n, r.bytes, true
-}
-
-// constant returns a slot that holds v.
-func (f *function) constant(v uint64) int {
-	slot, ok := f.consts[v]
-	if !ok {
-		slot = f.k.slots
-		f.k.slots++
-		f.consts[v] = slot
-		f.k.consts = append(f.k.consts, constant{slot, v})
-	}
-	return slot
-}
-
-func (f *function) special(name string) int {
-	slot, ok := f.specials[name]
-	if !ok {
-		slot = f.k.slots
-		f.k.slots++
-		f.specials[name] = slot
-		f.k.specials = append(f.k.specials, special{slot, name})
-	}
-	return slot
-}
-
-// shared gives a variable its place in the kernel's shared memory.
-func (f *function) shared(name string, v *variable, align int) {
-	f.k.Shared = alignUp(f.k.Shared, align)
-	v.offset = f.k.Shared
-	f.k.Shared += v.size
-	f.vars[name] = v
-}
-
-func (f *function) label(name string) error {
-	if _, had := f.labels[name]; had {
-		return fmt.Errorf("a label that is there already")
-	}
-	f.labels[name] = len(f.raw)
-	return nil
-}
-
-func (f *function) instruction(s statement) error {
-	in := rawInstr{instr: instr{line: s.line, text: short(s.text), pred: -1}}
-	text := s.text
-	if strings.HasPrefix(text, "@") {
-		pred, rest, ok := cutSpace(text[1:])
-		if !ok {
-			return fmt.Errorf("a predicate without an instruction")
-		}
-		if strings.HasPrefix(pred, "!") {
-			in.negate, pred = true, pred[1:]
-		}
-		slot, ok := f.register(pred)
-		if !ok {
-			return fmt.Errorf("unknown register %s", pred)
-		}
-		in.pred, text = slot, rest
-	}
-	op, rest, _ := cutSpace(text)
-	in.op = strings.Split(op, ".")
-	in.args = splitArgs(rest)
-	f.raw = append(f.raw, in)
-	return nil
-}
-
-func cutSpace(s string) (before, after string, ok bool) {
-	i := strings.IndexAny(s, " \t\n")
-	if i < 0 {
-		return s, "", false
-	}
-	return s[:i], strings.TrimSpace(s[i:]), true
-}
-
-// splitArgs cuts at commas outside of brackets and braces.
-func splitArgs(s string) []string {
-	var args []string
-	depth, from := 0, 0
-	for i := range len(s) {
-		switch s[i] {
-		case '{', '[', '(':
-			depth++
-		case '}', ']', ')':
-			depth--
-		case ',':
-			if depth == 0 {
-				args = append(args, strings.TrimSpace(s[from:i]))
-				from = i + 1
+		// %r12 may be the register 12 of %r, or 2 of %r1.
+		for i := digits; i < len(name); i++ {
+			if g, ok := s.ranges[name[:i]]; ok {
+				n, err := strconv.Atoi(name[i:])
+				if err != nil || n >= g.n || i+1 < len(name) && name[i] == '0' {
+					continue
+				}
+				r := f.newRegister(g.t)
+				s.regs[name] = r
+				return r, true
 			}
 		}
 	}
-	if last := strings.TrimSpace(s[from:]); last != "" || len(args) > 0 {
-		args = append(args, last)
-	}
-	return args
+	return register{}, false
 }
 
-// compile resolves the operands, all labels being known.
-func (f *function) compile() error {
-	f.k.code = make([]instr, 0, len(f.raw)+1)
-	for i := range f.raw {
-		r := &f.raw[i]
-		build, ok := builders[r.op[0]]
-		if !ok {
-			return fmt.Errorf("%s: line %d: %s: an unknown instruction", f.k.Name, r.line, r.text)
-		}
-		c := &compiler{f: f, raw: r, in: r.instr}
-		build(c)
-		if c.err != nil {
-			return fmt.Errorf("%s: line %d: %s: %w", f.k.Name, r.line, r.text, c.err)
-		}
-		f.k.code = append(f.k.code, c.in)
+func (f *function) param(v *variable) error {
+	if v.init != nil || v.size == 0 {
+		return fmt.Errorf("parameter %s", v.name)
 	}
-	f.k.code = append(f.k.code, instr{text: "(end)", pred: -1, kind: leave})
+	v.offset = alignUp(f.k.paramBytes(), v.align)
+	if v.size > maxParams || v.offset+v.size > maxParams {
+		return fmt.Errorf("more than %d bytes of parameters", maxParams)
+	}
+	f.k.params = append(f.k.params, Param{v.offset, v.size})
+	f.scope.vars[v.name] = v
+	return nil
+}
+
+// declare notes a variable of the kernel's own.
+func (f *function) declare(v *variable) error {
+	switch {
+	case v.space == "param" || v.init != nil:
+		return fmt.Errorf("%s: such variables are not simulated", v.name)
+	case v.space == "local":
+		v.offset = alignUp(f.k.local, v.align)
+		if v.size > maxLocal || v.offset+v.size > maxLocal {
+			return fmt.Errorf("more than %d bytes of local memory", maxLocal)
+		}
+		f.k.local = v.offset + v.size
+	default:
+		if err := f.placeShared(v); err != nil {
+			return err
+		}
+	}
+	f.scope.vars[v.name] = v
+	return nil
+}
+
+// placeShared gives a shared variable its place in this kernel.
+func (f *function) placeShared(v *variable) error {
+	offset := alignUp(f.k.Shared, v.align)
+	if v.size > maxShared || offset+v.size > maxShared {
+		return fmt.Errorf("more than %d bytes of shared memory", maxShared)
+	}
+	f.k.Shared = offset + v.size
+	v.offset = offset
+	return nil
+}
+
+// variable looks a name up. A shared variable of the module gets a place of its own in each
+// kernel that names it.
+func (f *function) variable(name string) (*variable, error) {
+	for s := f.scope; s != nil; s = s.outer {
+		if v, ok := s.vars[name]; ok {
+			return v, nil
+		}
+	}
+	g := f.k.module.vars[name]
+	if g == nil {
+		return nil, fmt.Errorf("unknown name %s", name)
+	}
+	if g.space != "shared" {
+		return g, nil
+	}
+	v := *g
+	outermost := f.scope
+	for outermost.outer != nil {
+		outermost = outermost.outer
+	}
+	if v.extern {
+		f.k.dynAlign = max(f.k.dynAlign, v.align)
+	} else if err := f.placeShared(&v); err != nil {
+		return nil, err
+	}
+	outermost.vars[name] = &v
+	return &v, nil
+}
+
+func (f *function) literal(x uint64) int {
+	s, ok := f.literals[x]
+	if !ok {
+		s = f.slot(initial{value: x})
+		f.literals[x] = s
+	}
+	return s
+}
+
+func (f *function) symbol(v *variable) int {
+	s, ok := f.symbols[v]
+	if !ok {
+		s = f.slot(initial{sym: v})
+		f.symbols[v] = s
+	}
+	return s
+}
+
+func (f *function) specialSlot(name string) int {
+	s, ok := f.special[name]
+	if !ok {
+		s = f.slot(initial{})
+		f.special[name] = s
+		f.k.specials = append(f.k.specials, special{s, specials[name]})
+	}
+	return s
+}
+
+func (f *function) label(name string) bool {
+	if _, ok := f.scope.labels[name]; ok {
+		return false
+	}
+	f.scope.labels[name] = len(f.k.code)
+	return true
+}
+
+func (f *function) table(name string, labels []string) bool {
+	if _, ok := f.scope.tables[name]; ok {
+		return false
+	}
+	f.scope.tables[name] = labels
+	return true
+}
+
+// finish resolves the branches and lays out dynamic shared memory.
+func (f *function) finish() error {
+	find := func(s *scope, label string) (int, bool) {
+		for ; s != nil; s = s.outer {
+			if pc, ok := s.labels[label]; ok {
+				return pc, true
+			}
+		}
+		return 0, false
+	}
+	for _, j := range f.jumps {
+		in := &f.k.code[j.in]
+		labels := []string{j.label}
+		if in.control == indexed {
+			labels = nil
+			for s := j.from; s != nil && labels == nil; s = s.outer {
+				labels = s.tables[j.label]
+			}
+		}
+		for _, l := range labels {
+			pc, ok := find(j.from, l)
+			if !ok {
+				return fmt.Errorf("%s: line %d: %s: unknown label %s", f.k.Name, in.line, in.text, l)
+			}
+			in.target = pc
+			in.targets = append(in.targets, pc)
+		}
+		if len(labels) == 0 {
+			return fmt.Errorf("%s: line %d: %s: unknown table %s", f.k.Name, in.line, in.text, j.label)
+		}
+	}
+	// A kernel ends at its last line, ret or no ret.
+	f.k.code = append(f.k.code, instr{pred: -1, control: exit, text: "end of " + f.k.Name})
+	f.k.dynAlign = max(f.k.dynAlign, 16)
+	if len(f.k.code) > math.MaxInt32 {
+		return fmt.Errorf("%s is too long", f.k.Name)
+	}
 	return nil
 }

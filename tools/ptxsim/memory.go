@@ -1,110 +1,112 @@
 package ptxsim
 
 import (
-	"errors"
+	"bytes"
 	"fmt"
-	"slices"
 	"sort"
 	"sync"
 	"sync/atomic"
 )
 
-// Where the spaces begin. Addresses of shared and local memory are offsets; as
-// generic addresses they are behind these bases.
+// Where the spaces begin in generic addresses. Shared and local addresses of their own spaces
+// count from spaceBase, so that a null pointer is none of them.
 const (
-	globalBase = 0x7f00_0000_0000
-	tableBase  = 0x7e00_0000_0000
-	sharedBase = 0x0001_0000_0000
-	localBase  = 0x0002_0000_0000
+	spaceBase    = 1 << 10
+	sharedWindow = 1 << 40
+	localWindow  = 1 << 41
+	globalBase   = 0x7f0000000000
+	gap          = 4 << 10 // between allocations
 )
 
-// Memory is the memory of a card. Its methods may be called concurrently; one
-// launch runs at a time.
+// Memory is device memory. Between allocations lie gaps, and addresses are never used again, so
+// that overruns and uses of freed memory are seen. The zero value is ready.
+//
+// One launch runs at a time; the other methods may be called from any goroutine between launches.
 type Memory struct {
+	// Unchecked leaves out the search for races, in shared and in global memory.
+	Unchecked bool
+
 	mu      sync.Mutex
-	allocs  []*allocation // by address
+	segs    []*segment // by address
 	next    uint64
-	bytes   int64
-	launch  sync.Mutex
-	counter uint32 // of launches
-	atomics sync.Mutex
+	statics map[*variable]uint64
+	epoch   uint64 // of the running launch
+
+	atomics sync.Mutex // held by atomic and volatile accesses to global memory
 }
 
-// allocation is one piece of memory. Behind it there is nothing.
-type allocation struct {
+// A segment is one allocation.
+type segment struct {
 	base   uint64
 	data   []byte
-	access atomic.Pointer[[]access] // of each word, since a kernel has written to it
+	shadow []atomic.Uint64 // a word for every 4 bytes, see races.go
+	fixed  bool            // constants
 }
 
-// Alloc returns the address of n bytes, a multiple of 256. They are 0xff: a float
-// that nobody wrote is NaN.
+// Alloc returns the address of n fresh bytes, 256-byte aligned. They hold 0xff.
 func (m *Memory) Alloc(n int64) (uint64, error) {
-	if n < 0 || n > 1<<40 {
+	if n <= 0 || n > 1<<36 {
 		return 0, fmt.Errorf("ptxsim: cannot allocate %d bytes", n)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.alloc(bytes.Repeat([]byte{0xff}, int(n)), false), nil
+}
+
+func (m *Memory) alloc(data []byte, fixed bool) uint64 {
 	if m.next == 0 {
 		m.next = globalBase
 	}
-	a := &allocation{base: m.next, data: make([]byte, n)}
-	for i := range a.data {
-		a.data[i] = 0xff
-	}
-	m.allocs = append(m.allocs, a)
-	m.next += (uint64(n)+255)/256*256 + 256
-	m.bytes += n
-	return a.base, nil
+	s := &segment{base: m.next, data: data, fixed: fixed, shadow: make([]atomic.Uint64, (len(data)+3)/4)}
+	m.segs = append(m.segs, s)
+	m.next += uint64(alignUp(len(data)+gap, 256))
+	return s.base
 }
 
-// Free gives back what Alloc returned.
+// Free gives back what Alloc returned as addr.
 func (m *Memory) Free(addr uint64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	i, ok := m.find(addr)
-	if !ok || m.allocs[i].base != addr {
-		return fmt.Errorf("ptxsim: %#x was not allocated, or was freed", addr)
+	i := sort.Search(len(m.segs), func(i int) bool { return m.segs[i].base >= addr })
+	if i == len(m.segs) || m.segs[i].base != addr {
+		return fmt.Errorf("ptxsim: free of %#x, where no allocation begins", addr)
 	}
-	m.bytes -= int64(len(m.allocs[i].data))
-	m.allocs = slices.Delete(m.allocs, i, i+1)
+	m.segs = append(m.segs[:i:i], m.segs[i+1:]...)
 	return nil
 }
 
-// Allocated returns the bytes in use.
-func (m *Memory) Allocated() int64 {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.bytes
-}
-
-var errBounds = errors.New("out of bounds")
-
-// Bytes returns n bytes at an address, for copies from and to the host.
+// Bytes is the memory itself, n bytes at addr within one allocation.
 func (m *Memory) Bytes(addr uint64, n int64) ([]byte, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if i, ok := m.find(addr); ok && n >= 0 {
-		a := m.allocs[i]
-		if off := addr - a.base; uint64(n) <= uint64(len(a.data))-off {
-			return a.data[off : off+uint64(n) : off+uint64(n)], nil
+	s := m.find(addr)
+	if s == nil || n < 0 || uint64(n) > s.base+uint64(len(s.data))-addr {
+		return nil, fmt.Errorf("ptxsim: %d bytes at %#x are not within an allocation", n, addr)
+	}
+	off := addr - s.base
+	return s.data[off : off+uint64(n) : off+uint64(n)], nil
+}
+
+// find returns the segment that holds the byte at addr, or nil.
+func (m *Memory) find(addr uint64) *segment {
+	i := sort.Search(len(m.segs), func(i int) bool { return m.segs[i].base > addr }) - 1
+	if i < 0 || addr-m.segs[i].base >= uint64(len(m.segs[i].data)) {
+		return nil
+	}
+	return m.segs[i]
+}
+
+// static returns the address of a module's variable, which lives from its first use on.
+func (m *Memory) static(v *variable) uint64 {
+	addr, ok := m.statics[v]
+	if !ok {
+		data := make([]byte, max(v.size, 1))
+		copy(data, v.init)
+		addr = m.alloc(data, v.space == "const")
+		if m.statics == nil {
+			m.statics = map[*variable]uint64{}
 		}
+		m.statics[v] = addr
 	}
-	return nil, fmt.Errorf("ptxsim: %d bytes at %#x: %w", n, addr, errBounds)
-}
-
-// find returns the allocation that an address is in, or the end of.
-func (m *Memory) find(addr uint64) (int, bool) {
-	i := sort.Search(len(m.allocs), func(i int) bool { return m.allocs[i].base > addr }) - 1
-	return i, i >= 0 && addr-m.allocs[i].base <= uint64(len(m.allocs[i].data))
-}
-
-// table places memory of the module among its tables.
-func (m *Module) table(v *variable) int {
-	if v.offset == 0 {
-		m.tables = append(m.tables, make([]byte, alignUp(len(m.tables), 256)+256-len(m.tables))...)
-		v.offset = len(m.tables)
-		m.tables = append(m.tables, v.data...)
-	}
-	return v.offset
+	return addr
 }

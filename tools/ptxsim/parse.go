@@ -2,314 +2,538 @@ package ptxsim
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 )
 
-// Parse reads and compiles a module. What it does not know, an instruction, a
-// register or a directive, is an error with the line.
+// Limits of what a text may claim, in bytes.
+const (
+	maxShared  = 227 << 10 // of a block, dynamic memory included
+	maxLocal   = 512 << 10 // of a thread
+	maxStatics = 64 << 20  // of a module's .global and .const
+	maxParams  = 4352
+)
+
+// Parse reads a module and decodes its kernels. Errors name the line.
 func Parse(src string) (*Module, error) {
-	p := &parser{scanner: scanner{src: src, line: 1}, m: &Module{kernels: map[string]*Kernel{}, globals: map[string]*variable{}}}
-	for {
-		s, err := p.next()
-		if err != nil {
-			return nil, err
-		}
-		if s.kind == endOfText {
-			break
-		}
-		if err := p.statement(s); err != nil {
-			if s.kind == closeBrace { // of a kernel, whose instructions name their lines
-				return nil, fmt.Errorf("ptx: %w", err)
-			}
-			return nil, fmt.Errorf("ptx: line %d: %s: %w", s.line, short(s.text), err)
-		}
+	toks, err := lex(src)
+	if err != nil {
+		return nil, fmt.Errorf("ptxsim: %w", err)
 	}
-	if p.f != nil {
-		return nil, fmt.Errorf("ptx: the text ends within %s", p.f.k.Name)
+	p := &parser{src: src, toks: toks, m: &Module{kernels: map[string]*Kernel{}, vars: map[string]*variable{}}}
+	if err := p.module(); err != nil {
+		return nil, fmt.Errorf("ptxsim: %w", err)
 	}
 	return p.m, nil
 }
 
-func short(s string) string {
-	if s = strings.Join(strings.Fields(s), " "); len(s) > 100 {
-		s = s[:100] + "…"
-	}
-	return s
-}
-
-// variable is named memory.
-type variable struct {
-	space  string // global, const, shared or local
-	offset int    // within the space of a kernel
-	size   int
-	data   []byte // initial value of module memory
-}
-
 type parser struct {
-	scanner
-	m     *Module
-	f     *function // the kernel whose body is being read
-	depth int       // of braces in it
-	last  string    // label
+	src     string
+	toks    []token
+	pos     int
+	m       *Module
+	statics int // bytes
 }
 
-// statement handles one statement, a brace or a label.
-func (p *parser) statement(s statement) error {
-	switch s.kind {
-	case openBrace:
-		if p.f == nil {
-			return fmt.Errorf("a brace outside of a kernel")
-		}
-		p.depth++
-		return nil
-	case closeBrace:
-		if p.f == nil || p.depth == 0 {
-			return fmt.Errorf("line %d: a closing brace without its opening one", s.line)
-		}
-		if p.depth--; p.depth > 0 {
-			return nil
-		}
-		f := p.f
-		p.f = nil
-		return f.compile()
-	case label:
-		if p.f == nil {
-			return fmt.Errorf("a label outside of a kernel")
-		}
-		p.last = s.text
-		return p.f.label(s.text)
+func (p *parser) peek() token { return p.toks[p.pos] }
+
+func (p *parser) next() token {
+	t := p.toks[p.pos]
+	if t.text != "" {
+		p.pos++
 	}
-	if !strings.HasPrefix(s.text, ".") {
-		if p.f == nil {
-			return fmt.Errorf("an instruction outside of a kernel")
-		}
-		return p.f.instruction(s)
-	}
-	return p.directive(s)
+	return t
 }
 
-func (p *parser) directive(s statement) error {
-	words := strings.Fields(s.text)
-	for len(words) > 0 && (words[0] == ".visible" || words[0] == ".weak" || words[0] == ".extern") {
-		words = words[1:]
+// accept takes the next token if it is this one.
+func (p *parser) accept(text string) bool {
+	if p.peek().text != text {
+		return false
 	}
-	if len(words) == 0 {
-		return fmt.Errorf("an empty directive")
-	}
-	switch words[0] {
-	case ".version", ".target", ".address_size":
-		if len(words) < 2 {
-			return fmt.Errorf("nothing behind it")
-		}
-		switch words[0] {
-		case ".version":
-			p.m.Version = words[1]
-		case ".target":
-			p.m.Target = strings.TrimRight(words[1], ",")
-		}
-		return nil
-	case ".entry":
-		return p.entry(s)
-	case ".func":
-		return fmt.Errorf("functions are not simulated: inline them")
-	case ".global", ".const", ".shared", ".local":
-		return p.memory(words[0][1:], s.text)
-	case ".reg":
-		if p.f == nil {
-			return fmt.Errorf("a register outside of a kernel")
-		}
-		return p.f.registers(words[1:])
-	case ".branchtargets":
-		if p.f == nil || p.last == "" {
-			return fmt.Errorf("branch targets without a label")
-		}
-		p.f.targets[p.last] = splitArgs(strings.TrimSpace(strings.TrimPrefix(s.text, ".branchtargets")))
-		return nil
-	case ".pragma", ".loc", ".file", ".section", ".maxnreg", ".minnctapersm", ".alias":
-		return nil
-	}
-	return fmt.Errorf("an unknown directive")
+	p.pos++
+	return true
 }
 
-// sizes are the bytes of the types.
-var sizes = map[string]int{
-	"b8": 1, "u8": 1, "s8": 1, "b16": 2, "u16": 2, "s16": 2, "f16": 2, "bf16": 2,
-	"b32": 4, "u32": 4, "s32": 4, "f32": 4, "f16x2": 4, "bf16x2": 4,
-	"b64": 8, "u64": 8, "s64": 8, "f64": 8, "pred": 1, "b128": 16,
+func (p *parser) expect(text string) error {
+	if !p.accept(text) {
+		return p.errorf("%q instead of %q", p.peek().text, text)
+	}
+	return nil
 }
 
-// declaration is what a line such as .param .align 4 .b8 name[16] declares.
-type declaration struct {
-	name        string
-	align, size int
-	open        bool // an array without a size
-	elem        int  // bytes of an element
+func (p *parser) errorf(format string, args ...any) error {
+	return fmt.Errorf("line %d: %w", p.peek().line, fmt.Errorf(format, args...))
 }
 
-const mostBytes = 1 << 28 // of one variable
+func (p *parser) word() (string, error) {
+	if !p.peek().isWord() {
+		return "", p.errorf("%q instead of a name", p.peek().text)
+	}
+	return p.next().text, nil
+}
 
-func declare(text string) (declaration, error) {
-	d := declaration{align: 1}
-	words := strings.Fields(strings.NewReplacer("[", " [", "]", "] ").Replace(text))
-	pointee := false
-	for i := 0; i < len(words); i++ {
-		w := words[i]
-		switch {
-		case w == ".ptr":
-			pointee = true
-		case w == ".align" && i+1 < len(words):
-			n, err := strconv.Atoi(words[i+1])
-			if err != nil || n < 1 || n > 1<<16 || n&(n-1) != 0 {
-				return d, fmt.Errorf("alignment %s", words[i+1])
+// size reads a number that counts bytes, threads, elements.
+func (p *parser) size() (int, error) {
+	n, err := strconv.ParseUint(strings.TrimSuffix(p.peek().text, "U"), 0, 31)
+	if err != nil {
+		return 0, p.errorf("%q is no size", p.peek().text)
+	}
+	p.next()
+	return int(n), nil
+}
+
+func (p *parser) skipLine() {
+	for line := p.peek().line; p.peek().text != "" && p.peek().line == line; {
+		p.next()
+	}
+}
+
+func (p *parser) skipBraces() error {
+	for depth := 0; ; {
+		switch p.next().text {
+		case "{":
+			depth++
+		case "}":
+			if depth--; depth == 0 {
+				return nil
 			}
-			if !pointee { // else of what it points to
-				d.align = n
-			}
-			i++
-		case strings.HasPrefix(w, "[") && strings.HasSuffix(w, "]"):
-			if w == "[]" {
-				d.open, d.size = true, 0
-				continue
-			}
-			n, err := strconv.Atoi(w[1 : len(w)-1])
-			if err != nil || n < 0 || d.size > 0 && n > mostBytes/d.size {
-				return d, fmt.Errorf("extent %s", w)
-			}
-			d.size *= n
-		case strings.HasPrefix(w, "."):
-			if n := sizes[w[1:]]; n > 0 {
-				d.size, d.elem = n, n
-				d.align = max(d.align, n)
-			}
-		default:
-			d.name = w
+		case "":
+			return p.errorf("a brace is not closed")
 		}
 	}
-	if d.name == "" || d.elem == 0 {
-		return d, fmt.Errorf("no name or no type")
-	}
-	return d, nil
 }
 
-func alignUp(n, a int) int { return (n + a - 1) / a * a }
-
-// entry begins a kernel.
-func (p *parser) entry(s statement) error {
-	if p.f != nil {
-		return fmt.Errorf("a kernel within %s", p.f.k.Name)
-	}
-	_, rest, _ := strings.Cut(s.text, ".entry")
-	name, rest, _ := strings.Cut(rest, "(")
-	params, attributes, _ := strings.Cut(rest, ")")
-	name = strings.TrimSpace(name)
-	if name == "" || p.m.kernels[name] != nil {
-		return fmt.Errorf("a kernel without a name of its own")
-	}
-	p.f = newFunction(p.m, name)
-	k := p.f.k
-	for _, text := range strings.Split(params, ",") {
-		if strings.TrimSpace(text) == "" {
-			continue
-		}
-		d, err := declare(text)
-		if err != nil {
-			return fmt.Errorf("parameter %q: %w", strings.TrimSpace(text), err)
-		}
-		k.paramLen = alignUp(k.paramLen, d.align)
-		p.f.params[d.name] = k.paramLen
-		k.params = append(k.params, Param{k.paramLen, d.size})
-		k.paramLen += d.size
-	}
-	words := strings.Fields(strings.ReplaceAll(attributes, ",", " "))
-	for i, w := range words {
-		if w != ".maxntid" && w != ".reqntid" {
-			continue
-		}
-		k.MaxThreads = 1
-		for _, n := range words[i+1:] {
-			if v, err := strconv.Atoi(n); err == nil && v > 0 && v <= 1024 {
-				k.MaxThreads *= v
-			} else {
+func (p *parser) module() error {
+	for {
+		extern := false
+		for {
+			t := p.peek().text
+			if t != ".visible" && t != ".extern" && t != ".weak" && t != ".common" {
 				break
 			}
+			extern = extern || t == ".extern"
+			p.next()
+		}
+		t := p.peek()
+		var err error
+		switch t.text {
+		case "":
+			return nil
+		case ".version", ".target", ".address_size", ".file", ".loc":
+			p.skipLine()
+		case ".pragma":
+			err = p.pragma()
+		case ".section":
+			err = p.skipBraces()
+		case ".entry":
+			p.next()
+			err = p.entry()
+		case ".global", ".const", ".shared":
+			p.next()
+			err = p.variables(t.text[1:], extern, p.declare)
+		case ".func":
+			err = p.errorf("functions are not simulated: inline them")
+		default:
+			err = p.errorf("unexpected %q", t.text)
+		}
+		if err != nil {
+			return err
 		}
 	}
-	p.m.kernels[name] = k
+}
+
+func (p *parser) pragma() error {
+	p.next()
+	p.next()
+	return p.expect(";")
+}
+
+// declare notes a variable of the module.
+func (p *parser) declare(v *variable) error {
+	if p.m.vars[v.name] != nil {
+		return p.errorf("%s is declared twice", v.name)
+	}
+	p.m.vars[v.name] = v
+	if v.space != "shared" {
+		if v.extern {
+			return p.errorf("%s lies in another module", v.name)
+		}
+		if p.statics += v.size; v.size > maxStatics || p.statics > maxStatics {
+			return p.errorf("more than %d bytes of variables", maxStatics)
+		}
+	}
+	return nil
+}
+
+// variables reads what follows .global, .shared, …: [.align n] .type name[n] [= init], … ;
+func (p *parser) variables(space string, extern bool, declare func(*variable) error) error {
+	for {
+		v, err := p.variable(space)
+		if err != nil {
+			return err
+		}
+		v.extern = extern
+		if space == "shared" && v.init != nil {
+			return p.errorf("shared memory cannot be initialised")
+		}
+		if err := declare(v); err != nil {
+			return err
+		}
+		if p.accept(";") {
+			return nil
+		}
+		return p.errorf("%q instead of \";\": one variable a declaration", p.peek().text)
+	}
+}
+
+func (p *parser) variable(space string) (*variable, error) {
+	v := &variable{space: space}
+	var t typ
+	pointee := false
+	vector := 1
+	for strings.HasPrefix(p.peek().text, ".") {
+		d := p.next().text[1:]
+		switch d {
+		case "ptr":
+			pointee = true
+		case "align":
+			n, err := p.size()
+			if err != nil {
+				return nil, err
+			}
+			if n == 0 || n&(n-1) != 0 || n > 1<<16 {
+				return nil, p.errorf("alignment %d", n)
+			}
+			if !pointee { // else it is that of what a parameter points to
+				v.align = n
+			}
+		case "v2":
+			vector = 2
+		case "v4":
+			vector = 4
+		case "global", "shared", "const", "local":
+			if !pointee {
+				return nil, p.errorf("unexpected .%s", d)
+			}
+		default:
+			var ok bool
+			if t, ok = types[d]; !ok || t.class == predClass {
+				return nil, p.errorf("unknown type .%s", d)
+			}
+		}
+	}
+	if t.bits == 0 {
+		return nil, p.errorf("a variable without type")
+	}
+	var err error
+	if v.name, err = p.word(); err != nil {
+		return nil, err
+	}
+	elements := vector
+	for p.accept("[") {
+		n := 0
+		if !p.accept("]") {
+			if n, err = p.size(); err != nil {
+				return nil, err
+			}
+			if err := p.expect("]"); err != nil {
+				return nil, err
+			}
+		}
+		if elements *= n; elements > 1<<31 {
+			return nil, p.errorf("%s is too large", v.name)
+		}
+	}
+	v.size = elements * t.bytes()
+	if v.align == 0 {
+		v.align = t.bytes() * vector
+	}
+	if p.accept("=") {
+		if err := p.initialiser(v, t, 0); err != nil {
+			return nil, err
+		}
+		if len(v.init) > v.size {
+			return nil, p.errorf("%s has more values than places", v.name)
+		}
+	}
+	return v, nil
+}
+
+func (p *parser) initialiser(v *variable, t typ, depth int) error {
+	if p.accept("{") {
+		if depth > 8 {
+			return p.errorf("braces nested too deep")
+		}
+		for !p.accept("}") {
+			if err := p.initialiser(v, t, depth+1); err != nil {
+				return err
+			}
+			if !p.accept(",") && p.peek().text != "}" {
+				return p.errorf("%q instead of \",\"", p.peek().text)
+			}
+		}
+		return nil
+	}
+	minus := p.accept("-")
+	x, float, err := number(p.peek().text)
+	if err != nil {
+		return p.errorf("%s: %w", v.name, err)
+	}
+	p.next()
+	if minus {
+		x = -x
+	}
+	if float {
+		x = floatBits(x, t)
+	}
+	for i := range t.bytes() {
+		v.init = append(v.init, byte(x>>(8*i)))
+	}
+	return nil
+}
+
+// number reads a literal: an integer, or a float as the bits of its float64.
+func number(s string) (x uint64, float bool, err error) {
+	switch {
+	case len(s) == 10 && (s[:2] == "0f" || s[:2] == "0F"):
+		x, err = strconv.ParseUint(s[2:], 16, 32)
+		return math.Float64bits(float64(math.Float32frombits(uint32(x)))), true, err
+	case len(s) == 18 && (s[:2] == "0d" || s[:2] == "0D"):
+		x, err = strconv.ParseUint(s[2:], 16, 64)
+		return x, true, err
+	case strings.Contains(s, ".") && s[0] >= '0' && s[0] <= '9':
+		f, err := strconv.ParseFloat(s, 64)
+		return math.Float64bits(f), true, err
+	}
+	x, err = strconv.ParseUint(strings.TrimSuffix(s, "U"), 0, 64)
+	return x, false, err
+}
+
+// floatBits gives the float64 with bits x in type t.
+func floatBits(x uint64, t typ) uint64 {
+	if t.bits == 32 {
+		return uint64(math.Float32bits(float32(math.Float64frombits(x))))
+	}
+	return x
+}
+
+func (p *parser) entry() error {
+	name, err := p.word()
+	if err != nil {
+		return err
+	}
+	if p.m.kernels[name] != nil {
+		return p.errorf("%s is defined twice", name)
+	}
+	f := newFunction(&Kernel{Name: name, module: p.m})
+	if p.accept("(") {
+		for !p.accept(")") {
+			if err := p.expect(".param"); err != nil {
+				return err
+			}
+			v, err := p.variable("param")
+			if err != nil {
+				return err
+			}
+			if err := f.param(v); err != nil {
+				return p.errorf("%w", err)
+			}
+			if !p.accept(",") && p.peek().text != ")" {
+				return p.errorf("%q instead of \",\"", p.peek().text)
+			}
+		}
+	}
+	for !p.accept("{") {
+		switch d := p.next().text; d {
+		case ".maxntid", ".reqntid":
+			f.k.MaxThreads = 1
+			for {
+				n, err := p.size()
+				if err != nil {
+					return err
+				}
+				if f.k.MaxThreads *= n; n < 1 || f.k.MaxThreads > 1024 {
+					return p.errorf("%s asks for more than 1024 threads", d)
+				}
+				if !p.accept(",") {
+					break
+				}
+			}
+		case ".minnctapersm", ".maxnreg", ".maxnctapersm":
+			if _, err := p.size(); err != nil {
+				return err
+			}
+		case ".noreturn":
+		case ".pragma":
+			p.pos--
+			if err := p.pragma(); err != nil {
+				return err
+			}
+		default:
+			return p.errorf("unexpected %q before the body of %s", d, name)
+		}
+	}
+	if err := p.body(f); err != nil {
+		return err
+	}
+	if err := f.finish(); err != nil {
+		return err
+	}
+	p.m.kernels[name] = f.k
 	p.m.names = append(p.m.names, name)
 	return nil
 }
 
-// memory declares a variable.
-func (p *parser) memory(space, text string) error {
-	head, values, initialised := strings.Cut(text, "=")
-	_, head, _ = strings.Cut(head, "."+space)
-	d, err := declare(head)
-	if err != nil {
-		return err
-	}
-	v := &variable{space: space, size: d.size}
-	if initialised {
-		if v.data, err = initial(values, d); err != nil {
+// body reads declarations and instructions up to the brace that closes the kernel.
+func (p *parser) body(f *function) error {
+	for {
+		t := p.peek()
+		var err error
+		switch {
+		case t.text == "":
+			return p.errorf("%s has no end", f.k.Name)
+		case t.text == "{":
+			p.next()
+			f.open()
+		case t.text == "}":
+			p.next()
+			if !f.close() {
+				return nil
+			}
+		case t.text == ";":
+			p.next()
+		case t.text == ".reg":
+			p.next()
+			err = p.registers(f)
+		case t.text == ".shared" || t.text == ".local" || t.text == ".param":
+			p.next()
+			err = p.variables(t.text[1:], false, func(v *variable) error {
+				if err := f.declare(v); err != nil {
+					return p.errorf("%w", err)
+				}
+				return nil
+			})
+		case t.text == ".pragma":
+			err = p.pragma()
+		case t.text == ".loc" || t.text == ".file":
+			p.skipLine()
+		case t.isWord() && p.toks[p.pos+1].text == ":":
+			p.pos += 2
+			if p.accept(".branchtargets") {
+				err = p.branchTargets(f, t.text)
+			} else if !f.label(t.text) {
+				err = p.errorf("label %s is defined twice", t.text)
+			}
+		case t.text == "@" || t.isWord() && t.text[0] != '.':
+			err = p.instruction(f)
+		default:
+			err = p.errorf("unexpected %q", t.text)
+		}
+		if err != nil {
 			return err
 		}
 	}
-	switch {
-	case space == "global" || space == "const":
-		if v.data == nil {
-			v.data = make([]byte, d.size)
-		}
-		p.m.globals[d.name] = v
-	case space == "shared" && p.f == nil:
-		p.m.globals[d.name] = v // of the kernels that name it
-	case p.f == nil:
-		return fmt.Errorf("local memory outside of a kernel")
-	case space == "shared":
-		p.f.shared(d.name, v, d.align)
-	default:
-		p.f.k.local = alignUp(p.f.k.local, d.align)
-		v.offset = p.f.k.local
-		p.f.k.local += d.size
-		p.f.vars[d.name] = v
+}
+
+func (p *parser) registers(f *function) error {
+	t, ok := types[strings.TrimPrefix(p.peek().text, ".")]
+	if !ok {
+		return p.errorf("unknown register type %q", p.peek().text)
 	}
+	p.next()
+	for {
+		name, err := p.word()
+		if err != nil {
+			return err
+		}
+		n := -1
+		if p.accept("<") {
+			if n, err = p.size(); err != nil {
+				return err
+			}
+			if err := p.expect(">"); err != nil {
+				return err
+			}
+		}
+		f.registers(name, n, t)
+		if p.accept(";") {
+			return nil
+		}
+		if err := p.expect(","); err != nil {
+			return err
+		}
+	}
+}
+
+func (p *parser) branchTargets(f *function, name string) error {
+	var labels []string
+	for {
+		l, err := p.word()
+		if err != nil {
+			return err
+		}
+		labels = append(labels, l)
+		if p.accept(";") {
+			if !f.table(name, labels) {
+				return p.errorf("%s is defined twice", name)
+			}
+			return nil
+		}
+		if err := p.expect(","); err != nil {
+			return err
+		}
+	}
+}
+
+// instruction reads [@[!]p] mnemonic operands ; and decodes it.
+func (p *parser) instruction(f *function) error {
+	start := p.peek()
+	fail := func(err error) error {
+		end := p.pos
+		for end < len(p.toks)-1 && p.toks[end].text != ";" && p.toks[end].line == start.line {
+			end++
+		}
+		return fmt.Errorf("%s: line %d: %s: %w", f.k.Name, start.line, statement(p.src[start.start:p.toks[end].start]), err)
+	}
+	var guard *operand
+	if p.accept("@") {
+		not := p.accept("!")
+		o, err := p.operand(f, 0)
+		if err != nil {
+			return fail(err)
+		}
+		o.not = not
+		guard = &o
+	}
+	mnemonic, err := p.word()
+	if err != nil {
+		return err
+	}
+	var args []operand
+	for p.peek().text != ";" {
+		o, err := p.operand(f, 0)
+		if err != nil {
+			return fail(err)
+		}
+		args = append(args, o)
+		if !p.accept(",") && p.peek().text != ";" {
+			return fail(fmt.Errorf("unexpected %q", p.peek().text))
+		}
+	}
+	text := statement(p.src[start.start:p.peek().start])
+	if err := f.instruction(guard, mnemonic, args, start.line, text); err != nil {
+		return fail(err)
+	}
+	p.next()
 	return nil
 }
 
-// initial reads the values behind an =.
-func initial(text string, d declaration) ([]byte, error) {
-	data := make([]byte, d.size)
-	text = strings.Trim(strings.TrimSpace(text), "{}")
-	at := 0
-	for _, word := range strings.Split(text, ",") {
-		word = strings.TrimSpace(word)
-		if word == "" {
-			continue
-		}
-		v, err := number(word)
-		if err != nil {
-			return nil, err
-		}
-		if at+d.elem > len(data) {
-			return nil, fmt.Errorf("more values than elements")
-		}
-		for i := range d.elem {
-			data[at+i] = byte(v >> (8 * i))
-		}
-		at += d.elem
+// statement puts a statement on one line, for messages.
+func statement(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) > 200 {
+		s = s[:200] + "…"
 	}
-	return data, nil
-}
-
-// number reads an integer, 0f…, or 0d….
-func number(s string) (uint64, error) {
-	switch {
-	case strings.HasPrefix(s, "0f"), strings.HasPrefix(s, "0F"):
-		return strconv.ParseUint(s[2:], 16, 32)
-	case strings.HasPrefix(s, "0d"), strings.HasPrefix(s, "0D"):
-		return strconv.ParseUint(s[2:], 16, 64)
-	}
-	if n, err := strconv.ParseInt(s, 0, 64); err == nil {
-		return uint64(n), nil
-	}
-	return strconv.ParseUint(strings.TrimSuffix(s, "U"), 0, 64)
+	return s
 }

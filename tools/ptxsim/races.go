@@ -2,103 +2,141 @@ package ptxsim
 
 import "sync/atomic"
 
-// sharedAccess is what happened to a word of shared memory since the last barrier.
-type sharedAccess struct {
-	begun               uint32 // the block that this is of, by the epoch of its beginning
-	wrote, read         uint32 // the epoch, 0 for never
-	writer, reader      uint16 // threads' warps
-	others              bool   // more than one warp has read
-	atomic              bool   // written by atomic operations
-	writeMask, readMask uint8  // which bytes
-	writeLine, readLine int32
-	writeLane, readLane uint8
-}
+// The shadow of global memory has for every 4 bytes what the blocks of the running launch have
+// done to them:
+//
+//	epoch 20 bits | writer 18 bits | bytes written 4 bits | reader 18 bits | bytes read 4 bits
+//
+// Writer and reader are blocks, counted from 1 (modulo their number of bits: with more blocks some
+// races go unseen, none is made up); 0 is nobody, manyReaders several blocks.
+const (
+	readerShift = 4
+	writerShift = 26
+	epochShift  = 44
+	blockMask   = 1<<18 - 1
+	manyReaders = blockMask
+	maxEpoch    = 1<<20 - 1
+)
 
-// touchShared notes an access to n bytes of shared memory, and faults where another
-// warp's access, one of both a write, has no barrier in between.
-func (w *warp) touchShared(in *instr, lane int, at, n uint64, write, atomicAccess bool) {
-	b, me := w.b, uint16(w.first/32)
-	for word := at / 4; word <= (at+n-1)/4; word++ {
-		a := &b.access[word]
-		if a.begun != b.begun { // nobody has been here: it reads as NaN
-			a.begun = b.begun
-			for i := 4 * word; i < min(4*word+4, uint64(len(b.shared))); i++ {
-				b.shared[i] = 0xff
-			}
-		}
-		mask := uint8(0xf)
-		if n < 4 {
-			mask = uint8((1<<n - 1) << (at % 4))
-		}
-		if a.wrote == b.epoch && a.writer != me && a.writeMask&mask != 0 && !(atomicAccess && a.atomic) {
-			other := b.warps[a.writer]
-			w.fault(in, lane, "race: shared memory at %d was written in line %d by thread %v, with no barrier in between",
-				word*4, a.writeLine, other.thread(int(a.writeLane)))
-		}
-		if !write {
-			if a.read != b.epoch {
-				a.read, a.reader, a.others, a.readMask, a.readLine, a.readLane = b.epoch, me, false, mask, int32(in.line), uint8(lane)
-			} else {
-				a.others = a.others || a.reader != me
-				a.readMask |= mask
-			}
-			continue
-		}
-		if a.read == b.epoch && (a.reader != me || a.others) && a.readMask&mask != 0 {
-			other := b.warps[a.reader]
-			w.fault(in, lane, "race: shared memory at %d was read in line %d by thread %v, with no barrier in between",
-				word*4, a.readLine, other.thread(int(a.readLane)))
-		}
-		if a.wrote != b.epoch {
-			a.writeMask = 0
-		}
-		a.wrote, a.writer, a.atomic, a.writeLine, a.writeLane = b.epoch, me, atomicAccess, int32(in.line), uint8(lane)
-		a.writeMask |= mask
-	}
-}
-
-// access is who last wrote and read a word of the card's memory: the number of the
-// launch in the upper half, the block's number plus one in the lower one.
-type access struct{ wrote, read atomic.Uint64 }
-
-const manyBlocks = 0xffffffff // in the place of a block
-
-// touchGlobal notes an access to n bytes of an allocation, and faults where another
-// block of the same launch got there, one of both writing. Words are kept apart, not
-// bytes: accesses to less than a word are not held against each other.
-func (w *warp) touchGlobal(in *instr, lane int, a *allocation, off, n uint64, write bool) {
-	words := a.access.Load()
-	if words == nil || n < 4 { // blocks may share a word and not its bytes
+// nextEpoch forgets what former launches did.
+func (m *Memory) nextEpoch() {
+	if m.epoch++; m.epoch <= maxEpoch {
 		return
 	}
-	launch := uint64(w.b.l.number) << 32
-	me := launch | uint64(w.b.number+1)
-	for word := off / 4; word <= (off+n-1)/4; word++ {
-		x := &(*words)[word]
-		if wrote := x.wrote.Load(); wrote>>32 == launch>>32 && wrote != me {
-			w.fault(in, lane, "race: %#x was written by block %v of the same launch", a.base+word*4, w.b.l.coordinates(uint32(wrote)-1))
+	m.epoch = 1
+	for _, s := range m.segs {
+		for i := range s.shadow {
+			s.shadow[i].Store(0)
 		}
-		if !write {
-			if read := x.read.Load(); read != me {
-				if read>>32 == launch>>32 {
-					x.read.Store(launch | manyBlocks)
-				} else {
-					x.read.Store(me)
-				}
-			}
-			continue
-		}
-		if read := x.read.Load(); read>>32 == launch>>32 && read != me {
-			if uint32(read) == manyBlocks {
-				w.fault(in, lane, "race: %#x was read by other blocks of the same launch", a.base+word*4)
-			}
-			w.fault(in, lane, "race: %#x was read by block %v of the same launch", a.base+word*4, w.b.l.coordinates(uint32(read)-1))
-		}
-		x.wrote.Store(me)
 	}
 }
 
-func (l *launch) coordinates(block uint32) [3]uint32 {
-	x, y := l.grid[0], l.grid[1]
-	return [3]uint32{block % x, block / x % y, block / x / y}
+// marks are what a block writes to the shadow, and the usual states that it may leave alone.
+type marks struct {
+	epoch, self uint64
+	readOnly    uint64 // read by this block alone
+	readMany    uint64 // read by several, this one or not
+	ownRead     uint64 // written and read by this block alone
+	ownWritten  uint64
+	off         bool
+}
+
+func newMarks(m *Memory, block int64) marks {
+	k := marks{epoch: m.epoch << epochShift, self: uint64(block%(blockMask-1)) + 1, off: m.Unchecked}
+	k.readOnly = k.epoch | k.self<<readerShift | 15
+	k.readMany = k.epoch | manyReaders<<readerShift | 15
+	k.ownWritten = k.epoch | k.self<<writerShift | 15<<22
+	k.ownRead = k.ownWritten | k.self<<readerShift | 15
+	return k
+}
+
+// wordBytes gives the bytes of the 4-byte word at start that [at, at+n) covers, as a mask.
+func wordBytes(word, at, n uint64) uint64 {
+	lo, hi := max(at, word), min(at+n, word+4)
+	return 1<<(hi-word) - 1<<(lo-word)
+}
+
+// read notes a read of n bytes at offset of a segment. It returns the block that raced, from 0, or
+// -1; stale says that the launch itself has written there.
+func (k *marks) read(s *segment, offset, n uint64) (racer int64, stale bool) {
+	if k.off {
+		return -1, false
+	}
+	for word := offset &^ 3; word < offset+n; word += 4 {
+		p := &s.shadow[word/4]
+		v := p.Load()
+		if v == k.readOnly || v == k.readMany {
+			continue
+		}
+		if v == k.ownRead {
+			stale = true
+			continue
+		}
+		mask := wordBytes(word, offset, n)
+		writer, written := k.mark(p, func(v uint64) uint64 {
+			reader, seen := v>>readerShift&blockMask, v&15
+			v = v &^ (blockMask<<readerShift | 15)
+			switch {
+			case reader == 0 || seen&mask == 0:
+				return v | k.self<<readerShift | mask
+			case reader == k.self:
+				return v | reader<<readerShift | seen | mask
+			}
+			return v | manyReaders<<readerShift | seen&mask
+		})
+		if written&mask != 0 {
+			if writer != k.self {
+				return int64(writer) - 1, false
+			}
+			stale = true
+		}
+	}
+	return -1, stale
+}
+
+// write notes a write; it returns the block that raced and whether that one read.
+func (k *marks) write(s *segment, offset, n uint64) (racer int64, read bool) {
+	if k.off {
+		return -1, false
+	}
+	for word := offset &^ 3; word < offset+n; word += 4 {
+		p := &s.shadow[word/4]
+		if v := p.Load(); v == k.ownWritten || v == k.ownRead {
+			continue
+		}
+		mask := wordBytes(word, offset, n)
+		var reader, seen uint64
+		writer, written := k.mark(p, func(v uint64) uint64 {
+			reader, seen = v>>readerShift&blockMask, v&15
+			writer, written := v>>writerShift&blockMask, v>>22&15
+			if writer != k.self {
+				written = 0
+			}
+			return v&^(blockMask<<writerShift|15<<22) | k.self<<writerShift | (written|mask)<<22
+		})
+		if written&mask != 0 && writer != k.self {
+			return int64(writer) - 1, false
+		}
+		if seen&mask != 0 && reader != k.self {
+			if reader == manyReaders {
+				return manyReaders, true
+			}
+			return int64(reader) - 1, true
+		}
+	}
+	return -1, false
+}
+
+// mark changes a word of the shadow and returns who had written which bytes before.
+func (k *marks) mark(p *atomic.Uint64, change func(uint64) uint64) (writer, written uint64) {
+	for {
+		old := p.Load()
+		v := old
+		if v>>epochShift<<epochShift != k.epoch {
+			v = k.epoch
+		}
+		if p.CompareAndSwap(old, change(v)) {
+			return v >> writerShift & blockMask, v >> 22 & 15
+		}
+	}
 }

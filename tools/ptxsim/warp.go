@@ -5,222 +5,253 @@ import (
 	"math/bits"
 )
 
-const allLanes = 0xffffffff
+const (
+	slice    = 1 << 16 // instructions of a warp before the next one's turn
+	maxSteps = 1 << 27 // instructions of a warp before it counts as endless
+)
 
-type lanes = [32]uint64
-
-func lowest(mask uint32) int { return bits.TrailingZeros32(mask) }
-
-// warp is 32 threads of a block.
+// A warp is 32 lanes and their registers.
 type warp struct {
 	b      *block
-	first  int     // number of its first thread in the block
-	r      []lanes // by slot
-	spare  lanes
-	pc     [32]int
-	live   uint32
-	stop   uint32 // lanes that wait at a barrier of the block
-	park   uint32 // lanes that wait for others of their warp
-	local  []byte // of all lanes
-	async  []asyncCopy
-	recent *allocation
-	count  int64 // instructions
+	k      *Kernel
+	number int // in the block
+	r      []lanes
+	p      []uint32 // predicates, a bit a lane
+	tmp    lanes
+
+	pc    [32]int
+	all   uint32 // lanes that are threads
+	live  uint32 // lanes that have not exited
+	wait  uint32 // lanes that wait at a barrier of the block
+	park  uint32 // lanes that wait for the others of their warp
+	at    int    // the instruction that runs
+	steps int
+
+	local  []byte // of each lane in turn
+	copies [32]copies
+	seg    *segment // the last one used
+	clock  clock
 }
 
-// thread returns the coordinates of a lane's thread.
-func (w *warp) thread(lane int) [3]uint32 {
-	n, d := uint32(w.first+lane), w.b.dim
-	return [3]uint32{n % d[0], n / d[0] % d[1], n / d[0] / d[1]}
+func newWarp(b *block, number int) *warp {
+	k := b.l.k
+	w := &warp{b: b, k: k, number: number, r: make([]lanes, len(k.template)), p: make([]uint32, k.preds)}
+	w.all = uint32(1<<min(32, b.l.threads-32*number) - 1)
+	w.local = make([]byte, 32*k.local)
+	return w
 }
 
-// specials are what a thread is told of itself.
-var specials = map[string]func(w *warp, lane int) uint64{
-	"_":                  func(*warp, int) uint64 { return 0 },
-	"%tid.x":             func(w *warp, l int) uint64 { return uint64(w.thread(l)[0]) },
-	"%tid.y":             func(w *warp, l int) uint64 { return uint64(w.thread(l)[1]) },
-	"%tid.z":             func(w *warp, l int) uint64 { return uint64(w.thread(l)[2]) },
-	"%ntid.x":            func(w *warp, _ int) uint64 { return uint64(w.b.dim[0]) },
-	"%ntid.y":            func(w *warp, _ int) uint64 { return uint64(w.b.dim[1]) },
-	"%ntid.z":            func(w *warp, _ int) uint64 { return uint64(w.b.dim[2]) },
-	"%ctaid.x":           func(w *warp, _ int) uint64 { return uint64(w.b.id[0]) },
-	"%ctaid.y":           func(w *warp, _ int) uint64 { return uint64(w.b.id[1]) },
-	"%ctaid.z":           func(w *warp, _ int) uint64 { return uint64(w.b.id[2]) },
-	"%nctaid.x":          func(w *warp, _ int) uint64 { return uint64(w.b.l.grid[0]) },
-	"%nctaid.y":          func(w *warp, _ int) uint64 { return uint64(w.b.l.grid[1]) },
-	"%nctaid.z":          func(w *warp, _ int) uint64 { return uint64(w.b.l.grid[2]) },
-	"%laneid":            func(_ *warp, l int) uint64 { return uint64(l) },
-	"%warpid":            func(w *warp, _ int) uint64 { return uint64(w.first / 32) },
-	"%nwarpid":           func(w *warp, _ int) uint64 { return uint64(len(w.b.warps)) },
-	"%WARP_SZ":           func(*warp, int) uint64 { return 32 },
-	"%lanemask_eq":       func(_ *warp, l int) uint64 { return 1 << l },
-	"%lanemask_lt":       func(_ *warp, l int) uint64 { return 1<<l - 1 },
-	"%lanemask_le":       func(_ *warp, l int) uint64 { return 1<<(l+1) - 1 },
-	"%lanemask_gt":       func(_ *warp, l int) uint64 { return uint64(uint32(allLanes) &^ (1<<(l+1) - 1)) },
-	"%lanemask_ge":       func(_ *warp, l int) uint64 { return uint64(uint32(allLanes) &^ (1<<l - 1)) },
-	"%clock":             func(w *warp, _ int) uint64 { return uint64(uint32(w.count)) },
-	"%clock64":           func(w *warp, _ int) uint64 { return uint64(w.count) },
-	"%globaltimer":       func(w *warp, _ int) uint64 { return uint64(w.count) },
-	"%smid":              func(*warp, int) uint64 { return 0 },
-	"%dynamic_smem_size": func(w *warp, _ int) uint64 { return uint64(len(w.b.shared) - w.b.k.Shared) },
-}
-
-// begin puts the threads at the first instruction of a block.
-func (w *warp) begin() {
-	w.live, w.stop, w.park, w.async = 0, 0, 0, w.async[:0]
-	n := w.b.threads - w.first
-	for l := range w.pc {
-		w.pc[l] = 0
-		if l < n {
-			w.live |= 1 << l
-		}
-	}
-	for _, s := range w.b.k.specials {
-		f := specials[s.name]
-		for l := range 32 {
-			w.r[s.slot][l] = f(w, l)
-		}
-	}
+func (w *warp) reset() {
+	copy(w.r, w.b.l.slots)
+	clear(w.p)
 	for i := range w.local {
 		w.local[i] = 0xff
 	}
+	for _, s := range w.k.specials {
+		for l := range 32 {
+			w.r[s.slot][l] = s.read(w, l)
+		}
+	}
+	for l := range w.copies {
+		w.copies[l].reset()
+	}
+	w.pc = [32]int{}
+	w.live, w.wait, w.park, w.steps = w.all, 0, 0, 0
+	w.clock = clock{}
+	w.clock[w.number] = 1
+	w.seg = &none
 }
 
-// run goes on until every lane has left or waits at a barrier of the block.
+// none is the segment before the first access.
+var none = segment{base: math.MaxUint64}
+
+func popcount(m uint32) int { return bits.OnesCount32(m) }
+
+func first(m uint32) int { return bits.TrailingZeros32(m) }
+
+// thread gives the index of a lane's thread in the block.
+func (w *warp) thread(lane int) [3]uint32 {
+	t, d := uint32(32*w.number+lane), w.b.l.dim
+	return [3]uint32{t % d[0], t / d[0] % d[1], t / d[0] / d[1]}
+}
+
+// ready says whether lanes could go on by themselves.
+func (w *warp) ready() bool { return w.live&^w.wait&^w.park != 0 }
+
+// run goes on until all lanes wait or have exited, or the turn is over.
 func (w *warp) run() {
-	code := w.b.k.code
-	for {
-		ready := w.live &^ w.stop &^ w.park
-		if ready == 0 {
-			if w.park != 0 {
-				l := lowest(w.park)
-				w.fault(&code[w.pc[l]], l, "lanes %08x wait for members that never come", w.park)
+	for end := w.steps + slice; w.steps < end; {
+		if !w.ready() {
+			// Members may have exited since the others parked.
+			if w.park == 0 || !w.gather() {
+				return
 			}
-			return
+			continue
 		}
-		pc, mask := math.MaxInt, uint32(0)
-		for m := ready; m != 0; m &= m - 1 {
-			l := lowest(m)
-			switch {
-			case w.pc[l] < pc:
-				pc, mask = w.pc[l], 1<<l
-			case w.pc[l] == pc:
-				mask |= 1 << l
-			}
-		}
-		w.straight(code, pc, mask, mask == ready)
+		w.stretch(end)
+	}
+	if w.steps > maxSteps {
+		lane := first(w.live)
+		w.at = w.pc[lane]
+		w.fault(lane, "the warp has run %d instructions: an endless loop", w.steps)
 	}
 }
 
-// straight runs the lanes of mask from pc on. Where they are all that can run they
-// stay together until something parts them, else after one instruction the others
-// may be due.
-func (w *warp) straight(code []instr, pc int, mask uint32, together bool) {
-	for {
+// stretch runs the lanes with the lowest address until others stand there too, or they part.
+func (w *warp) stretch(end int) {
+	pc, stop := math.MaxInt, math.MaxInt
+	var m uint32
+	for x := w.live &^ w.wait &^ w.park; x != 0; x &= x - 1 {
+		l := first(x)
+		switch at := w.pc[l]; {
+		case at == pc:
+			m |= 1 << l
+		case at < pc:
+			pc, stop, m = at, pc, 1<<l
+		case at < stop:
+			stop = at
+		}
+	}
+	code := w.k.code
+	for pc < stop && w.steps < end {
 		in := &code[pc]
-		on := mask
+		em := m
 		if in.pred >= 0 {
-			on = 0
-			p := &w.r[in.pred]
-			for m := mask; m != 0; m &= m - 1 {
-				if l := lowest(m); (p[l] != 0) != in.negate {
-					on |= 1 << l
-				}
-			}
+			em &= w.p[in.pred] ^ in.flip
 		}
-		if w.count++; w.count&0xfffff == 0 {
-			w.b.l.check(w, in, mask)
-		}
-		switch in.kind {
+		w.steps++
+		w.at = pc
+		switch in.control {
 		case plain:
-			if on != 0 {
-				in.exec(w, in, on)
+			if em != 0 {
+				in.exec(w, em)
 			}
 			pc++
-		case converging:
-			if on == 0 {
-				pc++
-				break
-			}
-			if on != w.live && !w.meet(in, pc, mask, on) {
-				return
-			}
-			in.exec(w, in, on)
-			pc++
+			continue
 		case branch:
-			if in.exec != nil { // indexed: each lane finds its own
-				in.exec(w, in, on)
-				for m := mask &^ on; m != 0; m &= m - 1 {
-					w.pc[lowest(m)] = pc + 1
-				}
-				return
-			}
-			switch on {
-			case mask:
+			switch em {
+			case m:
 				pc = in.target
+				continue
 			case 0:
 				pc++
-			default:
-				for m := mask; m != 0; m &= m - 1 {
-					l := lowest(m)
-					w.pc[l] = pc + 1
-					if on>>l&1 != 0 {
-						w.pc[l] = in.target
-					}
+				continue
+			}
+			w.jump(m&^em, pc+1)
+			w.jump(em, in.target)
+		case indexed:
+			w.jump(m&^em, pc+1)
+			for x := em; x != 0; x &= x - 1 {
+				l := first(x)
+				i := uint32(w.r[in.index][l])
+				if int64(i) >= int64(len(in.targets)) {
+					w.fault(l, "index %d in a table of %d labels", i, len(in.targets))
 				}
-				return
+				w.pc[l] = in.targets[i]
 			}
-		case leave:
-			w.finishAsync(on, 0)
-			w.live &^= on
-			w.put(mask, pc+1)
-			if mask &= w.live; mask == 0 || !together {
-				return
+		case exit:
+			w.live &^= em
+			if em == 0 {
+				pc++
+				continue
 			}
-			pc++
-		case barrier:
-			if w.stop != 0 && on != 0 && w.pc[lowest(w.stop)] != pc+1 {
-				w.fault(in, lowest(on), "lanes %08x wait at another barrier", w.stop)
+			w.jump(m, pc+1)
+		case together, barrier:
+			if em == 0 {
+				pc++
+				continue
 			}
-			w.stop |= on
-			w.put(mask, pc+1)
-			return
+			if in.control == together && em == w.live && w.agree(in, em) {
+				in.exec(w, em)
+				pc++
+				continue
+			}
+			w.jump(m&^em, pc+1)
+			w.jump(em, pc)
+			w.park |= em
+			w.meet(pc)
 		}
-		if !together {
-			w.put(mask, pc)
-			return
-		}
+		return
+	}
+	w.jump(m, pc)
+}
+
+func (w *warp) jump(m uint32, pc int) {
+	for ; m != 0; m &= m - 1 {
+		w.pc[first(m)] = pc
 	}
 }
 
-func (w *warp) put(mask uint32, pc int) {
-	for m := mask; m != 0; m &= m - 1 {
-		w.pc[lowest(m)] = pc
+// agree says whether all lanes of m, those that live, name just each other as members.
+func (w *warp) agree(in *instr, m uint32) bool {
+	for x := m; x != 0; x &= x - 1 {
+		l := first(x)
+		if in.members(w, l)&w.live != m || in.members(w, l)>>l&1 == 0 {
+			return false
+		}
 	}
+	return true
 }
 
-// meet parks lanes at an instruction that exchanges values until all live members
-// are there, and then reports true for those who came last, with the others back.
-// Members are named by the instruction's mask, where it has one.
-func (w *warp) meet(in *instr, pc int, mask, on uint32) bool {
-	w.put(mask, pc)
-	want := w.live
-	if in.target > 0 { // the slot of the mask, plus one
-		want &= uint32(w.r[in.target-1][lowest(on)])
-	}
-	here := on
-	for m := w.park; m != 0; m &= m - 1 {
-		if l := lowest(m); w.pc[l] == pc {
+// meet runs the instruction at pc for those parked there whose members are all there.
+func (w *warp) meet(pc int) bool {
+	in := &w.k.code[pc]
+	var here uint32
+	for x := w.park; x != 0; x &= x - 1 {
+		if l := first(x); w.pc[l] == pc {
 			here |= 1 << l
 		}
 	}
-	if here&want != want {
-		w.park |= on
-		w.put(mask&^on, pc+1)
-		return false
+	ran := false
+	for here != 0 {
+		l := first(here)
+		members := in.members(w, l)
+		var group uint32
+		for x := here; x != 0; x &= x - 1 {
+			if j := first(x); in.members(w, j) == members {
+				group |= 1 << j
+			}
+		}
+		here &^= group
+		w.at = pc
+		if outside := group &^ members; outside != 0 {
+			w.fault(first(outside), "the lane is not in its own member mask %08x", members)
+		}
+		if group != members&w.live {
+			continue
+		}
+		w.park &^= group
+		w.jump(group, pc+1)
+		in.exec(w, group)
+		ran = true
 	}
-	w.park &^= here
-	w.put(mask&^on, pc+1)
-	in.exec(w, in, here)
-	w.put(here, pc+1)
+	return ran
+}
+
+// gather is meet at every place where lanes are parked.
+func (w *warp) gather() bool {
+	for x := w.park; x != 0; x &= x - 1 {
+		if w.meet(w.pc[first(x)]) {
+			return true
+		}
+	}
 	return false
+}
+
+// stuckTogether reports lanes that wait for others of their warp which do not come.
+func (w *warp) stuckTogether() {
+	lane := first(w.park)
+	w.at = w.pc[lane]
+	var here uint32
+	for x := w.park; x != 0; x &= x - 1 {
+		if l := first(x); w.pc[l] == w.pc[lane] {
+			here |= 1 << l
+		}
+	}
+	in := &w.k.code[w.at]
+	missing := in.members(w, lane) & w.live &^ here
+	if in.control == barrier {
+		w.fault(lane, "lanes %08x of the warp come to the barrier, lanes %08x do not", here, missing)
+	}
+	w.fault(lane, "lanes %08x wait for lanes %08x of their member mask, which do not come", here, missing)
 }

@@ -1,0 +1,134 @@
+package ptxsim
+
+// A clock says how far each warp of a block has come in what others may know of it: barriers
+// raise a warp's own count and hand the counts of all that take part to each of them.
+type clock [32]uint32
+
+func (c *clock) join(o *clock) {
+	for i := range c {
+		c[i] = max(c[i], o[i])
+	}
+}
+
+// shared is the shared memory of a block and, for every 4 bytes, who wrote and read them last.
+type shared struct {
+	data  []byte
+	words []sharedWord
+	races bool
+}
+
+type sharedWord struct {
+	valid   uint8 // bytes that were written since the block began
+	writer  sharedAccess
+	readers [2]sharedAccess // of different warps
+}
+
+// A sharedAccess is the last access of a kind to a word.
+type sharedAccess struct {
+	clock  uint32 // of the warp at that time; 0: none
+	step   uint32 // of the warp
+	at     int32  // instruction
+	bytes  uint8
+	warp   uint8
+	lane   uint8
+	atomic bool
+}
+
+func newShared(n int, races bool) shared {
+	return shared{data: make([]byte, n), words: make([]sharedWord, (n+3)/4), races: races}
+}
+
+func (s *shared) reset() {
+	clear(s.words)
+	for i := range s.data {
+		s.data[i] = 0xff
+	}
+}
+
+func (w *warp) access(lane int, bytes uint8, atomic bool) sharedAccess {
+	return sharedAccess{w.clock[w.number], uint32(w.steps), int32(w.at), bytes, uint8(w.number), uint8(lane), atomic}
+}
+
+// after says whether the warp has heard of the access, or no byte of it matters.
+func (w *warp) after(a *sharedAccess, bytes uint8, atomic bool) bool {
+	return a.clock == 0 || w.clock[a.warp] >= a.clock || a.bytes&bytes == 0 || a.atomic && atomic
+}
+
+func (w *warp) race(lane int, what, other string, a *sharedAccess) {
+	in := &w.k.code[a.at]
+	w.fault(lane, "race in shared memory: %s what thread %v %s at line %d (%s), with no barrier in between",
+		what, w.b.warps[a.warp].thread(int(a.lane)), other, in.line, in.text)
+}
+
+// readShared checks a lane's read of n bytes at offset, and notes it.
+func (w *warp) readShared(lane int, offset, n uint64, atomic bool) {
+	s := &w.b.shared
+	for word := offset &^ 3; word < offset+n; word += 4 {
+		p := &s.words[word/4]
+		bytes := uint8(wordBytes(word, offset, n))
+		if p.valid&bytes != bytes {
+			w.fault(lane, "reads shared memory that nobody wrote, at offset %d", word)
+		}
+		if !s.races {
+			continue
+		}
+		if a := &p.writer; a.warp != uint8(w.number) && !w.after(a, bytes, atomic) {
+			w.race(lane, "reads", "writes", a)
+		}
+		r := &p.readers[0]
+		if r.clock != 0 && r.warp != uint8(w.number) {
+			p.readers[1] = *r
+		}
+		*r = w.access(lane, bytes, atomic)
+	}
+}
+
+// writeShared checks a lane's write of data at offset, and does it.
+func (w *warp) writeShared(lane int, offset uint64, data []byte, atomic bool) {
+	s := &w.b.shared
+	n := uint64(len(data))
+	for word := offset &^ 3; word < offset+n; word += 4 {
+		p := &s.words[word/4]
+		bytes := uint8(wordBytes(word, offset, n))
+		if s.races {
+			if a := &p.writer; a.warp != uint8(w.number) {
+				if !w.after(a, bytes, atomic) {
+					w.race(lane, "writes", "writes", a)
+				}
+			} else if a.step == uint32(w.steps) && a.clock != 0 && a.bytes&bytes != 0 && !atomic && int(a.lane) != lane {
+				w.sameStore(lane, offset, data, a)
+			}
+			for i := range p.readers {
+				if r := &p.readers[i]; r.warp != uint8(w.number) && !w.after(r, bytes, atomic) {
+					w.race(lane, "writes", "reads", r)
+				}
+			}
+			p.writer = w.access(lane, bytes, atomic)
+		}
+		p.valid |= bytes
+	}
+	copy(s.data[offset:], data)
+}
+
+// sameStore checks that two lanes of one store agree on what they write to a word.
+func (w *warp) sameStore(lane int, offset uint64, data []byte, a *sharedAccess) {
+	for i, b := range data {
+		at := offset + uint64(i)
+		p := &w.b.shared.words[at/4].writer
+		if p.step == a.step && p.warp == a.warp && p.bytes>>(at%4)&1 != 0 && int(p.lane) != lane && w.b.shared.data[at] != b {
+			w.fault(lane, "thread %v writes another value to the same place by the same instruction", w.thread(int(a.lane)))
+		}
+	}
+}
+
+// poison takes away what a lane's running copy will overwrite.
+func (w *warp) poison(lane int, offset, n uint64) {
+	var ff [16]byte
+	for i := range ff {
+		ff[i] = 0xff
+	}
+	w.writeShared(lane, offset, ff[:n], false)
+	for i := offset; i < offset+n; i++ {
+		w.b.shared.words[i/4].valid &^= 1 << (i % 4)
+	}
+}
