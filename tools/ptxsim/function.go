@@ -47,7 +47,6 @@ type function struct {
 	literals map[uint64]int    // slots
 	symbols  map[*variable]int // slots of addresses
 	special  map[string]int
-	dynamic  *variable
 }
 
 func newFunction(k *Kernel) *function {

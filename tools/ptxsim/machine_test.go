@@ -16,17 +16,17 @@ func kernel(body string) string {
 	return `.version 7.0
 .target sm_80
 .address_size 64
-.extern .shared .align 16 .b8 dynamic[];
+.extern .shared .align 16 .b8 dynamic[]; .const .align 4 .u32 table[5] = {10, -1, 30};
 .visible .entry k(.param .u64 k_0, .param .u64 k_1)
 {
 	.reg .pred %c<8>;
 	.reg .b16 %h<16>;
 	.reg .b32 %r<64>;
 	.reg .f32 %f<64>;
-	.reg .b64 %d<64>;
+	.reg .b64 %d<64>; .reg .f64 %e<8>;
 	.reg .b64 %p, %q, %pt, %qt;
 	.reg .b32 %t, %g, %b, %n;
-	.shared .align 16 .b8 fixed[1024];
+	.shared .align 16 .b8 fixed[1024]; .local .align 16 .b8 own[16];
 	ld.param.u64 %p, [k_0];
 	ld.param.u64 %q, [k_1];
 	mov.u32 %t, %tid.x;
@@ -145,6 +145,57 @@ func TestInstructions(t *testing.T) {
 		{"cvt.u32.u8 %r3, %r1;", 0x1ff, 0, 0xff},
 		{"mov.b32 {%h1, %h2}, %r1; mov.b32 %r3, {%h2, %h1};", 0x12345678, 0, 0x56781234},
 		{"fma.rn.f16x2 %r3, %r1, %r2, %r1;", 0x3c004000, 0x3c003c00, 0x40004400},
+		{"mul24.lo.u32 %r3, %r1, %r2;", 0xff000003, 0x01000005, 15},
+		{"mad24.hi.s32 %r3, %r1, %r2, 1;", 0x00ffffff, 0x00010000, 0},
+		{"mad.hi.u32 %r3, %r1, %r2, 7;", 0x80000000, 6, 10},
+		{"mad.wide.u32 %d1, %r1, %r2, 1; cvt.u32.u64 %r3, %d1;", 0xffffffff, 2, 0xffffffff},
+		{"sad.s32 %r3, %r1, %r2, 1;", minus(3), 4, 8},
+		{"dp2a.lo.s32.s32 %r3, %r1, %r2, 1;", 0x0002ffff, 0x00000304, 1 - 4 + 6},
+		{"dp2a.hi.u32.u32 %r3, %r1, %r2, 1;", 0x00020001, 0x03040000, 1 + 4 + 6},
+		{"dp4a.s32.u32 %r3, %r1, %r2, 0;", 0x000000ff, 0x000000ff, minus(255)},
+		{"rem.u32 %r3, %r1, %r2;", 17, 5, 2},
+		{"cvt.u64.u32 %d1, %r1; mul.lo.u64 %d1, %d1, %d1; cvt.u64.u32 %d2, %r2; div.u64 %d1, %d1, %d2; cvt.u32.u64 %r3, %d1;", 1000000, 1000, 1000000000},
+		{"neg.s32 %r3, %r1;", 5, 0, minus(5)},
+		{"not.b32 %r3, %r1;", 5, 0, 0xfffffffa},
+		{"bfind.u32 %r3, %r1;", 0x00010000, 0, 16},
+		{"bfe.s32 %r3, %r1, 28, 8;", 0x80000000, 0, 0xfffffff8},
+		{"bfi.b32 %r3, %r1, %r2, 28, 8;", 0xff, 0x12345678, 0xf2345678},
+		{"shr.s32 %r3, %r1, 40;", minus(1), 0, 0xffffffff},
+		{"slct.b32.s32 %r3, %r1, 7, %r2;", 3, minus(1), 7},
+		{"set.lt.u32.s32 %r3, %r1, %r2;", minus(1), 1, 0xffffffff},
+		{"setp.gt.or.u32 %c2, %r1, %r2, !%c1; selp.b32 %r3, 1, 0, %c2;", 1, 2, 1},
+		{"setp.ltu.f32 %c2, %f1, %f2; selp.b32 %r3, 1, 0, %c2;", 0x7fc00000, 0, 1},
+		{"setp.ne.f32 %c2, %f1, %f2; selp.b32 %r3, 1, 0, %c2;", 0x7fc00000, 0, 0},
+		{"testp.subnormal.f32 %c2, %f1; selp.b32 %r3, 1, 0, %c2;", 1, 0, 1},
+		{"setp.eq.s32 %c2, 1, 1; and.pred %c2, %c2, !%c1; not.pred %c3, %c2; xor.pred %c3, %c3, %c2; selp.b32 %r3, 1, 0, %c3;", 0, 0, 1},
+		{"copysign.f32 %f3, %f1, %f2; mov.b32 %r3, %f3;", bitsOf(-1), bitsOf(3), bitsOf(-3)},
+		{"add.ftz.f32 %f3, %f1, %f2; mov.b32 %r3, %f3;", 1, 1, 0},
+		{"add.sat.f32 %f3, %f1, %f2; mov.b32 %r3, %f3;", bitsOf(0.75), bitsOf(0.5), bitsOf(1)},
+		{"max.NaN.f32 %f3, %f1, %f2; mov.b32 %r3, %f3;", 0x7fc00000, bitsOf(2), 0x7fffffff},
+		{"min.f32 %f3, %f1, %f2; mov.b32 %r3, %f3;", bitsOf(0), 0x80000000, 0x80000000},
+		{"div.rn.f32 %f3, %f1, %f2; mov.b32 %r3, %f3;", bitsOf(1), bitsOf(3), bitsOf(1 / float32(3))},
+		{"rsqrt.approx.f32 %f3, %f1; mov.b32 %r3, %f3;", bitsOf(4), 0, bitsOf(0.5)},
+		{"lg2.approx.f32 %f3, %f1; mov.b32 %r3, %f3;", bitsOf(8), 0, bitsOf(3)},
+		{"tanh.approx.f32 %f3, %f1; mov.b32 %r3, %f3;", bitsOf(100), 0, bitsOf(1)},
+		{"cvt.rmi.f32.f32 %f3, %f1; mov.b32 %r3, %f3;", bitsOf(-2.5), 0, bitsOf(-3)},
+		{"cvt.sat.s8.s32 %r3, %r1;", minus(1000), 0, minus(128)},
+		{"cvt.rni.sat.s8.f32 %r3, %f1;", bitsOf(300), 0, 127},
+		{"cvt.rzi.s32.f32 %r3, %f1;", 0x7fc00000, 0, 0},
+		{"cvt.rzi.u32.f32 %r3, %f1;", bitsOf(0x1p40), 0, 0xffffffff},
+		{"cvt.u64.u32 %d1, %r1; shl.b64 %d1, %d1, 32; cvt.rn.f32.u64 %f3, %d1; mov.b32 %r3, %f3;", 0x80000000, 0, bitsOf(0x1p63)},
+		{"cvt.rz.f16.f32 %h1, %f1; mov.b32 %r3, {%h1, %h1};", bitsOf(1 + 3*0x1p-11), 0, 0x3c013c01},
+		{"cvt.rn.bf16.f32 %h1, %f1; mov.b32 %r3, {%h1, %h1};", 0x7f7fffff, 0, 0x7f807f80},
+		{"cvt.rn.f16x2.f32 %r3, %f1, %f2;", bitsOf(1), bitsOf(2), 0x3c004000},
+		{"add.f16x2 %r3, %r1, %r2;", 0x3c003c00, 0x40003c00, 0x42004000},
+		{"fma.rn.bf16x2 %r3, %r1, %r2, %r1;", 0x3f804000, 0x3f803f80, 0x40004080},
+		{"max.bf16x2 %r3, %r1, %r2;", 0x3f804000, 0x40003f80, 0x40004000},
+		{"neg.f16x2 %r3, %r1;", 0x3c00bc00, 0, 0xbc003c00},
+		{"cvt.f64.f32 %e1, %f1; fma.rn.f64 %e1, %e1, %e1, 0d3FF0000000000000; cvt.rn.f32.f64 %f3, %e1; mov.b32 %r3, %f3;", bitsOf(3), 0, bitsOf(10)},
+		{"atom.global.cas.b32 %r4, [%p], %r1, 77; ld.global.u32 %r3, [%p]; add.u32 %r3, %r3, %r4;", 5, 0, 82},
+		{"atom.global.max.s32 %r4, [%p], %r2; ld.global.u32 %r3, [%p];", minus(5), 3, 3},
+		{"atom.global.add.f32 %f4, [%p], %f2; ld.global.u32 %r3, [%p];", bitsOf(1), bitsOf(2), bitsOf(3)},
+		{"red.global.and.b32 [%p], %r2; ld.global.u32 %r3, [%p];", 0xff, 0x0f0, 0xf0},
+		{"ld.global.L1::no_allocate.v2.u16 {%h1, %h2}, [%p]; mov.b32 %r3, {%h2, %h1};", 0x12345678, 0, 0x56781234},
 	} {
 		load := "ld.global.u32 %r1, [%p]; ld.global.u32 %r2, [%p+4]; mov.b32 %f1, %r1; mov.b32 %f2, %r2; setp.ne.s32 %c1, 0, 0; "
 		got, err := run(t, load+c.body+" st.global.u32 [%qt], %r3;", 1, 1, []uint32{c.x, c.y}, 1)

@@ -5,7 +5,6 @@ type Module struct {
 	kernels map[string]*Kernel
 	names   []string             // of the kernels, in the order of the text
 	vars    map[string]*variable // of the whole module: .global, .const, .shared
-	statics []*variable          // those of .global and .const, in the order of the text
 }
 
 // Kernel returns the entry of that name, or nil.

@@ -131,7 +131,7 @@ func (p *parser) module() error {
 			err = p.entry()
 		case ".global", ".const", ".shared":
 			p.next()
-			err = p.variables(t.text[1:], extern, p.declare)
+			err = p.declaration(t.text[1:], extern, p.declare)
 		case ".func":
 			err = p.errorf("functions are not simulated: inline them")
 		default:
@@ -166,25 +166,20 @@ func (p *parser) declare(v *variable) error {
 	return nil
 }
 
-// variables reads what follows .global, .shared, …: [.align n] .type name[n] [= init], … ;
-func (p *parser) variables(space string, extern bool, declare func(*variable) error) error {
-	for {
-		v, err := p.variable(space)
-		if err != nil {
-			return err
-		}
-		v.extern = extern
-		if space == "shared" && v.init != nil {
-			return p.errorf("shared memory cannot be initialised")
-		}
-		if err := declare(v); err != nil {
-			return err
-		}
-		if p.accept(";") {
-			return nil
-		}
-		return p.errorf("%q instead of \";\": one variable a declaration", p.peek().text)
+// declaration reads what follows .global, .shared, …: [.align n] .type name[n] [= init];
+func (p *parser) declaration(space string, extern bool, declare func(*variable) error) error {
+	v, err := p.variable(space)
+	if err != nil {
+		return err
 	}
+	v.extern = extern
+	if space == "shared" && v.init != nil {
+		return p.errorf("shared memory cannot be initialised")
+	}
+	if err := declare(v); err != nil {
+		return err
+	}
+	return p.expect(";")
 }
 
 func (p *parser) variable(space string) (*variable, error) {
@@ -408,7 +403,7 @@ func (p *parser) body(f *function) error {
 			err = p.registers(f)
 		case t.text == ".shared" || t.text == ".local" || t.text == ".param":
 			p.next()
-			err = p.variables(t.text[1:], false, func(v *variable) error {
+			err = p.declaration(t.text[1:], false, func(v *variable) error {
 				if err := f.declare(v); err != nil {
 					return p.errorf("%w", err)
 				}
