@@ -10,8 +10,8 @@ import (
 // Limits of what a text may claim, in bytes.
 const (
 	maxShared  = 227 << 10 // of a block, dynamic memory included
-	maxLocal   = 512 << 10 // of a thread
-	maxStatics = 64 << 20  // of a module's .global and .const
+	maxLocal   = 16 << 10 // of a thread
+	maxStatics = 16 << 20  // of a module's .global and .const
 	maxParams  = 4352
 )
 

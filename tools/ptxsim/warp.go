@@ -80,6 +80,11 @@ func (w *warp) ready() bool { return w.live&^w.wait&^w.park != 0 }
 
 // run goes on until all lanes wait or have exited, or the turn is over.
 func (w *warp) run() {
+	if w.steps > maxSteps && w.live != 0 {
+		lane := first(w.live)
+		w.at = w.pc[lane]
+		w.fault(lane, "the warp has run %d instructions: an endless loop", w.steps)
+	}
 	for end := w.steps + slice; w.steps < end; {
 		if !w.ready() {
 			// Members may have exited since the others parked.
@@ -89,11 +94,6 @@ func (w *warp) run() {
 			continue
 		}
 		w.stretch(end)
-	}
-	if w.steps > maxSteps {
-		lane := first(w.live)
-		w.at = w.pc[lane]
-		w.fault(lane, "the warp has run %d instructions: an endless loop", w.steps)
 	}
 }
 
