@@ -1,11 +1,14 @@
 package ptxsim
 
+import "sync"
+
 // A block runs its warps in turn, each as far as it gets.
 type block struct {
 	l       *launch
 	number  int64 // in the grid
 	index   [3]uint32
 	warps   []*warp
+	all     []*warp // those of smaller launches and more
 	shared  shared
 	marks   marks // of accesses to global memory
 	barrier [16]barrierState
@@ -19,13 +22,29 @@ type barrierState struct {
 	clock   clock      // what those that arrived have done
 }
 
-func newBlock(l *launch) *block {
-	b := &block{l: l}
-	for i := range (l.threads + 31) / 32 {
-		b.warps = append(b.warps, newWarp(b, i))
+// idle keeps blocks between launches, for the memory they hold.
+var idle = sync.Pool{New: func() any { return new(block) }}
+
+// prepare fits the block to a launch.
+func (b *block) prepare(l *launch) {
+	b.l = l
+	n := (l.threads + 31) / 32
+	for i := len(b.all); i < n; i++ {
+		b.all = append(b.all, &warp{b: b, number: i})
 	}
-	b.shared = newShared(l.shared, !l.mem.Unchecked)
-	return b
+	b.warps = b.all[:n]
+	for _, w := range b.warps {
+		w.prepare()
+	}
+	b.shared.prepare(l.shared, !l.mem.Unchecked)
+}
+
+// room returns s with n elements; what was there may stay.
+func room[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	return s[:n]
 }
 
 func (b *block) run(number int64) (f *Fault) {

@@ -12,6 +12,8 @@ import (
 // dynamic shared memory in bytes, params the packed parameter block. An error is a *Fault. Of
 // several faults it is that of the first block, whatever order the blocks ran in.
 func (m *Memory) Launch(k *Kernel, grid, block [3]uint32, shared int, params []byte) error {
+	m.launching.Lock()
+	defer m.launching.Unlock()
 	l, err := m.prepare(k, grid, block, shared, params)
 	if err != nil {
 		return &Fault{Kernel: k.Name, Reason: err.Error()}
@@ -74,7 +76,8 @@ func (m *Memory) prepare(k *Kernel, grid, block [3]uint32, shared int, params []
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.nextEpoch()
-	l.slots = make([]lanes, len(k.template))
+	m.slots = room(m.slots, len(k.template))
+	l.slots = m.slots
 	for i, t := range k.template {
 		v := t.value
 		if t.sym != nil {
@@ -116,7 +119,9 @@ func (l *launch) run() *Fault {
 
 // work runs blocks in their order, none after one that has failed.
 func (l *launch) work() {
-	b := newBlock(l)
+	b := idle.Get().(*block)
+	defer idle.Put(b)
+	b.prepare(l)
 	for {
 		n := l.next.Add(1) - 1
 		if n >= l.blocks {

@@ -21,7 +21,8 @@ const (
 // Memory is device memory. Between allocations lie gaps, and addresses are never used again, so
 // that overruns and uses of freed memory are seen. The zero value is ready.
 //
-// One launch runs at a time; the other methods may be called from any goroutine between launches.
+// One launch runs at a time, another one waits; the other methods may be called from any goroutine
+// between launches.
 type Memory struct {
 	// Unchecked leaves out the search for races, in shared and in global memory.
 	Unchecked bool
@@ -31,6 +32,9 @@ type Memory struct {
 	next    uint64
 	statics map[*variable]uint64
 	epoch   uint64 // of the running launch
+
+	launching sync.Mutex
+	slots     []lanes // of the running launch
 
 	atomics sync.Mutex // held by atomic and volatile accesses to global memory
 }

@@ -10,7 +10,7 @@ import (
 // Limits of what a text may claim, in bytes.
 const (
 	maxShared  = 227 << 10 // of a block, dynamic memory included
-	maxLocal   = 16 << 10 // of a thread
+	maxLocal   = 16 << 10  // of a thread
 	maxStatics = 16 << 20  // of a module's .global and .const
 	maxParams  = 4352
 )

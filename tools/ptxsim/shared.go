@@ -34,8 +34,8 @@ type sharedAccess struct {
 	atomic bool
 }
 
-func newShared(n int, races bool) shared {
-	return shared{data: make([]byte, n), words: make([]sharedWord, (n+3)/4), races: races}
+func (s *shared) prepare(n int, races bool) {
+	s.data, s.words, s.races = room(s.data, n), room(s.words, (n+3)/4), races
 }
 
 func (s *shared) reset() {

@@ -33,12 +33,12 @@ type warp struct {
 	clock  clock
 }
 
-func newWarp(b *block, number int) *warp {
-	k := b.l.k
-	w := &warp{b: b, k: k, number: number, r: make([]lanes, len(k.template)), p: make([]uint32, k.preds)}
-	w.all = uint32(1<<min(32, b.l.threads-32*number) - 1)
-	w.local = make([]byte, 32*k.local)
-	return w
+// prepare fits the warp to its block's launch.
+func (w *warp) prepare() {
+	k := w.b.l.k
+	w.k = k
+	w.r, w.p, w.local = room(w.r, len(k.template)), room(w.p, k.preds), room(w.local, 32*k.local)
+	w.all = uint32(1<<min(32, w.b.l.threads-32*w.number) - 1)
 }
 
 func (w *warp) reset() {
