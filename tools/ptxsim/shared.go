@@ -76,6 +76,10 @@ func (w *warp) readShared(lane int, offset, n uint64, atomic bool) {
 			w.race(lane, "reads", "writes", a)
 		}
 		r := &p.readers[0]
+		if r.warp == uint8(w.number) && r.clock == w.clock[w.number] && r.atomic == atomic {
+			r.bytes |= bytes
+			continue
+		}
 		if r.clock != 0 && r.warp != uint8(w.number) {
 			p.readers[1] = *r
 		}
