@@ -13,12 +13,14 @@ func (c *clock) join(o *clock) {
 // shared is the shared memory of a block and, for every 4 bytes, who wrote and read them last.
 type shared struct {
 	data  []byte
-	words []sharedWord
+	words []sharedWord // looked at by word
 	races bool
+	block uint32 // counts the blocks that have used the memory
 }
 
 type sharedWord struct {
-	valid   uint8 // bytes that were written since the block began
+	block   uint32 // that the rest is of
+	valid   uint8  // bytes that were written since the block began
 	writer  sharedAccess
 	readers [2]sharedAccess // of different warps
 }
@@ -38,11 +40,17 @@ func (s *shared) prepare(n int, races bool) {
 	s.data, s.words, s.races = room(s.data, n), room(s.words, (n+3)/4), races
 }
 
-func (s *shared) reset() {
-	clear(s.words)
-	for i := range s.data {
-		s.data[i] = 0xff
+// reset begins a block: nothing was written or read. Words are cleared as they are used,
+// which few are in a block that has nothing to do.
+func (s *shared) reset() { s.block++ }
+
+// word returns what is known of a word.
+func (s *shared) word(i uint64) *sharedWord {
+	p := &s.words[i]
+	if p.block != s.block {
+		*p = sharedWord{block: s.block}
 	}
+	return p
 }
 
 func (w *warp) access(lane int, bytes uint8, atomic bool) sharedAccess {
@@ -64,7 +72,7 @@ func (w *warp) race(lane int, what, other string, a *sharedAccess) {
 func (w *warp) readShared(lane int, offset, n uint64, atomic bool) {
 	s := &w.b.shared
 	for word := offset &^ 3; word < offset+n; word += 4 {
-		p := &s.words[word/4]
+		p := s.word(word / 4)
 		bytes := uint8(wordBytes(word, offset, n))
 		if p.valid&bytes != bytes {
 			w.fault(lane, "reads shared memory that nobody wrote, at offset %d", word)
@@ -92,7 +100,7 @@ func (w *warp) writeShared(lane int, offset uint64, data []byte, atomic bool) {
 	s := &w.b.shared
 	n := uint64(len(data))
 	for word := offset &^ 3; word < offset+n; word += 4 {
-		p := &s.words[word/4]
+		p := s.word(word / 4)
 		bytes := uint8(wordBytes(word, offset, n))
 		if s.races {
 			if a := &p.writer; a.warp != uint8(w.number) {
@@ -118,7 +126,7 @@ func (w *warp) writeShared(lane int, offset uint64, data []byte, atomic bool) {
 func (w *warp) sameStore(lane int, offset uint64, data []byte, a *sharedAccess) {
 	for i, b := range data {
 		at := offset + uint64(i)
-		p := &w.b.shared.words[at/4].writer
+		p := &w.b.shared.word(at / 4).writer
 		if p.step == a.step && p.warp == a.warp && p.bytes>>(at%4)&1 != 0 && int(p.lane) != lane && w.b.shared.data[at] != b {
 			w.fault(lane, "thread %v writes another value to the same place by the same instruction", w.thread(int(a.lane)))
 		}
@@ -133,6 +141,6 @@ func (w *warp) poison(lane int, offset, n uint64) {
 	}
 	w.writeShared(lane, offset, ff[:n], false)
 	for i := offset; i < offset+n; i++ {
-		w.b.shared.words[i/4].valid &^= 1 << (i % 4)
+		w.b.shared.word(i / 4).valid &^= 1 << (i % 4)
 	}
 }

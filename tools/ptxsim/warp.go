@@ -39,10 +39,12 @@ func (w *warp) prepare() {
 	w.k = k
 	w.r, w.p, w.local = room(w.r, len(k.template)), room(w.p, k.preds), room(w.local, 32*k.local)
 	w.all = uint32(1<<min(32, w.b.l.threads-32*w.number) - 1)
+	copy(w.r, w.b.l.slots)
 }
 
+// reset begins a block. Registers keep what the last block has left in them: no compiler
+// reads one that it has not set.
 func (w *warp) reset() {
-	copy(w.r, w.b.l.slots)
 	clear(w.p)
 	for i := range w.local {
 		w.local[i] = 0xff
