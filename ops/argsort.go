@@ -52,10 +52,7 @@ comes last. x [... N], y i32 [... N].`,
 					return
 				}
 			}
-			caseList( // a few of a vocabulary
-				graph.Case{In: shapes(f32(2, 9000)), Attrs: TopKAttrs{40}},
-				graph.Case{In: shapes(f32(1, 4100)), Attrs: TopKAttrs{1}},
-			)(yield)
+			caseList(graph.Case{In: shapes(f32(1, 4100)), Attrs: TopKAttrs{40}})(yield) // a few of many
 		},
 	})
 )
