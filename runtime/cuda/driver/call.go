@@ -8,9 +8,13 @@ import "sync"
 //
 //go:uintptrescapes
 //go:noinline
-func (a *API) call(p proc, args ...uintptr) error {
-	return a.fail(p, Error(int32(syscallN(p.addr, args))))
-}
+func (a *API) call(p proc, args ...uintptr) error { return a.fail(p, p.result(args...)) }
+
+// result is call without the words of the driver.
+//
+//go:uintptrescapes
+//go:noinline
+func (p proc) result(args ...uintptr) Error { return Error(int32(syscallN(p.addr, args))) }
 
 // blocks lends the memory for the arguments of repeat.
 var blocks = sync.Pool{New: func() any { return new([4]uintptr) }}

@@ -46,8 +46,7 @@ func (a *API) fail(p proc, code Error) error {
 // words asks the driver about an error; it says nothing about those it does not know.
 func (a *API) words(p proc, code Error) string {
 	s := new(unsafe.Pointer)
-	args := [2]uintptr{uintptr(code), uintptr(unsafe.Pointer(s))}
-	if syscallN(p.addr, args[:]) != 0 || *s == nil {
+	if p.result(uintptr(code), uintptr(unsafe.Pointer(s))) != 0 || *s == nil {
 		return ""
 	}
 	n := 0
