@@ -21,11 +21,9 @@ func newCode(b *Backend) code {
 	return code{b, map[string]driver.Module{}, map[string]driver.Function{}, map[string]int{}}
 }
 
-// staticShared is how much shared memory a function may have without being asked for.
-const staticShared = 48 << 10
-
 // function returns a device function that may be launched with so many bytes of
-// dynamic shared memory.
+// dynamic shared memory. Unasked, a card allows 48 KiB less what the function has of
+// its own.
 func (c *code) function(name string, shared int) (driver.Function, error) {
 	f, ok := c.functions[name]
 	if !ok {
@@ -44,7 +42,7 @@ func (c *code) function(name string, shared int) (driver.Function, error) {
 		}
 		c.functions[name] = f
 	}
-	if shared > max(staticShared, c.shared[name]) {
+	if shared > c.shared[name] {
 		if err := c.b.api.FuncSetMaxShared(f, shared); err != nil {
 			return f, fmt.Errorf("kernel %s: %d bytes of shared memory: %w", name, shared, err)
 		}

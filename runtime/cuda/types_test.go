@@ -122,6 +122,16 @@ func moreCases(t *testing.T, b sched.Backend) {
 			runtimetest.RunCases(t, b, ops.DeltaBlockOp, func(yield func(graph.Case) bool) { yield(c) })
 		}
 	})
+	t.Run("shared memory", func(t *testing.T) { // 48 KiB, and a little that the kernel has of its own
+		runtimetest.RunCases(t, b, ops.MatMulOp, func(yield func(graph.Case) bool) {
+			for tokens := 1; tokens <= 8; tokens *= 2 {
+				x := f(tokens, 12288/tokens)
+				if !yield(graph.Case{Name: x.String(), In: []graph.Shape{x, f(3, x.Dim(1))}, Fill: few}) {
+					return
+				}
+			}
+		})
+	})
 	t.Run("bytes", func(t *testing.T) {
 		odd, even := graph.ShapeOf(graph.MXFP4, 3, 96), graph.ShapeOf(graph.Q8_0, 3, 32)
 		runtimetest.RunCases(t, b, ops.ConcatOp, func(yield func(graph.Case) bool) {
