@@ -139,6 +139,7 @@ conv pool [P W-1 C], state pool [P H V K], slots i32 [B], x [B T C] with C = 2·
 a [B T H 1], dt [H 1], A [H 1], b [B T H 1], norm weight [V], z [B T H V]; y [B T H V] and both pools.`, []int{-1, 0, 1},
 	coarseCase{name: "token", in: deltaBlockShapes(3, 2, 1, 2, 4, 8, 16, 1), formula: deltaBlockCase(2), fill: fillSlots(2)},
 	coarseCase{name: "prompt", in: deltaBlockShapes(2, 1, 5, 2, 2, 8, 8, 1), formula: deltaBlockCase(2), fill: fillSlots(2)},
+	coarseCase{name: "16 wide", in: deltaBlockShapes(1, 1, 16, 1, 1, 16, 1024, 1), formula: deltaBlockCase(1), fill: fillBlock},
 	coarseCase{name: "64 token", in: deltaBlockShapes(2, 1, 1, 2, 2, 64, 48, 1), formula: deltaBlockCase(2), fill: fillBlock},
 	coarseCase{name: "128 token", in: deltaBlockShapes(3, 2, 1, 1, 2, 128, 128, 1), formula: deltaBlockCase(1), fill: fillBlock},
 	coarseCase{name: "128 five tokens", in: deltaBlockShapes(1, 1, 5, 1, 1, 128, 128, 1), formula: deltaBlockCase(1), fill: fillBlock},

@@ -89,12 +89,9 @@ type attend struct {
 
 // check refuses what the kernels have no room for.
 func (c attend) check() error {
-	const mostKey, mostValue, mostBlocks = 640, 512, 65535
-	switch {
-	case c.K > mostKey || c.V > mostValue:
+	const mostKey, mostValue = 640, 512
+	if c.K > mostKey || c.V > mostValue {
 		return unsupported("keys of %d and values of %d elements, want at most %d and %d", c.K, c.V, mostKey, mostValue)
-	case max(c.B, c.H, c.G) > mostBlocks:
-		return unsupported("%d sequences, %d heads on %d, want at most %d", c.B, c.H, c.G, mostBlocks)
 	}
 	return small(max(c.B*c.T*c.H, c.P*c.C))
 }

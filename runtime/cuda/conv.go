@@ -28,16 +28,7 @@ func (p *plan) conv(c lower.Conv, lead, P int, silu bool, x, w, slots, state, y 
 		convParams{uint32(c.T), uint32(c.C), uint32(c.W), uint32(lead), uint32(run), flag(silu), uint32(P)}, x, w, slots, state, y)
 }
 
-// convFits refuses more sequences or tokens than a grid has room for.
-func convFits(c lower.Conv) error {
-	if err := small(c.B * (c.T + c.W) * c.C); err != nil {
-		return err
-	}
-	if c.B > 65535 || lower.Ceil(c.T, convRun) > 65535 {
-		return unsupported("%d sequences of %d tokens", c.B, c.T)
-	}
-	return nil
-}
+func convFits(c lower.Conv) error { return small(c.B * (c.T + c.W) * c.C) }
 
 func causalConv(n *graph.Node, p *plan) error {
 	y, W := n.Out(0).Shape(), n.In(1).Shape().Dim(1)

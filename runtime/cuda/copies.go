@@ -100,11 +100,7 @@ func scatter(n *graph.Node, p *plan) error {
 	case units%4 == 0:
 		function, units = "scatter_rows_32", units/4
 	}
-	chunks := lower.Ceil(units, threads)
-	if chunks > 65535 {
-		return unsupported("rows of %d bytes", x.Bytes()/int64(x.Dim(0)))
-	}
 	p.copyTo(0, 0)
-	p.launch(function, dim{count, chunks, 1}, line(threads), scatterParams{uint32(units), uint32(x.Dim(0))}, p.in(1), p.in(2), p.out(0))
+	p.launch(function, dim{count, lower.Ceil(units, threads), 1}, line(threads), scatterParams{uint32(units), uint32(x.Dim(0))}, p.in(1), p.in(2), p.out(0))
 	return nil
 }

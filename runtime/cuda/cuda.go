@@ -166,5 +166,10 @@ func (b *Backend) lay(n *graph.Node, call *sched.Call) (*plan, error) {
 	if err := k(n, p); err != nil {
 		return nil, fmt.Errorf("%s: %w", n.Op().Name, err)
 	}
+	for _, l := range p.launches {
+		if max(l.grid[1], l.grid[2]) > mostAlong || l.shared > b.shared {
+			return nil, unsupported("%s: kernel %s with blocks %v and %d bytes of shared memory", n.Op().Name, l.function, l.grid, l.shared)
+		}
+	}
 	return p, nil
 }

@@ -69,11 +69,8 @@ const mostKeys = 512
 
 // deltaFits refuses what no kernel of the rule can do.
 func deltaFits(d lower.Net) error {
-	switch {
-	case d.Dk > mostKeys:
+	if d.Dk > mostKeys {
 		return unsupported("keys of %d channels", d.Dk)
-	case d.B > 65535 || d.Hv > 65535:
-		return unsupported("%d sequences, %d heads", d.B, d.Hv)
 	}
 	return small(max(d.B*d.T*max(d.Hv*max(d.Dv, d.Dg), d.Hk*d.Dk), d.Hv*d.Dv*d.Dk))
 }
@@ -154,9 +151,10 @@ func deltaBlock(n *graph.Node, p *plan) error {
 	convPool, pool, slots, x, w, a, dt, A, b, norm, z := p.out(1), p.out(2), p.in(2), p.in(3), p.in(4), p.in(5), p.in(6), p.in(7), p.in(8), p.in(9), p.in(10)
 
 	lanes, suffix := lanesOf(d.Dk)
-	if threads := (d.Dv + 1) / 2 * lanes; lanes <= 8 && threads <= 512 && d.T <= scanTokens && d.W == 4 {
+	bytes := params.shared(d.Dv) + 4*d.T*d.Dv
+	if threads := (d.Dv + 1) / 2 * lanes; lanes <= 8 && threads <= 512 && d.T <= scanTokens && d.W == 4 && bytes <= p.shared {
 		threads = max(128, (threads+31)&^31)
-		p.launchShared(params.shared(d.Dv)+4*d.T*d.Dv, "delta_block_"+suffix, dim{d.Hv, d.B, 1}, line(threads), params,
+		p.launchShared(bytes, "delta_block_"+suffix, dim{d.Hv, d.B, 1}, line(threads), params,
 			convPool, pool, slots, x, w, a, dt, A, b, norm, z, p.out(0))
 		if d.Hk < d.Hv {
 			keys := 2 * d.Hk * d.Dk

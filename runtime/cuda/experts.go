@@ -12,14 +12,6 @@ func init() {
 	register(expertsDown, ops.ExpertsDownOp)
 }
 
-// fits refuses more tokens or experts than a grid has room for.
-func fits(tokens, used, experts int) error {
-	if tokens > 65535 || used > 65534 || experts > 65535 {
-		return unsupported("%d of %d experts for %d tokens", used, experts, tokens)
-	}
-	return small(tokens * used)
-}
-
 type upParams struct {
 	E, U, K, Mode, Each  uint32
 	Eps                  float32
@@ -57,7 +49,7 @@ func alike(ws []weight) bool { return ws[0].dt == ws[1].dt && ws[0].rows == ws[1
 func expertMatMul(n *graph.Node, p *plan) error {
 	x, idx, ws := p.acts(0), n.In(2).Shape(), p.weights(1, 2)
 	N, U, E := idx.Dim(0), idx.Dim(1), n.In(1).Shape().Dim(0)
-	if err := fits(N, U, E); err != nil {
+	if err := small(N * U); err != nil {
 		return err
 	}
 	if fewTokens(N, ws[0]) {
@@ -77,7 +69,7 @@ func expertsUp(n *graph.Node, p *plan) error {
 	ws, shared := p.weights(3, 5), p.weights(5, 7)
 	x, idx, E := p.normed(eps), n.In(2).Shape(), n.In(3).Shape().Dim(0)
 	N, U := idx.Dim(0), idx.Dim(1)
-	if err := fits(N, U, E); err != nil {
+	if err := small(N * U); err != nil {
 		return err
 	}
 	few := fewTokens(N, ws[0]) && alike(ws)
@@ -128,7 +120,7 @@ func expertsDown(n *graph.Node, p *plan) error {
 	}
 	a, s, w, shared := p.acts(0), p.acts(4), p.weights(3, 4)[0], p.weights(5, 6)[0]
 	N, U, E := s.tokens, a.tokens/s.tokens, n.In(3).Shape().Dim(0)
-	if err := fits(N, U, E); err != nil {
+	if err := small(N * U); err != nil {
 		return err
 	}
 	params := downParams{uint32(E), uint32(U), uint32(w.k), uint32(shared.k), uint32(w.rows),

@@ -81,7 +81,8 @@ func (p *plan) linear(x activations, ws []weight, mode int, residual buffer, ys 
 	if len(few) > 0 {
 		p.matvec(x, few, mode, residual, fewTo)
 	}
-	return p.tiles(x, many, mode, residual, manyTo)
+	p.tiles(x, many, mode, residual, manyTo)
+	return nil
 }
 
 // gated computes both products before it joins them.

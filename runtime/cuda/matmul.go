@@ -16,10 +16,7 @@ type batchParams struct {
 	Dims, SX, SW                [4]uint32
 }
 
-const (
-	batchTile = 64    // tokens and rows of a block
-	mostAlong = 65535 // blocks along y or z
-)
+const batchTile = 64 // tokens and rows of a block
 
 func matmul(n *graph.Node, p *plan) error {
 	a, b, y := n.In(0).Shape(), n.In(1).Shape(), n.Out(0).Shape()
@@ -36,17 +33,14 @@ func matmul(n *graph.Node, p *plan) error {
 	for i := range lead {
 		params.Dims[i], params.SX[i], params.SW[i] = uint32(lead[i]), uint32(l.Steps[0][i]), uint32(l.Steps[1][i])
 	}
-	return p.batch(p.in(0), w, params, lower.Product(lead), null, p.out(0))
+	p.batch(p.in(0), w, params, lower.Product(lead), null, p.out(0))
+	return nil
 }
 
 // batch launches the products of so many matrices.
-func (p *plan) batch(x buffer, w weight, params batchParams, matrices int, residual, y buffer) error {
+func (p *plan) batch(x buffer, w weight, params batchParams, matrices int, residual, y buffer) {
 	grid := dim{lower.Ceil(int(params.Tokens), batchTile), lower.Ceil(w.rows, batchTile), matrices}
-	if grid[1] > mostAlong || grid[2] > mostAlong {
-		return unsupported("%d matrices of %d rows", matrices, w.rows)
-	}
 	p.launch(weightKernel("matmul", w.dt), grid, line(256), params, x, w.at, residual, y)
-	return nil
 }
 
 type tileParams struct{ K, Tokens, Rows, Mode uint32 }
@@ -57,7 +51,7 @@ const tileRows = 64
 
 // tiles multiplies any number of tokens on tensor cores: activations are prepared once
 // for weights in blocks and once for others, then comes a launch for each weight.
-func (p *plan) tiles(x activations, ws []weight, mode int, residual buffer, ys []buffer) error {
+func (p *plan) tiles(x activations, ws []weight, mode int, residual buffer, ys []buffer) {
 	rounded, normed := null, null
 	for i, w := range ws {
 		if w.plain() {
@@ -65,9 +59,7 @@ func (p *plan) tiles(x activations, ws []weight, mode int, residual buffer, ys [
 				normed = p.normalised(x)
 			}
 			params := batchParams{K: uint32(x.k), Tokens: uint32(x.tokens), Rows: uint32(w.rows), Mode: uint32(mode)}
-			if err := p.batch(normed, w, params, 1, residual, ys[i]); err != nil {
-				return err
-			}
+			p.batch(normed, w, params, 1, residual, ys[i])
 			continue
 		}
 		if rounded == null {
@@ -78,13 +70,9 @@ func (p *plan) tiles(x activations, ws []weight, mode int, residual buffer, ys [
 			tokens = 32
 		}
 		grid := dim{lower.Ceil(x.tokens, tokens), lower.Ceil(w.rows, tileRows), 1}
-		if grid[1] > mostAlong {
-			return unsupported("%d rows", w.rows)
-		}
 		p.launchShared(2*placeBytes(tokens), fmt.Sprintf("%s_%d", weightKernel("tiles", w.dt), tokens), grid, line(256),
 			tileParams{uint32(x.k), uint32(x.tokens), uint32(w.rows), uint32(mode)}, rounded, w.at, residual, ys[i])
 	}
-	return nil
 }
 
 // normalised launches the norm of activations, where there is one.

@@ -131,6 +131,9 @@ type copyParams struct{ Bytes uint64 }
 // element; along is the grid for n of them.
 const threads = 256
 
+// mostAlong is the most blocks along y or z that a card takes; what lay refuses.
+const mostAlong = 65535
+
 func along(n int) dim { return dim{(n + threads - 1) / threads, 1, 1} }
 
 // line is a number of blocks or threads along x alone.

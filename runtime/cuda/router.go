@@ -58,7 +58,7 @@ func (p *plan) route(r lower.Router, norm buffer, w int) error {
 	if r.E > mostExperts || r.Form.Used > mostUsed {
 		return unsupported("%d of %d experts", r.Form.Used, r.E)
 	}
-	if err := fits(r.N, r.Form.Used, r.E); err != nil {
+	if err := small(r.N * (r.E + 1)); err != nil {
 		return err
 	}
 	stride := r.E + 1

@@ -18,11 +18,7 @@ func lookUp(n *graph.Node, p *plan) error {
 	if block, _ := x.DType.Block(); block > 1 {
 		units /= 32
 	}
-	chunks := lower.Ceil(units, 128)
-	if chunks > 65535 {
-		return unsupported("rows of %d elements", x.Len()/x.Dim(0))
-	}
-	p.launch(weightKernel("rows", x.DType), dim{count, chunks, 1}, line(128), lookUpParams{uint32(units), uint32(x.Dim(0))},
+	p.launch(weightKernel("rows", x.DType), dim{count, lower.Ceil(units, 128), 1}, line(128), lookUpParams{uint32(units), uint32(x.Dim(0))},
 		p.in(0), p.in(1), p.out(0))
 	return nil
 }

@@ -27,7 +27,7 @@ func topK(n *graph.Node, p *plan) error {
 	if err := small(x.Len()); err != nil {
 		return err
 	}
-	if size > largestOf && k <= mostOf && x.Len()/size <= 65535 {
+	if size > largestOf && k <= mostOf && x.Len()/size <= mostAlong {
 		p.largest(x.Len()/size, size, k)
 		return nil
 	}
