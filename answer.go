@@ -45,14 +45,18 @@ func (a *answer) some(ids []int32, logits []float32) {
 	a.ids, a.logits = append(a.ids[:0], ids[:a.top]...), append(a.logits[:0], logits[:a.top]...)
 }
 
-// topOf returns how many tokens a step for all these turns has to find: 0, all logits,
-// where one of them wants that.
-func topOf(turns []*turn) (top int) {
+// topOf returns how many tokens of a vocabulary a step for all these turns has to find:
+// 0, all logits, where one of them wants that. Otherwise it is a power of two as far as
+// there are tokens, so that steps for samplers of any kind are few.
+func topOf(turns []*turn, vocab int) int {
+	top := 1
 	for _, t := range turns {
 		if t.answer.top == 0 {
 			return 0
 		}
-		top = max(top, t.answer.top)
+		for top < t.answer.top {
+			top *= 2
+		}
 	}
-	return top
+	return min(top, vocab)
 }

@@ -190,7 +190,7 @@ func (s *Session) stepOf(turns []*turn, tokens int) {
 		ctx, cancel = whileAny(turns)
 		defer cancel()
 	}
-	p, err := s.run(ctx, parts, true, topOf(turns))
+	p, err := s.run(ctx, parts, true, topOf(turns, s.m.config.Vocab))
 	for i, t := range turns {
 		if t.err = err; err != nil {
 			if cause := t.ctx.Err(); cause != nil {
