@@ -42,7 +42,7 @@ func fitting(device sched.Backend, c *models.Config) (b sched.Backend, onDevice 
 		Backend: device,
 		Takes:   func(n *graph.Node) bool { return first <= c.Layers && n.Scope() == "output" || later(n.Scope()) },
 		Keeps:   later,
-	}, c.Layers - first, nil
+	}, max(0, c.Layers-first), nil
 }
 
 // firstLayer returns the first of the last layers whose weights and those of no
