@@ -47,7 +47,7 @@ type Backend struct {
 }
 
 // New returns the backend of a card. The error wraps errors.ErrUnsupported where
-// there is no driver, no such card, or one that is older than sm_80.
+// there is no driver, one that is too old, no such card, or one that is older than sm_80.
 func New(o Options) (*Backend, error) {
 	b, err := open(o)
 	if err != nil {
@@ -65,7 +65,7 @@ func open(o Options) (*Backend, error) {
 		}
 	}
 	if err := b.api.Init(); err != nil {
-		return nil, errors.Join(err, errors.ErrUnsupported) // a driver without a card
+		return nil, fmt.Errorf("%w (%w)", err, errors.ErrUnsupported) // a driver without a card
 	}
 	n, err := b.api.DeviceCount()
 	if err != nil {
@@ -93,16 +93,22 @@ func open(o Options) (*Backend, error) {
 	if b.ctx, err = b.api.PrimaryCtxRetain(b.device); err != nil {
 		return nil, err
 	}
-	leave, err := b.enter()
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
 	b.code, b.memory, b.scratch, b.staging = newCode(b), pool{b: b}, scratch{b: b}, staging{b: b}
-	if b.stream, err = b.api.StreamCreate(); err != nil {
-		return nil, err
+	if err := b.begin(); err != nil {
+		return nil, errors.Join(err, b.api.PrimaryCtxRelease(b.device))
 	}
 	return b, nil
+}
+
+// begin makes the stream.
+func (b *Backend) begin() error {
+	leave, err := b.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	b.stream, err = b.api.StreamCreate()
+	return err
 }
 
 func (*Backend) Name() string { return "cuda" }

@@ -73,7 +73,7 @@ func (e *noDriver) Error() string   { return fmt.Sprintf("no NVIDIA driver: %v",
 func (e *noDriver) Unwrap() []error { return []error{e.cause, errors.ErrUnsupported} }
 
 // Bind takes the addresses of the driver's functions from lookup, all of them at
-// once: an older driver that lacks one gives an error here.
+// once: for an older driver that lacks one the error wraps errors.ErrUnsupported.
 func Bind(lookup func(name string) (uintptr, error)) (*API, error) {
 	if err := supported(); err != nil {
 		return nil, &noDriver{err}
@@ -129,7 +129,7 @@ func Bind(lookup func(name string) (uintptr, error)) (*API, error) {
 	} {
 		addr, err := lookup(f.name)
 		if err != nil {
-			return nil, fmt.Errorf("the driver lacks %s: %w", f.name, err)
+			return nil, fmt.Errorf("the driver lacks %s: %w (%w)", f.name, err, errors.ErrUnsupported)
 		}
 		*f.p = proc{f.name, addr}
 	}
