@@ -146,10 +146,12 @@ func (b *Backend) Capture(e sched.Executable, bind sched.Bindings) (sched.Execut
 	}
 	err = e.(*executable).launch(bind)
 	g, endErr := b.api.StreamEndCapture(b.stream)
+	if endErr == nil {
+		defer b.api.GraphDestroy(g)
+	}
 	if err := errors.Join(err, endErr); err != nil {
 		return nil, err
 	}
-	defer b.api.GraphDestroy(g)
 	exec, err := b.api.GraphInstantiate(g)
 	if err != nil {
 		return nil, err

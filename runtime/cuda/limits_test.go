@@ -2,6 +2,7 @@ package cuda_test
 
 import (
 	"errors"
+	"math"
 	"testing"
 
 	"github.com/deltaloom/deltaloom/graph"
@@ -12,7 +13,9 @@ import (
 func TestTooLargeForAGrid(t *testing.T) {
 	b := simulated(t)
 	g := graph.NewBuilder()
-	in := func(name string, dt graph.DType, dims ...int) graph.Value { return g.Input(name, graph.ShapeOf(dt, dims...)) }
+	in := func(name string, dt graph.DType, dims ...int) graph.Value {
+		return g.Input(name, graph.ShapeOf(dt, dims...))
+	}
 	const many = 1 << 16
 	for name, v := range map[string]graph.Value{
 		"sequences of a convolution": ops.CausalConv(in("x", graph.F32, many, 4, 1), in("taps", graph.F32, 1, 4)),
@@ -25,6 +28,17 @@ func TestTooLargeForAGrid(t *testing.T) {
 		}
 		if err := b.Supports(v.Node()); !errors.Is(err, errors.ErrUnsupported) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A size that no card has is refused, however large.
+func TestAllocTooLarge(t *testing.T) {
+	b := simulated(t)
+	for _, bytes := range []int64{-1, 1 << 50, math.MaxInt64 - 1, math.MaxInt64} {
+		if m, err := b.Alloc(bytes); err == nil {
+			m.Free()
+			t.Errorf("%d bytes were allocated", bytes)
 		}
 	}
 }

@@ -36,6 +36,9 @@ type pool struct {
 // mostKept is how much memory that nobody uses is kept.
 const mostKept = 256 << 20
 
+// mostBytes is more than any card has, and can be rounded.
+const mostBytes = 1 << 60
+
 // rounded is the size of the allocation for so many bytes.
 func rounded(bytes int64) int64 {
 	step := int64(512)
@@ -72,12 +75,11 @@ func (p *pool) put(ptr driver.Ptr, bytes int64) {
 func (p *pool) trim(most int64) error {
 	for size, list := range p.free {
 		for ; len(list) > 0 && p.kept > most; list = list[1:] {
+			p.free[size], p.kept = list[1:], p.kept-size
 			if err := p.b.api.MemFree(list[0]); err != nil {
 				return err
 			}
-			p.kept -= size
 		}
-		p.free[size] = list
 	}
 	return nil
 }
@@ -86,7 +88,7 @@ func (p *pool) close() error { return p.trim(0) }
 
 // Alloc returns zeroed memory of the card.
 func (b *Backend) Alloc(bytes int64) (sched.Buffer, error) {
-	if bytes < 0 {
+	if bytes < 0 || bytes > mostBytes {
 		return nil, fmt.Errorf("cuda: cannot allocate %d bytes", bytes)
 	}
 	leave, err := b.enter()

@@ -19,7 +19,7 @@ type scratch struct {
 func (s *scratch) reserve(bytes int64) (driver.Ptr, error) {
 	if bytes > s.size {
 		size := max(2*s.size, rounded(bytes))
-		ptr, err := s.b.api.MemAlloc(size)
+		ptr, err := s.b.memory.get(size)
 		if err != nil {
 			return 0, fmt.Errorf("scratch memory of %d bytes: %w", size, err)
 		}
