@@ -34,7 +34,7 @@ DEV void delta_chunk(ushort *shared, GLOBAL const ushort *qs, GLOBAL const ushor
   const ulong64 at = ((ulong64)seq * p.H + h) * chunks;
   const ulong64 key = CHANNEL ? at : ((ulong64)seq * p.Hk + key_head(h, p.Hk, p.H, p.tiled)) * chunks;
 
-  const uint qt = shared_address(shared), kt = qt + Tile<K>::size, ut = kt + Tile<K>::size; // ut is the second tile of k, or of exp(G_63 - G) k
+  const uint qt = shared_at(shared), kt = qt + Tile<K>::size, ut = kt + Tile<K>::size; // ut is the second tile of k, or of exp(G_63 - G) k
   const uint tt = ut + Tile<K>::size, mt = tt + Tile<chunk>::size;
   float *factor = (float *)((uchar *)shared + 3 * Tile<K>::size + 2 * Tile<chunk>::size); // of two chunks
   float4 *sums = (float4 *)(factor + 2 * factors) + lane, *outs = sums + 4 * 8 * 32;      // of each warp, for its partner
@@ -45,16 +45,16 @@ DEV void delta_chunk(ushort *shared, GLOBAL const ushort *qs, GLOBAL const ushor
     if (c < chunks) {
       load_tile<K, 128>(qt, qs + (key + c) * Prep<K>::keys, tid);
       load_tile<K, 128>(CHANNEL || c % 2 == 0 ? kt : ut, ks + (key + c) * Prep<K>::keys, tid);
-      if (tid < factors / 4) copy_async(shared_address(factor + c % 2 * factors + 4 * tid), 0, fs + (at + c) * factors + 4 * tid, 0);
+      if (tid < factors / 4) copy_async(shared_at(factor + c % 2 * factors + 4 * tid), 0, fs + (at + c) * factors + 4 * tid, 0);
     }
-    copy_commit();
+    commit_copies();
   };
   const auto begin_squares = [&](uint c) {
     if (c < chunks) {
       load_square(tt, ts + (at + c) * Prep<K>::square, tid);
       load_square(mt, ms + (at + c) * Prep<K>::square, tid);
     }
-    copy_commit();
+    commit_copies();
   };
 
   Acc s[K / 16]; // the state
@@ -73,10 +73,10 @@ DEV void delta_chunk(ushort *shared, GLOBAL const ushort *qs, GLOBAL const ushor
       UNROLL for (uint j = 0; j < 4; j++)
         value[i].x[j] = 8 * i + j % 2 < n ? v[(token + 8 * i + j % 2) * p.v + h * p.V + row + j / 2 * 8] : 0.0f;
     }
-    copy_wait();
+    wait_copies<1>();
     BARRIER();
     if (CHANNEL) load_tile<K, 128>(ut, us + (key + c) * Prep<K>::keys, tid);
-    copy_commit();
+    commit_copies();
     const uint k = (CHANNEL || c % 2 == 0 ? kt : ut) + Tile<K>::at(0, channel), u = CHANNEL ? ut + Tile<K>::at(0, channel) : k;
     const float *f = factor + c % 2 * factors;
     Acc e[8], y[8]; // S Kᵀ and S Qᵀ
@@ -98,7 +98,7 @@ DEV void delta_chunk(ushort *shared, GLOBAL const ushort *qs, GLOBAL const ushor
       sums[(warp * 8 + i) * 32] = as_float4(e[i]);
     }
     UNROLL for (uint i = 0; i < 4; i++) outs[(warp * 4 + i) * 32] = as_float4(pick(half, y[i], y[4 + i]));
-    copy_wait();
+    wait_copies<1>();
     BARRIER();
     begin_keys(c + 1);
     UNROLL for (uint i = 0; i < 8; i++) e[i] = plus(e[i], sums[((warp ^ 1) * 8 + i) * 32]);
@@ -119,7 +119,7 @@ DEV void delta_chunk(ushort *shared, GLOBAL const ushort *qs, GLOBAL const ushor
       UNROLL for (uint j = 0; j < 4; j++)
         if (8 * i + j % 2 < n) o[((token + 8 * i + j % 2) * p.H + h) * p.V + row + j / 2 * 8] = y[i].x[j];
     }
-    copy_wait();
+    wait_copies<1>();
     BARRIER();
     begin_squares(c + 1);
     UNROLL for (uint i = 0; i < K / 16; i++) {

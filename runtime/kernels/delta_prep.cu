@@ -97,8 +97,8 @@ DEV void prep_heads(ushort *shared, GLOBAL const float *q, GLOBAL const float *k
   BARRIER();
 
   // Four warps have K Kᵀ, four Q Kᵀ, each 16 rows of it up to the diagonal.
-  const uint row = warp % 4 * 16, tile = shared_address(kt), keys = lane_of_transposed<K>(tile, lane);
-  const uint rows = lane_of<K>((warp < 4 ? tile : shared_address(qt)) + Tile<K>::at(row, 0), lane);
+  const uint row = warp % 4 * 16, tile = shared_at(kt), keys = lane_of_transposed<K>(tile, lane);
+  const uint rows = lane_of<K>((warp < 4 ? tile : shared_at(qt)) + Tile<K>::at(row, 0), lane);
   Acc g[8];
   UNROLL for (uint i = 0; i < 8; i++) g[i] = Acc{};
   NO_UNROLL for (uint i = 0; i < K; i += 16) {

@@ -1,6 +1,7 @@
 // Products of f32 matrices on tensor cores that take bf16: a number is the sum of
 // two of them, and three products of the parts leave an error of about 2^-16.
 #pragma once
+#include "async.h"
 
 // Pair is two numbers, the first one in the low halves.
 struct Pair { uint hi, lo; };
@@ -37,8 +38,6 @@ DEV void multiply(Acc *d, const Left &a, const Right &b) {
     mma(d[n], a.hi, b.hi + 2 * n);
   }
 }
-
-DEV uint shared_address(const void *p) { return (uint)(ulong64)(__attribute__((address_space(3))) const void *)p; }
 
 // ldmatrix reads four matrices, at offset, which is a constant once loops are unrolled.
 DEV void ldmatrix(uint *r, uint at, uint offset) {
@@ -101,10 +100,6 @@ DEV void store_split(ushort *p, uint apart, float x, float y) {
 DEV void copy_async(uint to, uint to_offset, GLOBAL const void *from, uint from_offset) {
   asm volatile("cp.async.cg.shared.global [%0+%2], [%1+%3], 16;" ::"r"(to), "l"(from), "i"(to_offset), "i"(from_offset) : "memory");
 }
-DEV void copy_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
-// copy_wait waits for all groups of copies but the last one.
-DEV void copy_wait() { asm volatile("cp.async.wait_group 1;" ::: "memory"); }
-
 // load_tile begins to copy a tile that lies dense in global memory.
 template <uint N, uint THREADS>
 DEV void load_tile(uint tile, GLOBAL const ushort *from, uint tid) {
