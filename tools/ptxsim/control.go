@@ -65,7 +65,7 @@ func bar(d *decoder) {
 	if d.take("warp") != "" {
 		d.must("sync")
 		d.members(0)
-		d.in.exec = func(*warp, uint32) {}
+		d.in.exec = func(w *warp, _ uint32) { w.met = uint32(w.steps) }
 		return
 	}
 	d.take("aligned")

@@ -10,16 +10,14 @@
 //   - an access out of bounds, to freed memory, or not aligned to its size (vectors included);
 //   - a read of shared memory that nobody wrote since the block began (data of cp.async counts as
 //     written when its wait has passed);
-//   - accesses of two warps to the same bytes of shared memory, one of them a write, with no
-//     barrier in between; lanes of one store that write different values to one place;
+//   - accesses of two threads to the same bytes of shared memory, one of them a write, with no
+//     barrier in between, of the warp (bar.warp.sync) for threads of one; lanes of one store that
+//     write different values to one place;
 //   - accesses of two blocks to the same bytes of global memory in one launch, one of them a write,
 //     unless atomic, volatile or with an order (ld.acquire, st.release, …); a read through the
 //     non-coherent cache (ld.global.nc) of what the launch has written;
 //   - a barrier that some lanes of a warp do not reach, a barrier or a member mask that waits for
 //     threads that never come, an endless loop.
-//
-// Within one warp program order counts as an order, although the machine promises it between
-// lanes only after a bar.warp.sync.
 //
 // What a real machine does and this one does not: the approximate instructions (ex2.approx,
 // rsqrt.approx, …) give the correctly rounded result or one next to it, so tolerances must leave

@@ -211,9 +211,10 @@ func TestInstructions(t *testing.T) {
 // it and is right is let through.
 func TestFaults(t *testing.T) {
 	const (
-		toShared   = "mul.lo.u32 %r1, %t, 4; mov.u32 %r2, fixed; add.u32 %r3, %r2, %r1; cvt.u64.u32 %d1, %r3; st.shared.u32 [%d1], %t; "
-		fromOther  = "xor.b32 %r4, %t, 32; mul.lo.u32 %r4, %r4, 4; add.u32 %r4, %r4, %r2; cvt.u64.u32 %d2, %r4; ld.shared.u32 %r5, [%d2]; st.global.u32 [%qt], %r5;"
-		everyoneTo = "st.global.u32 [%q], %b; "
+		toShared      = "mul.lo.u32 %r1, %t, 4; mov.u32 %r2, fixed; add.u32 %r3, %r2, %r1; cvt.u64.u32 %d1, %r3; st.shared.u32 [%d1], %t; "
+		fromOther     = "xor.b32 %r4, %t, 32; mul.lo.u32 %r4, %r4, 4; add.u32 %r4, %r4, %r2; cvt.u64.u32 %d2, %r4; ld.shared.u32 %r5, [%d2]; st.global.u32 [%qt], %r5;"
+		fromNeighbour = "xor.b32 %r4, %t, 1; mul.lo.u32 %r4, %r4, 4; add.u32 %r4, %r4, %r2; cvt.u64.u32 %d2, %r4; ld.shared.u32 %r5, [%d2]; "
+		everyoneTo    = "st.global.u32 [%q], %b; "
 	)
 	for _, c := range []struct {
 		name, body      string
@@ -230,7 +231,9 @@ func TestFaults(t *testing.T) {
 		{"no barrier between a read and a write", toShared + "bar.sync 0; " + fromOther + " st.shared.u32 [%d1], %r5;", 1, 64, "race in shared memory: reads what thread [0 0 0] writes at line 24"},
 		{"no barrier between writes", "st.shared.u32 [fixed], 1;", 1, 64, "race in shared memory: writes what thread [31 0 0] writes"},
 		{"a barrier", toShared + "bar.sync 0; " + fromOther, 1, 64, ""},
-		{"within a warp", toShared + "xor.b32 %r4, %t, 1; mul.lo.u32 %r4, %r4, 4; add.u32 %r4, %r4, %r2; cvt.u64.u32 %d2, %r4; ld.shared.u32 %r5, [%d2];", 1, 64, ""},
+		{"no barrier within a warp", toShared + fromNeighbour, 1, 64, "race in shared memory: reads what thread [1 0 0] writes"},
+		{"a barrier within a warp", toShared + "bar.warp.sync -1; " + fromNeighbour + "bar.warp.sync -1; " + toShared, 1, 64, ""},
+		{"write behind a neighbour's read", toShared + "bar.warp.sync -1; " + fromNeighbour + toShared, 1, 64, "race in shared memory: writes what thread [1 0 0] reads"},
 		{"blocks write one word", everyoneTo, 2, 1, "writes at 0x7f0000001100 what block [0 0 0] writes"},
 		{"one block writes it", everyoneTo, 1, 64, ""},
 		{"atomic operations of blocks", "red.global.add.u32 [%q], 1;", 4, 64, ""},

@@ -30,9 +30,9 @@ type sharedAccess struct {
 	clock  uint32 // of the warp at that time; 0: none
 	step   uint32 // of the warp
 	at     int32  // instruction
+	lanes  uint32 // since the warp has met
 	bytes  uint8
 	warp   uint8
-	lane   uint8
 	atomic bool
 }
 
@@ -54,18 +54,24 @@ func (s *shared) word(i uint64) *sharedWord {
 }
 
 func (w *warp) access(lane int, bytes uint8, atomic bool) sharedAccess {
-	return sharedAccess{w.clock[w.number], uint32(w.steps), int32(w.at), bytes, uint8(w.number), uint8(lane), atomic}
+	return sharedAccess{w.clock[w.number], uint32(w.steps), int32(w.at), 1 << lane, bytes, uint8(w.number), atomic}
 }
 
-// after says whether the warp has heard of the access, or no byte of it matters.
-func (w *warp) after(a *sharedAccess, bytes uint8, atomic bool) bool {
-	return a.clock == 0 || w.clock[a.warp] >= a.clock || a.bytes&bytes == 0 || a.atomic && atomic
+// after says whether a lane has heard of the access, or no byte of it matters.
+func (w *warp) after(a *sharedAccess, lane int, bytes uint8, atomic bool) bool {
+	switch own := w.clock[w.number]; {
+	case a.clock == 0 || a.bytes&bytes == 0 || a.atomic && atomic:
+		return true
+	case a.warp == uint8(w.number):
+		return a.clock < own || a.step <= w.met || a.lanes == 1<<lane
+	}
+	return w.clock[a.warp] >= a.clock
 }
 
 func (w *warp) race(lane int, what, other string, a *sharedAccess) {
 	in := &w.k.code[a.at]
 	w.fault(lane, "race in shared memory: %s what thread %v %s at line %d (%s), with no barrier in between",
-		what, w.b.warps[a.warp].thread(int(a.lane)), other, in.line, in.text)
+		what, w.b.warps[a.warp].thread(first(a.lanes)), other, in.line, in.text)
 }
 
 // readShared checks a lane's read of n bytes at offset, and notes it.
@@ -80,12 +86,15 @@ func (w *warp) readShared(lane int, offset, n uint64, atomic bool) {
 		if !s.races {
 			continue
 		}
-		if a := &p.writer; a.warp != uint8(w.number) && !w.after(a, bytes, atomic) {
+		if a := &p.writer; !w.after(a, lane, bytes, atomic) {
 			w.race(lane, "reads", "writes", a)
 		}
 		r := &p.readers[0]
 		if r.warp == uint8(w.number) && r.clock == w.clock[w.number] && r.atomic == atomic {
-			r.bytes |= bytes
+			if r.step <= w.met {
+				r.lanes = 0
+			}
+			r.step, r.lanes, r.bytes = uint32(w.steps), r.lanes|1<<lane, r.bytes|bytes
 			continue
 		}
 		if r.clock != 0 && r.warp != uint8(w.number) {
@@ -103,15 +112,14 @@ func (w *warp) writeShared(lane int, offset uint64, data []byte, atomic bool) {
 		p := s.word(word / 4)
 		bytes := uint8(wordBytes(word, offset, n))
 		if s.races {
-			if a := &p.writer; a.warp != uint8(w.number) {
-				if !w.after(a, bytes, atomic) {
+			if a := &p.writer; !w.after(a, lane, bytes, atomic) {
+				if a.warp != uint8(w.number) || a.step != uint32(w.steps) {
 					w.race(lane, "writes", "writes", a)
 				}
-			} else if a.step == uint32(w.steps) && a.clock != 0 && a.bytes&bytes != 0 && !atomic && int(a.lane) != lane {
 				w.sameStore(lane, offset, data, a)
 			}
 			for i := range p.readers {
-				if r := &p.readers[i]; r.warp != uint8(w.number) && !w.after(r, bytes, atomic) {
+				if r := &p.readers[i]; !w.after(r, lane, bytes, atomic) {
 					w.race(lane, "writes", "reads", r)
 				}
 			}
@@ -127,8 +135,8 @@ func (w *warp) sameStore(lane int, offset uint64, data []byte, a *sharedAccess) 
 	for i, b := range data {
 		at := offset + uint64(i)
 		p := &w.b.shared.word(at / 4).writer
-		if p.step == a.step && p.warp == a.warp && p.bytes>>(at%4)&1 != 0 && int(p.lane) != lane && w.b.shared.data[at] != b {
-			w.fault(lane, "thread %v writes another value to the same place by the same instruction", w.thread(int(a.lane)))
+		if p.step == a.step && p.warp == a.warp && p.bytes>>(at%4)&1 != 0 && p.lanes != 1<<lane && w.b.shared.data[at] != b {
+			w.fault(lane, "thread %v writes another value to the same place by the same instruction", w.thread(first(a.lanes)))
 		}
 	}
 }

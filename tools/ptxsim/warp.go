@@ -31,6 +31,7 @@ type warp struct {
 	copies [32]copies
 	seg    *segment // the last one used
 	clock  clock
+	met    uint32 // the step of the last bar.warp.sync
 }
 
 // prepare fits the warp to its block's launch.
@@ -58,7 +59,7 @@ func (w *warp) reset() {
 		w.copies[l].reset()
 	}
 	w.pc = [32]int{}
-	w.live, w.wait, w.park, w.steps = w.all, 0, 0, 0
+	w.live, w.wait, w.park, w.steps, w.met = w.all, 0, 0, 0, 0
 	w.clock = clock{}
 	w.clock[w.number] = 1
 	w.seg = &none
