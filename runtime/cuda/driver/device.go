@@ -9,25 +9,13 @@ import (
 type Attribute int32
 
 const (
-	SharedPerBlock      Attribute = 8 // bytes of shared memory without FuncSetMaxShared
-	MultiprocessorCount Attribute = 16
-	L2CacheSize         Attribute = 38 // bytes
 	ComputeMajor        Attribute = 75
-	ComputeMinor        Attribute = 76
 	SharedPerBlockOptin Attribute = 97 // bytes of shared memory with FuncSetMaxShared
 )
 
-// Init initialises the driver; every other method but DriverVersion wants it
-// first. Where no card is found the error is NoDevice.
+// Init initialises the driver; every other method wants it first. Where no
+// card is found the error is NoDevice.
 func (a *API) Init() error { return a.call(a.init, 0) }
-
-// DriverVersion returns the version of CUDA that the driver knows: 1000 times
-// the major number plus 10 times the minor one.
-func (a *API) DriverVersion() (int, error) {
-	var v int32
-	err := a.call(a.driverGetVersion, uintptr(unsafe.Pointer(&v)))
-	return int(v), err
-}
 
 func (a *API) DeviceCount() (int, error) {
 	var n int32
@@ -53,13 +41,6 @@ func (a *API) DeviceAttribute(d Device, what Attribute) (int, error) {
 	var v int32
 	err := a.call(a.deviceGetAttribute, uintptr(unsafe.Pointer(&v)), uintptr(what), uintptr(d))
 	return int(v), err
-}
-
-// DeviceTotalMem returns the bytes of memory of a device.
-func (a *API) DeviceTotalMem(d Device) (int64, error) {
-	var n uint64
-	err := a.call(a.deviceTotalMem, uintptr(unsafe.Pointer(&n)), uintptr(d))
-	return int64(n), err
 }
 
 // PrimaryCtxRetain returns the context that all users of the device in this

@@ -39,16 +39,15 @@ type proc struct {
 type API struct {
 	getErrorName, getErrorString proc
 
-	init, driverGetVersion                                       proc
+	init                                                         proc
 	deviceGetCount, deviceGet, deviceGetName, deviceGetAttribute proc
-	deviceTotalMem, primaryCtxRetain, primaryCtxRelease          proc
+	primaryCtxRetain, primaryCtxRelease                          proc
 	ctxSetCurrent                                                proc
 	memGetInfo, memAlloc, memFree, memHostAlloc, memFreeHost     proc
 	memcpyHtoD, memcpyDtoH, memcpyDtoD, memsetD8                 proc
 	streamCreate, streamDestroy, streamSynchronize               proc
 	streamWaitEvent, streamBeginCapture, streamEndCapture        proc
 	eventCreate, eventDestroy, eventRecord, eventSynchronize     proc
-	eventElapsedTime                                             proc
 	moduleLoadData, moduleUnload, moduleGetFunction              proc
 	funcSetAttribute, launchKernel                               proc
 	graphInstantiate, graphUpload, graphLaunch                   proc
@@ -86,12 +85,10 @@ func Bind(lookup func(name string) (uintptr, error)) (*API, error) {
 		{&a.getErrorName, "cuGetErrorName"},
 		{&a.getErrorString, "cuGetErrorString"},
 		{&a.init, "cuInit"},
-		{&a.driverGetVersion, "cuDriverGetVersion"},
 		{&a.deviceGetCount, "cuDeviceGetCount"},
 		{&a.deviceGet, "cuDeviceGet"},
 		{&a.deviceGetName, "cuDeviceGetName"},
 		{&a.deviceGetAttribute, "cuDeviceGetAttribute"},
-		{&a.deviceTotalMem, "cuDeviceTotalMem_v2"},
 		{&a.primaryCtxRetain, "cuDevicePrimaryCtxRetain"},
 		{&a.primaryCtxRelease, "cuDevicePrimaryCtxRelease_v2"},
 		{&a.ctxSetCurrent, "cuCtxSetCurrent"},
@@ -114,7 +111,6 @@ func Bind(lookup func(name string) (uintptr, error)) (*API, error) {
 		{&a.eventDestroy, "cuEventDestroy_v2"},
 		{&a.eventRecord, "cuEventRecord"},
 		{&a.eventSynchronize, "cuEventSynchronize"},
-		{&a.eventElapsedTime, "cuEventElapsedTime"},
 		{&a.moduleLoadData, "cuModuleLoadDataEx"},
 		{&a.moduleUnload, "cuModuleUnload"},
 		{&a.moduleGetFunction, "cuModuleGetFunction"},

@@ -1,9 +1,6 @@
 package driver
 
-import (
-	"time"
-	"unsafe"
-)
+import "unsafe"
 
 // StreamCreate returns a stream that does not wait for the default one.
 func (a *API) StreamCreate() (Stream, error) {
@@ -28,14 +25,11 @@ func (a *API) StreamWaitEvent(s Stream, e Event) error {
 	return a.repeat(a.streamWaitEvent, uintptr(s), uintptr(e), 0, 0)
 }
 
-// EventCreate returns an event; without timing it is cheaper and has no time.
-func (a *API) EventCreate(timing bool) (Event, error) {
-	var flags uintptr
-	if !timing {
-		flags = 2
-	}
+// EventCreate returns an event, one without a time.
+func (a *API) EventCreate() (Event, error) {
+	const disableTiming = 2
 	var e Event
-	err := a.call(a.eventCreate, uintptr(unsafe.Pointer(&e)), flags)
+	err := a.call(a.eventCreate, uintptr(unsafe.Pointer(&e)), disableTiming)
 	return e, err
 }
 
@@ -49,11 +43,4 @@ func (a *API) EventRecord(e Event, s Stream) error {
 // EventSynchronize waits until what the event has recorded is done.
 func (a *API) EventSynchronize(e Event) error {
 	return a.repeat(a.eventSynchronize, uintptr(e), 0, 0, 0)
-}
-
-// EventElapsed returns the time between two events with timing that are done.
-func (a *API) EventElapsed(from, to Event) (time.Duration, error) {
-	var ms float32
-	err := a.call(a.eventElapsedTime, uintptr(unsafe.Pointer(&ms)), uintptr(from), uintptr(to))
-	return time.Duration(float64(ms) * float64(time.Millisecond)), err
 }

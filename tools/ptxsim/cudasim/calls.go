@@ -137,7 +137,7 @@ func bytesAt(p *byte, n uintptr) []byte { return unsafe.Slice(p, int(n)) }
 const theContext = 0x77
 
 // attributes of the card, by the driver's numbers.
-var attributes = map[int32]int32{8: 48 << 10, 16: 108, 38: 40 << 20, 75: 8, 76: 0, 97: 163 << 10}
+var attributes = map[int32]int32{75: 8, 97: mostShared}
 
 const (
 	mostShared = 163 << 10 // bytes of dynamic shared memory, on sm_80
@@ -153,10 +153,6 @@ func (c *callbacks) functions() map[string]any {
 				d.ready = true
 				return success
 			})
-		},
-		"cuDriverGetVersion": func(v *int32) uintptr {
-			*v = 12000
-			return 0
 		},
 		"cuDeviceGetCount": func(n *int32) uintptr {
 			return c.onDevice(func(*Driver) code {
@@ -183,12 +179,6 @@ func (c *callbacks) functions() map[string]any {
 					return invalidValue
 				}
 				*p = v
-				return success
-			})
-		},
-		"cuDeviceTotalMem_v2": func(p *uint64, dev uintptr) uintptr {
-			return c.device(dev, func(d *Driver) code {
-				*p = uint64(d.total)
 				return success
 			})
 		},
@@ -309,10 +299,10 @@ func (c *callbacks) functions() map[string]any {
 				return result
 			})
 		},
-		"cuEventCreate": func(p *uintptr, flags uintptr) uintptr {
+		"cuEventCreate": func(p *uintptr, _ uintptr) uintptr {
 			return c.locked(func(d *Driver) code {
 				*p = d.handle()
-				d.events[*p] = &event{timing: flags&disableTiming == 0}
+				d.events[*p] = &event{}
 				return success
 			})
 		},
@@ -332,20 +322,6 @@ func (c *callbacks) functions() map[string]any {
 					return d.synchronizeEvent(ev)
 				}
 				return invalidHandle
-			})
-		},
-		"cuEventElapsedTime": func(ms *float32, from, to uintptr) uintptr {
-			return c.locked(func(d *Driver) code {
-				for _, h := range []uintptr{from, to} {
-					switch e := d.events[h]; {
-					case e == nil || !e.timing || e.at == nil || e.capture != nil:
-						return invalidHandle
-					case e.at.done < e.count:
-						return notReady
-					}
-				}
-				*ms = 0 // there is no time here
-				return success
 			})
 		},
 
@@ -438,9 +414,6 @@ func (c *callbacks) functions() map[string]any {
 		"cuGraphExecDestroy": func(g uintptr) uintptr { return remove(c, g, func(d *Driver) map[uintptr]*exec { return d.execs }) },
 	}
 }
-
-// disableTiming is a flag of events.
-const disableTiming = 2
 
 // writeLog writes where the options of a compilation ask for the log of errors.
 func writeLog(text string, options []int32, values []unsafe.Pointer) {

@@ -17,7 +17,6 @@ const (
 	invalidHandle      code = 400
 	illegalState       code = 401
 	notFound           code = 500
-	notReady           code = 600
 	illegalAddress     code = 700
 	contextDestroyed   code = 709
 	captureUnsupported code = 900
@@ -46,7 +45,6 @@ func init() {
 		invalidPTX:         {"CUDA_ERROR_INVALID_PTX", "a PTX JIT compilation failed"},
 		invalidHandle:      {"CUDA_ERROR_INVALID_HANDLE", "invalid resource handle"},
 		illegalState:       {"CUDA_ERROR_ILLEGAL_STATE", "not in a state for this call"},
-		notReady:           {"CUDA_ERROR_NOT_READY", "not done yet"},
 		captureMerge:       {"CUDA_ERROR_STREAM_CAPTURE_MERGE", "this would merge two captures"},
 		captureIsolation:   {"CUDA_ERROR_STREAM_CAPTURE_ISOLATION", "the capture would depend on work outside of it"},
 		capturedEvent:      {"CUDA_ERROR_CAPTURED_EVENT", "the event was recorded in a capture"},

@@ -161,9 +161,9 @@ func TestForkAndJoin(t *testing.T) {
 		x, y := c.words(t, 1), c.words(t, 2)
 		other, err := c.StreamCreate()
 		check(t, err)
-		fork, err := c.EventCreate(false)
+		fork, err := c.EventCreate()
 		check(t, err)
-		join, err := c.EventCreate(false)
+		join, err := c.EventCreate()
 		check(t, err)
 		check(t, c.StreamSynchronize(c.stream), c.StreamBeginCapture(c.stream, driver.CaptureThreadLocal),
 			c.EventRecord(fork, c.stream), c.StreamWaitEvent(other, fork),

@@ -20,7 +20,6 @@ type stream struct {
 
 // event is a place in a stream, or in a capture.
 type event struct {
-	timing  bool
 	at      *stream
 	count   int // work before it
 	capture *capture
@@ -93,7 +92,7 @@ func (s *stream) record(e *event) code {
 	if s.capture != nil && s.capture.broken {
 		return captureInvalidated
 	}
-	*e = event{timing: e.timing, at: s, count: s.end(), capture: s.capture, after: s.after}
+	*e = event{at: s, count: s.end(), capture: s.capture, after: s.after}
 	return success
 }
 

@@ -36,9 +36,9 @@ func (c *card) second(t *testing.T) (s driver.Stream, first, second driver.Event
 	t.Helper()
 	s, err := c.StreamCreate()
 	check(t, err)
-	first, err = c.EventCreate(false)
+	first, err = c.EventCreate()
 	check(t, err)
-	second, err = c.EventCreate(false)
+	second, err = c.EventCreate()
 	check(t, err)
 	return s, first, second
 }
