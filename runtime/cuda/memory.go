@@ -110,6 +110,16 @@ func (b *Backend) Alloc(bytes int64) (sched.Buffer, error) {
 	return m, nil
 }
 
+// CopyToArena is Copy from host memory; pieces that lie side by side are one transfer.
+func (b *Backend) CopyToArena(dst, src sched.Span) error {
+	leave, err := b.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	return b.staging.join(dst.Buf.(*memory), dst.Off, src.Bytes())
+}
+
 // Copy moves bytes to, from or within the card. It waits for those that go to host
 // memory; small ones from host memory are put aside for the card to fetch.
 func (b *Backend) Copy(dst, src sched.Span) error {

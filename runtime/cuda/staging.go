@@ -7,8 +7,8 @@ import (
 
 // staging is pinned memory of the host, from which the card fetches the inputs of
 // a step while the host goes on. It is gone through from front to back, and begun
-// anew after everything has been fetched. Uploads that lie side by side on the card
-// are one transfer, when whatever comes after them is put into the stream.
+// anew after everything has been fetched. Uploads to an arena that lie side by side
+// there are one transfer, when whatever comes after them is put into the stream.
 type staging struct {
 	b    *Backend
 	data []byte
@@ -21,8 +21,20 @@ type staging struct {
 
 const stagingSize = 1 << 20
 
-// upload copies src to the card.
+// upload copies src to the card, and nothing else.
 func (s *staging) upload(to *memory, off int64, src []byte) error {
+	if err := s.flush(); err != nil {
+		return err
+	}
+	if err := s.join(to, off, src); err != nil {
+		return err
+	}
+	return s.flush()
+}
+
+// join copies src to the card together with other uploads. What lies between them and
+// the next multiple of sched.Align is written too.
+func (s *staging) join(to *memory, off int64, src []byte) error {
 	if len(src) > stagingSize/4 {
 		if err := s.flush(); err != nil {
 			return err

@@ -29,6 +29,13 @@ type Backend interface {
 	Close() error
 }
 
+// ArenaCopier is implemented by backends that join uploads to an arena.
+type ArenaCopier interface {
+	// CopyToArena is Copy from host memory to a place in an arena: up to the next
+	// multiple of Align behind it the memory is nobody's, and may be written too.
+	CopyToArena(dst, src Span) error
+}
+
 // HostBackend marks a backend that computes in the memory of this process: every
 // Buffer it gives is a Host, and it takes any Host. Such backends share one
 // arena, and inputs, outputs and weights are used where they lie.

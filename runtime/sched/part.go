@@ -30,6 +30,14 @@ func (p *Part) Strided(n *graph.Node, operand int) bool {
 	return ok && s.Strided(n, operand)
 }
 
+// CopyToArena is that of the backend.
+func (p *Part) CopyToArena(dst, src Span) error {
+	if by, ok := p.Backend.(ArenaCopier); ok {
+		return by.CopyToArena(dst, src)
+	}
+	return p.Backend.Copy(dst, src)
+}
+
 // Capture is that of the backend.
 func (p *Part) Capture(e Executable, b Bindings) (Executable, error) {
 	c, ok := p.Backend.(Capturer)

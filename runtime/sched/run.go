@@ -34,5 +34,11 @@ func (p *Plan) run(ctx context.Context, b Bindings, replay captures) error {
 }
 
 func (p *Plan) copy(b Bindings, s *Step) error {
+	dst, src := &p.Storages[s.Dst.Storage], &p.Storages[s.Src.Storage]
+	if dst.Kind == ArenaStorage && dst.Space != host && src.Space == host {
+		if by, ok := p.spaces.device[dst.Space].(ArenaCopier); ok {
+			return by.CopyToArena(b.Span(s.Dst), b.Span(s.Src))
+		}
+	}
 	return p.spaces.copy(b.Span(s.Dst), p.Storages[s.Dst.Storage].Space, b.Span(s.Src), p.Storages[s.Src.Storage].Space)
 }
