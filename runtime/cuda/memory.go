@@ -110,6 +110,22 @@ func (b *Backend) Alloc(bytes int64) (sched.Buffer, error) {
 	return m, nil
 }
 
+// Zero clears memory of the card.
+func (b *Backend) Zero(dst sched.Span) error {
+	if dst.Len == 0 {
+		return nil
+	}
+	leave, err := b.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if err := b.staging.flush(); err != nil {
+		return err
+	}
+	return b.api.MemsetD8(dst.Buf.(*memory).ptr+driver.Ptr(dst.Off), 0, dst.Len, b.stream)
+}
+
 // CopyToArena is Copy from host memory; pieces that lie side by side are one transfer.
 func (b *Backend) CopyToArena(dst, src sched.Span) error {
 	leave, err := b.enter()

@@ -56,6 +56,15 @@ func testMemory(t *testing.T, b sched.Backend) {
 	if got := read(sched.Span{Buf: buf, Off: 128, Len: 256}); !bytes.Equal(got, want[128:384]) {
 		t.Error("a download from an offset came from elsewhere")
 	}
+	if z, ok := b.(sched.Zeroer); ok {
+		if err := z.Zero(sched.Span{Buf: buf, Off: 260, Len: 1000}); err != nil {
+			t.Fatal(err)
+		}
+		clear(want[260:1260])
+		if !bytes.Equal(read(sched.Span{Buf: buf, Len: n}), want) {
+			t.Error("other memory was cleared than was meant")
+		}
+	}
 }
 
 // testCancel wants a context that has ended to stop a run.

@@ -36,6 +36,12 @@ type ArenaCopier interface {
 	CopyToArena(dst, src Span) error
 }
 
+// Zeroer is implemented by backends that clear memory of theirs without being sent
+// zeros. Zero takes effect in the order of the calls, as Copy does.
+type Zeroer interface {
+	Zero(dst Span) error
+}
+
 // HostBackend marks a backend that computes in the memory of this process: every
 // Buffer it gives is a Host, and it takes any Host. Such backends share one
 // arena, and inputs, outputs and weights are used where they lie.

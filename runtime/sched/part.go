@@ -30,6 +30,14 @@ func (p *Part) Strided(n *graph.Node, operand int) bool {
 	return ok && s.Strided(n, operand)
 }
 
+// Zero is that of the backend.
+func (p *Part) Zero(dst Span) error {
+	if by, ok := p.Backend.(Zeroer); ok {
+		return by.Zero(dst)
+	}
+	return errors.ErrUnsupported
+}
+
 // CopyToArena is that of the backend.
 func (p *Part) CopyToArena(dst, src Span) error {
 	if by, ok := p.Backend.(ArenaCopier); ok {

@@ -69,11 +69,17 @@ func (s *spaces) alloc(space int, bytes int64) (Span, error) {
 	return Span{b, 0, bytes}, nil
 }
 
-// zero clears memory in a space; a device is sent zeros, some at a time.
+// zero clears memory in a space; a device that cannot do so itself is sent zeros, some
+// at a time.
 func (s *spaces) zero(dst Span, space int) error {
 	if space == host {
 		clear(dst.Bytes())
 		return nil
+	}
+	if by, ok := s.device[space].(Zeroer); ok {
+		if err := by.Zero(dst); !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
 	}
 	zeros, err := NewHost(min(dst.Len, 1<<20))
 	if err != nil {
