@@ -3,6 +3,7 @@ package deltaloom
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -69,6 +70,11 @@ var deviceNames = []string{"cuda", "metal"}
 // another backend has its own way and refuses to round as llama.cpp does. A name
 // that is known and not there gives an error that wraps errors.ErrUnsupported.
 func NewBackend(name string, threads int, a Activations) (sched.Backend, error) {
+	return newBackend(name, threads, a, slog.New(slog.DiscardHandler))
+}
+
+// newBackend is NewBackend, and logs why auto leaves a device.
+func newBackend(name string, threads int, a Activations, log *slog.Logger) (sched.Backend, error) {
 	rounding, ok := roundings[a]
 	if !ok {
 		return nil, fmt.Errorf("activations %q: want %s, %s or %s", a, FloatActivations, GGMLActivations, CPUActivations)
@@ -81,9 +87,11 @@ func NewBackend(name string, threads int, a Activations) (sched.Backend, error) 
 			if device(name) == nil {
 				continue
 			}
-			if b, err := NewBackend(name, threads, a); !errors.Is(err, errors.ErrUnsupported) {
+			b, err := NewBackend(name, threads, a)
+			if !errors.Is(err, errors.ErrUnsupported) {
 				return b, err
 			}
+			log.Info("the processor computes", "reason", err)
 		}
 		name = "cpu"
 	}
@@ -121,7 +129,7 @@ func registered() []string {
 // of the name asked for and, behind a device's, the processor, which computes what
 // the device refuses or has no memory for.
 func backendsOf(o Options, c *models.Config) ([]sched.Backend, error) {
-	first, err := NewBackend(o.Backend, o.Threads, o.Activations)
+	first, err := newBackend(o.Backend, o.Threads, o.Activations, o.Log)
 	if err != nil {
 		return nil, err
 	}
