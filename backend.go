@@ -91,7 +91,7 @@ func newBackend(name string, threads int, a Activations, log *slog.Logger) (sche
 			if !errors.Is(err, errors.ErrUnsupported) {
 				return b, err
 			}
-			log.Info("the processor computes", "reason", err)
+			log.Debug("the processor computes", "reason", err)
 		}
 		name = "cpu"
 	}
