@@ -85,7 +85,7 @@ func asReference(t *testing.T, tokens int) {
 			m := synthetic(t, name, "cuda")
 			for _, each := range []int{1, tokens - 4} {
 				got := feed(t, m, text, each, 0)
-				if d := reference.Compare(want, got); !(d.NMSE <= cudaNMSE) {
+				if d := reference.Compare(want, got); !(d.NMSE <= cudaLimit(each)) {
 					t.Errorf("%d at a time: NMSE %.3g", each, d.NMSE)
 				} else {
 					t.Logf("%d at a time: NMSE %.3g", each, d.NMSE)
@@ -95,9 +95,20 @@ func asReference(t *testing.T, tokens int) {
 	}
 }
 
-// cudaNMSE is what is left where exponentials are within 2 ulp and products of prompts are
-// made of factors in two parts of 8 bits.
-const cudaNMSE = 1e-8
+// cudaNMSE is what is left where exponentials are within 2 ulp, cudaPromptNMSE where
+// factors of products are two parts of 8 bits besides, as those of prompts are.
+const (
+	cudaNMSE       = 1e-10
+	cudaPromptNMSE = 1e-8
+)
+
+// cudaLimit is the limit for so many tokens at a time, 0 standing for all.
+func cudaLimit(each int) float64 {
+	if each == 1 {
+		return cudaNMSE
+	}
+	return cudaPromptNMSE
+}
 
 // TestOneGraphATokenOnCUDA: once it has been captured, a token is one transfer, one
 // graph and one transfer back.
@@ -401,11 +412,12 @@ func TestKernelsAToken(t *testing.T) {
 }
 
 // TestLlamaCppOnCUDA compares the simulated card with llama.cpp: a prompt in one batch,
-// and its first tokens one by one.
+// and its first tokens one by one. Files of quantised weights have a limit of their own,
+// as both sides round activations.
 func TestLlamaCppOnCUDA(t *testing.T) {
 	const decoded = 20
-	for file, limit := range map[string]float64{"q35-tiny-f32-s7": cudaNMSE, "q35moe-tiny-f32-s7": cudaNMSE, "q3n-tiny-f32-s7": cudaNMSE,
-		"kimi-tiny-f32-s7": cudaNMSE, "q35-small-q8_0-s7": 2e-2, "q35moe-quant-q6_K-s7": 2e-2, "q3n-quant-q4_K-s7": 2e-2} {
+	for file, limit := range map[string]float64{"q35-tiny-f32-s7": 0, "q35moe-tiny-f32-s7": 0, "q3n-tiny-f32-s7": 0,
+		"kimi-tiny-f32-s7": 0, "q35-small-q8_0-s7": 2e-2, "q35moe-quant-q6_K-s7": 2e-2, "q3n-quant-q4_K-s7": 2e-2} {
 		t.Run(file, func(t *testing.T) {
 			path := goldenPath(t, file+".gguf")
 			simulate(t, cudasim.Options{})
@@ -413,6 +425,7 @@ func TestLlamaCppOnCUDA(t *testing.T) {
 			ref := golden{file: file}.read(t, "prefill")
 			for each, n := range map[int]int{0: len(ref.Tokens), 1: decoded} {
 				got := feed(t, m, ref.Tokens[:n], each, 0)
+				limit := max(limit, cudaLimit(each))
 				if d := reference.Compare(ref.F[:len(got)], got); !(d.NMSE <= limit) {
 					t.Errorf("%d tokens, %d at a time: NMSE %.3g, want at most %g", n, each, d.NMSE, limit)
 				} else {

@@ -34,22 +34,14 @@ type address struct {
 // launches.
 func (b *Backend) Compile(part *sched.Partition) (sched.Executable, error) {
 	plans := make([]*plan, len(part.Calls))
+	most := int64(0)
 	for i := range part.Calls {
 		c := &part.Calls[i]
 		p, err := b.lay(c.Node, c)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", graph.Label(c.Node), err)
 		}
-		plans[i] = p
-	}
-	return b.link(plans)
-}
-
-// link makes plans, one after another, an executable.
-func (b *Backend) link(plans []*plan) (sched.Executable, error) {
-	most := int64(0)
-	for _, p := range plans {
-		most = max(most, p.scratched)
+		plans[i], most = p, max(most, p.scratched)
 	}
 	leave, err := b.enter()
 	if err != nil {

@@ -69,7 +69,7 @@ func TestUploadsSideBySide(t *testing.T) {
 	}
 }
 
-// A device that is not there is refused, and one whose driver fails leaves nothing open.
+// A card that the driver does not have is refused.
 func TestNoSuchCard(t *testing.T) {
 	d, err := cudasim.New(cudasim.Options{})
 	if err != nil {

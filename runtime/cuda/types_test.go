@@ -37,7 +37,7 @@ func eachType(t *testing.T, b sched.Backend, op *graph.Op, formula func(in []gra
 			return yield(graph.Case{Name: fmt.Sprint(w, " ", K), In: in, Attrs: ops.CoarseAttrs{Body: body}, NMSE: nmse, Fill: few})
 		}
 		for _, w := range blockTypes {
-			if !add(w, 256, 3e-4) {
+			if !add(w, 256, 2e-4) {
 				return
 			}
 		}
