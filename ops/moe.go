@@ -103,14 +103,14 @@ func expertsUpCases() (cases []coarseCase) {
 	add("prompt", 3, 2, 4, 32, 16, 8, graph.F32, graph.F32, 0)
 	add("odd", 9, 2, 4, 33, 17, 5, graph.F32, graph.F32, 0)
 	add("many experts", 40, 8, 64, 32, 16, 16, graph.F32, graph.F32, 0)
-	add("many experts Q8_0", 40, 8, 64, 64, 16, 24, graph.Q8_0, graph.Q8_0, expertsNMSE)
+	add("many experts Q8_0", 40, 8, 64, 64, 16, 24, graph.Q8_0, graph.Q8_0, twiceRounded)
 	for _, t := range expertTypes {
 		for _, N := range []int{1, 3, 9, 40} {
-			add(fmt.Sprintf("%v %d", t, N), N, 2, 4, 256, 20, 12, t, t, expertsNMSE)
+			add(fmt.Sprintf("%v %d", t, N), N, 2, 4, 256, 20, 12, t, t, twiceRounded)
 		}
 	}
-	add("Q4_K beside Q8_0", 3, 2, 4, 256, 16, 24, graph.Q4_K, graph.Q8_0, expertsNMSE)
-	add("types apart", 3, 2, 4, 64, 16, 24, graph.Q8_0, graph.F32, expertsNMSE)
+	add("Q4_K beside Q8_0", 3, 2, 4, 256, 16, 24, graph.Q4_K, graph.Q8_0, twiceRounded)
+	add("types apart", 3, 2, 4, 64, 16, 24, graph.Q8_0, graph.F32, twiceRounded)
 	in := cases[len(cases)-1].in
 	in[4], in[6] = graph.ShapeOf(graph.F16, in[4].Dims()...), graph.ShapeOf(graph.Q4_0, in[6].Dims()...)
 	return cases
@@ -120,8 +120,9 @@ func expertsUpCases() (cases []coarseCase) {
 // all of them are in the cases of expert_matmul.
 var expertTypes = []graph.DType{graph.F16, graph.BF16, graph.Q8_0, graph.Q4_K, graph.Q6_K}
 
-// expertsNMSE is the limit for what two roundings of activations leave.
-const expertsNMSE = 4e-4
+// twiceRounded is the limit for what two products of rounded activations leave, which
+// are multiplied or follow each other.
+const twiceRounded = 4e-4
 
 // fillExperts draws experts below E for that operand.
 func fillExperts(operand, E int) func(int, graph.Tensor, *rand.Rand) {
@@ -170,16 +171,16 @@ func expertsDownCases() (cases []coarseCase) {
 	add("plain", 1, 2, 4, 16, 8, 8, false, graph.F32, graph.F32, 0)
 	add("odd", 9, 2, 4, 17, 33, 5, true, graph.F32, graph.F32, 0)
 	add("many experts", 40, 8, 64, 16, 32, 16, true, graph.F32, graph.F32, 0)
-	add("many experts Q8_0", 40, 8, 64, 24, 32, 64, true, graph.Q8_0, graph.Q8_0, expertsNMSE)
+	add("many experts Q8_0", 40, 8, 64, 24, 32, 64, true, graph.Q8_0, graph.Q8_0, twiceRounded)
 	for _, t := range expertTypes {
 		for _, N := range []int{1, 3, 9, 40} {
-			add(fmt.Sprintf("%v %d", t, N), N, 2, 4, 20, 256, 256, N == 1, t, t, expertsNMSE)
+			add(fmt.Sprintf("%v %d", t, N), N, 2, 4, 20, 256, 256, N == 1, t, t, twiceRounded)
 		}
 	}
-	add("Q4_K beside Q8_0", 3, 2, 4, 20, 256, 288, true, graph.Q4_K, graph.Q8_0, expertsNMSE)
-	add("Q6_K of 10", 1, 10, 12, 20, 512, 512, true, graph.Q6_K, graph.Q6_K, expertsNMSE)
-	add("Q5_0 of 8 beside F32", 2, 8, 9, 20, 288, 40, true, graph.Q5_0, graph.F32, expertsNMSE)
-	add("short rows", 2, 3, 4, 20, 64, 32, true, graph.Q8_0, graph.Q8_0, expertsNMSE)
+	add("Q4_K beside Q8_0", 3, 2, 4, 20, 256, 288, true, graph.Q4_K, graph.Q8_0, twiceRounded)
+	add("Q6_K of 10", 1, 10, 12, 20, 512, 512, true, graph.Q6_K, graph.Q6_K, twiceRounded)
+	add("Q5_0 of 8 beside F32", 2, 8, 9, 20, 288, 40, true, graph.Q5_0, graph.F32, twiceRounded)
+	add("short rows", 2, 3, 4, 20, 64, 32, true, graph.Q8_0, graph.Q8_0, twiceRounded)
 	return cases
 }
 

@@ -15,17 +15,7 @@ import (
 // A slot, rows or positions that are none change nothing for another sequence: the
 // results are zero, or the cache is left as it was.
 func TestAttentionOutOfRange(t *testing.T) {
-	runner, err := sched.NewRunner(nil, simulated(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer runner.Close()
-	session, err := runner.NewSession(1, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer session.Close()
-
+	s := session(t)
 	for _, op := range []struct {
 		*graph.Op
 		rows, slots, pos int // operands
@@ -39,7 +29,7 @@ func TestAttentionOutOfRange(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				want := runNode(t, session, op.Op, c.Attrs, in)
+				want := runNode(t, s, op.Op, c.Attrs, in)
 				slots, rows := in[0].Shape.Dim(0), in[0].Shape.Dim(0)*in[0].Shape.Dim(1)
 				for _, spoiled := range []struct {
 					operand, index int
@@ -51,7 +41,7 @@ func TestAttentionOutOfRange(t *testing.T) {
 					}
 					other := slices.Clone(in)
 					other[spoiled.operand].I = second
-					got := runNode(t, session, op.Op, c.Attrs, other)
+					got := runNode(t, s, op.Op, c.Attrs, other)
 					name := fmt.Sprintf("operand %d is %d", spoiled.operand, spoiled.index)
 					half := len(want[0].F) / 2
 					if !slices.Equal(got[0].F[:half], want[0].F[:half]) {
@@ -77,33 +67,4 @@ func TestAttentionOutOfRange(t *testing.T) {
 			})
 		}
 	}
-}
-
-// runNode computes one node.
-func runNode(t *testing.T, s *sched.Session, op *graph.Op, attrs graph.Attrs, in []graph.Tensor) []graph.Tensor {
-	t.Helper()
-	b := graph.NewBuilder()
-	inputs := map[string]graph.Tensor{}
-	operands := make([]graph.Value, len(in))
-	for i, x := range in {
-		name := fmt.Sprint("x", i)
-		operands[i], inputs[name] = b.Input(name, x.Shape), x
-	}
-	n := b.Apply(op, attrs, operands...)
-	for i := range n.NumOut() {
-		b.Output(fmt.Sprint("y", i), n.Out(i))
-	}
-	g, err := b.Build()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := s.Run(t.Context(), g, inputs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	results := make([]graph.Tensor, n.NumOut())
-	for i := range results {
-		results[i] = out[fmt.Sprint("y", i)]
-	}
-	return results
 }

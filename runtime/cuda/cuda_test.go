@@ -2,12 +2,15 @@ package cuda_test
 
 import (
 	"flag"
+	"fmt"
 	"testing"
 
+	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/runtime/cuda"
 	"github.com/deltaloom/deltaloom/runtime/cuda/driver"
 	"github.com/deltaloom/deltaloom/runtime/kernels"
 	"github.com/deltaloom/deltaloom/runtime/runtimetest"
+	"github.com/deltaloom/deltaloom/runtime/sched"
 	"github.com/deltaloom/deltaloom/tools/ptxsim/cudasim"
 )
 
@@ -41,6 +44,51 @@ func on(t *testing.T, d *cudasim.Driver) *cuda.Backend {
 		}
 	})
 	return b
+}
+
+// session returns a session on a simulated card, which is closed with the test.
+func session(t *testing.T) *sched.Session {
+	t.Helper()
+	runner, err := sched.NewRunner(nil, simulated(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { runner.Close() })
+	s, err := runner.NewSession(1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// runNode computes one node.
+func runNode(t *testing.T, s *sched.Session, op *graph.Op, attrs graph.Attrs, in []graph.Tensor) []graph.Tensor {
+	t.Helper()
+	b := graph.NewBuilder()
+	inputs := map[string]graph.Tensor{}
+	operands := make([]graph.Value, len(in))
+	for i, x := range in {
+		name := fmt.Sprint("x", i)
+		operands[i], inputs[name] = b.Input(name, x.Shape), x
+	}
+	n := b.Apply(op, attrs, operands...)
+	for i := range n.NumOut() {
+		b.Output(fmt.Sprint("y", i), n.Out(i))
+	}
+	g, err := b.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := s.Run(t.Context(), g, inputs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	results := make([]graph.Tensor, n.NumOut())
+	for i := range results {
+		results[i] = out[fmt.Sprint("y", i)]
+	}
+	return results
 }
 
 // Every case of every op on the simulated driver, and on this machine's card if there

@@ -9,23 +9,7 @@ import (
 	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/ops"
 	"github.com/deltaloom/deltaloom/runtime/runtimetest"
-	"github.com/deltaloom/deltaloom/runtime/sched"
 )
-
-func session(t *testing.T) *sched.Session {
-	t.Helper()
-	runner, err := sched.NewRunner(nil, simulated(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { runner.Close() })
-	s, err := runner.NewSession(1, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	return s
-}
 
 // A slot that is none leaves the pools as they were and changes nothing for the
 // other sequence.

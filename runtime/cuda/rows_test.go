@@ -6,22 +6,11 @@ import (
 	"testing"
 
 	"github.com/deltaloom/deltaloom/ops"
-	"github.com/deltaloom/deltaloom/runtime/sched"
 )
 
 // A row that there is not is zeros, and leaves the others as they are.
 func TestRowsOutOfRange(t *testing.T) {
-	runner, err := sched.NewRunner(nil, simulated(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer runner.Close()
-	session, err := runner.NewSession(1, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer session.Close()
-
+	s := session(t)
 	for c := range ops.RowsOp.Cases {
 		if c.In[1].Len() != 4 {
 			continue
@@ -31,10 +20,10 @@ func TestRowsOutOfRange(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := runNode(t, session, ops.RowsOp, c.Attrs, in)[0].F
+			want := runNode(t, s, ops.RowsOp, c.Attrs, in)[0].F
 			clear(want[len(want)/2:])
 			in[1].I[2], in[1].I[3] = -1, int32(in[0].Shape.Dim(0))
-			if got := runNode(t, session, ops.RowsOp, c.Attrs, in)[0].F; !slices.Equal(got, want) {
+			if got := runNode(t, s, ops.RowsOp, c.Attrs, in)[0].F; !slices.Equal(got, want) {
 				t.Errorf("got %v, want %v", got, want)
 			}
 		})

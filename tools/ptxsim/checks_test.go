@@ -1,7 +1,6 @@
 package ptxsim_test
 
 import (
-	"errors"
 	"math"
 	"strings"
 	"testing"
@@ -16,11 +15,7 @@ func TestChecks(t *testing.T) {
 		halfOwn   = "mov.u32 %r2, fixed; mul.lo.u32 %r1, %t, 2; add.u32 %r3, %r2, %r1; "
 		firstWarp = "setp.lt.u32 %c1, %t, 32; "
 	)
-	for _, c := range []struct {
-		name, body      string
-		blocks, threads int
-		want            string // of the fault, "" for none
-	}{
+	testFaults(t, []faultCase{
 		{"shared memory that nobody wrote", "ld.shared.u32 %r1, [fixed+8];", 1, 1, "reads shared memory that nobody wrote, at offset 8"},
 		{"a word of which a half is written", "cvt.u16.u32 %h1, %t; st.shared.u16 [fixed], %h1; ld.shared.u32 %r1, [fixed];", 1, 1, "nobody wrote"},
 		{"a word of two halves", "cvt.u16.u32 %h1, %t; st.shared.u16 [fixed], %h1; st.shared.u16 [fixed+2], %h1; ld.shared.u32 %r1, [fixed];", 1, 1, ""},
@@ -53,18 +48,7 @@ func TestChecks(t *testing.T) {
 		{"generic shared address", "mov.u64 %d1, fixed; cvta.shared.u64 %d1, %d1; st.u32 [%d1], %t; ld.shared.u32 %r1, [fixed];", 1, 1, ""},
 		{"a table is written", "mov.u64 %d1, table; st.u32 [%d1], %t;", 1, 1, "writes to a constant"},
 		{"a switch beyond its labels", "mov.u32 %r1, 2; brx.idx %r1, $T; $T: .branchtargets $A, $B; $A: $B:", 1, 1, "index 2 in a table of 2 labels"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			_, err := run(t, c.body, c.blocks, c.threads, make([]uint32, 64), 64)
-			var f *ptxsim.Fault
-			switch {
-			case c.want == "" && err != nil:
-				t.Error(err)
-			case c.want != "" && (!errors.As(err, &f) || !strings.Contains(err.Error(), c.want)):
-				t.Errorf("%v, want a fault that says %q", err, c.want)
-			}
-		})
-	}
+	})
 }
 
 // What the lanes of a warp get, lane by lane, from in[i] = i·i mod 7.

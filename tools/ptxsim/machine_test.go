@@ -216,11 +216,7 @@ func TestFaults(t *testing.T) {
 		fromNeighbour = "xor.b32 %r4, %t, 1; mul.lo.u32 %r4, %r4, 4; add.u32 %r4, %r4, %r2; cvt.u64.u32 %d2, %r4; ld.shared.u32 %r5, [%d2]; "
 		everyoneTo    = "st.global.u32 [%q], %b; "
 	)
-	for _, c := range []struct {
-		name, body      string
-		blocks, threads int
-		want            string // of the fault, "" for none
-	}{
+	testFaults(t, []faultCase{
 		{"read behind the end", "ld.global.u32 %r1, [%pt+256];", 1, 64, "4 bytes at 0x7f0000000100 are outside of global memory"},
 		{"read before the beginning", "ld.global.u32 %r1, [%p+-4];", 1, 1, "outside of global memory"},
 		{"write behind the end", "st.global.v4.u32 [%q+256], {%t, %t, %t, %t};", 1, 1, "16 bytes at 0x7f0000001200 are outside of global memory"},
@@ -241,7 +237,19 @@ func TestFaults(t *testing.T) {
 		{"exited threads have arrived", "setp.lt.u32 %c1, %t, 40; @%c1 ret; bar.sync 0; st.global.u32 [%qt], %t;", 1, 64, ""},
 		{"lane that has left", "setp.eq.u32 %c1, %t, 3; @%c1 ret; shfl.sync.idx.b32 %r1, %t, 3, 31, -1;", 1, 32, "takes the value of lane 3"},
 		{"trap", "setp.eq.u32 %c1, %g, 70; @%c1 trap;", 2, 64, "block [1 0 0] thread [6 0 0]: the kernel traps"},
-	} {
+	})
+}
+
+// faultCase is a kernel, and what is wrong with it.
+type faultCase struct {
+	name, body      string
+	blocks, threads int
+	want            string // of the fault, "" for none
+}
+
+// testFaults runs kernels and wants their faults, each with its place.
+func testFaults(t *testing.T, cases []faultCase) {
+	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := run(t, c.body, c.blocks, c.threads, make([]uint32, 64), 64)
 			var f *ptxsim.Fault
