@@ -19,11 +19,11 @@ var arrows = map[string][]string{
 	"graph":               {"graph"},
 	"quant":               {"graph"}, // for the names of the types
 	"gguf":                {"graph", "quant"},
-	"ops":                 {"graph", "quant"},
-	"models":              {"graph", "ops", "gguf", "quant", "models"},
-	"fuse":                {"graph", "ops", "quant", "fuse"},
-	"runtime/sched":       {"graph", "ops", "quant"},
-	"runtime":             {"graph", "ops", "quant", "runtime"},
+	"ops":                 {"graph", "quant", "sample"},
+	"models":              {"graph", "ops", "gguf", "quant", "sample", "models"},
+	"fuse":                {"graph", "ops", "quant", "sample", "fuse"},
+	"runtime/sched":       {"graph", "ops", "quant", "sample"},
+	"runtime":             {"graph", "ops", "quant", "sample", "runtime"},
 	"runtime/cuda/driver": {},
 	"runtime/kernels":     {"runtime/kernels"},
 	"tools/ptxsim":        {"tools/ptxsim"},
@@ -31,8 +31,8 @@ var arrows = map[string][]string{
 	"tokenizer":           {"gguf", "graph", "quant", "tokenizer"},
 	"sample":              {"sample"},
 	"chat":                {"chat"},
-	"interop/gorgonia":    {"graph", "ops", "quant"},
-	"interop/ggml":        {"graph", "ops", "quant"},
+	"interop/gorgonia":    {"graph", "ops", "quant", "sample"},
+	"interop/ggml":        {"graph", "ops", "quant", "sample"},
 }
 
 // purego calls C, which makes a program depend on the libraries of its system;

@@ -300,8 +300,64 @@ var definitions = map[*graph.Op]element{
 		}
 		return 0
 	},
+	RecallOp: func(in []array, _ graph.Attrs, idx []int) float64 {
+		if x := in[0].at(idx...); x >= 0 {
+			return x
+		}
+		return in[1].at(int(in[2].at(idx...)))
+	},
+	PickOp: definePick,
 	// The result is checked instead: a x = b.
 	SolveTriOp: nil,
+}
+
+// definePick finds the token at which the shares of the kept ones, summed up, pass the
+// random number.
+func definePick(in []array, _ graph.Attrs, idx []int) float64 {
+	b := idx[0]
+	bits := func(i int) uint64 {
+		return uint64(uint32(int32(in[2].at(b, i)))) | uint64(uint32(int32(in[2].at(b, i+1))))<<32
+	}
+	topK, random := int(in[2].at(b, 0)), float64(bits(1)>>11)/(1<<53)
+	temperature, topP, minP := math.Float64frombits(bits(3)), math.Float64frombits(bits(5)), math.Float64frombits(bits(7))
+	var kept []int
+	for j := range in[0].n(1) {
+		if v := in[0].at(b, j); !math.IsNaN(v) && !math.IsInf(v, 0) {
+			kept = append(kept, j)
+		}
+	}
+	if len(kept) == 0 {
+		return -1
+	}
+	first := kept[0]
+	kept = kept[:min(topK, len(kept))]
+	share := func(j int, t float64) float64 { return math.Exp((in[0].at(b, j) - in[0].at(b, first)) / t) }
+	if temperature == 0 {
+		return in[1].at(b, first)
+	}
+	sum := total(len(kept), func(i int) float64 { return share(kept[i], 1) })
+	if have := 0.0; topP > 0 {
+		for i, j := range kept {
+			if have += share(j, 1); have >= topP*sum {
+				kept = kept[:i+1]
+				break
+			}
+		}
+	}
+	for i, j := range kept {
+		if share(j, 1) < minP {
+			kept = kept[:i]
+			break
+		}
+	}
+	sum = total(len(kept), func(i int) float64 { return share(kept[i], temperature) })
+	have := 0.0
+	for _, j := range kept {
+		if have += share(j, temperature); have > random*sum {
+			return in[1].at(b, j)
+		}
+	}
+	return math.NaN()
 }
 
 // TestDefinitions holds each element of each case against the op's definition.

@@ -73,28 +73,6 @@ func (s *Sampler) Next(logits []float32) (int32, error) {
 	return id, err
 }
 
-// Candidates is how many of the likeliest tokens NextOf has to be given, 0 where Next
-// needs all logits.
-func (s *Sampler) Candidates() int {
-	switch {
-	case s.o.penalised():
-		return 0
-	case s.o.Temperature == 0:
-		return 1
-	}
-	return s.o.TopK
-}
-
-// NextOf is Next where only the likeliest tokens are known, as many as Candidates says,
-// likeliest first, of equal ones the lowest first. It picks what Next would.
-func (s *Sampler) NextOf(ids []int32, logits []float32) (int32, error) {
-	i, err := s.Next(logits)
-	if err != nil {
-		return 0, err
-	}
-	return ids[i], nil
-}
-
 func finite(v float32) bool { return v-v == 0 }
 
 func likeliest(logits []float32) (int32, error) {
@@ -130,10 +108,8 @@ func (s *Sampler) draw(logits []float32) (int32, error) {
 			}
 		}
 	}
-	if s.o.MinP > 0 {
-		s.kept = slices.DeleteFunc(s.kept, func(c candidate) bool { return c.weight < s.o.MinP })
-	}
-	return s.pick(high), nil
+	s.kept = atLeast(s.kept, s.o.MinP)
+	return s.kept[pick(s.kept, high, s.o.Temperature, s.source.Uint64())].id, nil
 }
 
 // weight is exp of a logit's distance to the highest one.
@@ -164,7 +140,7 @@ func (s *Sampler) topK(logits []float32, high float32, k int) (sum float64) {
 // all but flat distributions: sorting a vocabulary takes longer than a small model.
 func (s *Sampler) topP(logits []float32, high float32) {
 	if s.o.TopK > 0 {
-		s.cut(s.topK(logits, high, s.o.TopK))
+		s.kept, _ = cut(s.kept, s.o.TopP*s.topK(logits, high, s.o.TopK))
 		return
 	}
 	sum := 0.0
@@ -173,42 +149,13 @@ func (s *Sampler) topP(logits []float32, high float32) {
 			sum += weight(v, high, 1)
 		}
 	}
-	if s.topK(logits, high, 256); !s.cut(sum) {
+	s.topK(logits, high, 256)
+	kept, enough := cut(s.kept, s.o.TopP*sum)
+	if !enough {
 		s.topK(logits, high, len(logits))
-		s.cut(sum)
+		kept, _ = cut(s.kept, s.o.TopP*sum)
 	}
-}
-
-// cut keeps the first candidates that have the share TopP of a sum of weights, if there
-// are enough.
-func (s *Sampler) cut(sum float64) bool {
-	have := 0.0
-	for i, c := range s.kept {
-		if have += c.weight; have >= s.o.TopP*sum {
-			s.kept = s.kept[:i+1]
-			return true
-		}
-	}
-	return false
-}
-
-// pick takes a candidate by chance, each with its share at the temperature.
-func (s *Sampler) pick(high float32) int32 {
-	sum := 0.0
-	for i := range s.kept {
-		c := &s.kept[i]
-		if s.o.Temperature != 1 {
-			c.weight = weight(c.logit, high, s.o.Temperature)
-		}
-		sum += c.weight
-	}
-	at := float64(float64(s.source.Uint64()>>11) / (1 << 53) * sum)
-	for _, c := range s.kept {
-		if at -= c.weight; at < 0 {
-			return c.id
-		}
-	}
-	return s.kept[len(s.kept)-1].id
+	s.kept = kept
 }
 
 // likeliestOf appends the k likeliest tokens to kept, in no order: a heap whose root is

@@ -6,7 +6,7 @@ import (
 )
 
 func init() {
-	register(define, ops.ArgSortOp, ops.TopKOp, ops.GatherLastOp, ops.TriOp, ops.DiagOp)
+	register(define, ops.ArgSortOp, ops.TopKOp, ops.GatherLastOp, ops.TriOp, ops.DiagOp, ops.PickOp, ops.RecallOp)
 }
 
 // define is the kernel of ops that no model has in a hot place: one worker
