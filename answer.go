@@ -6,48 +6,65 @@ import (
 )
 
 // answer is what a step says of the token that comes next: all logits, or where a
-// device picks out the likeliest tokens, these alone.
+// device picks the token as the sampler would, that.
 type answer struct {
-	top    int       // how many tokens are wanted, likeliest first; 0 stands for all logits
-	ids    []int32   // nil where there are all logits
-	logits []float32 // of the ids, or of the vocabulary
+	sampler *sample.Sampler // nil: nobody wants to know
+	top     int             // how many of the likeliest tokens the device looks at; 0: the host samples
+	more    bool            // the token will be evaluated, too
+
+	picked bool
+	token  int32
+	logits []float32
 }
 
-// mostCandidates is how many tokens a device is asked for. More are no longer cheaper
-// than all logits.
+// mostCandidates is how many tokens a device looks at. More are no longer cheaper than
+// all logits.
 const mostCandidates = 64
 
 // newAnswer returns room for what a sampler needs.
 func (m *Model) newAnswer(s *sample.Sampler) *answer {
-	a := &answer{}
+	a := &answer{sampler: s}
 	if _, host := m.backends[0].(sched.HostBackend); host {
 		return a
 	}
-	if n := s.Candidates(); n <= min(mostCandidates, m.config.Vocab) {
+	n := 1
+	if s != nil {
+		n = s.Candidates()
+	}
+	if n <= min(mostCandidates, m.config.Vocab) {
 		a.top = n
 	}
 	return a
 }
 
-// next lets the sampler pick.
-func (a *answer) next(s *sample.Sampler) (int32, error) {
-	if a.ids != nil {
-		return s.NextOf(a.ids, a.logits)
+// draw decides which token the device picks, the sampler's next one.
+func (a *answer) draw() sample.Draw {
+	if a.sampler == nil {
+		return sample.Draw{}
 	}
-	return s.Next(a.logits)
+	return a.sampler.Draw()
+}
+
+// next returns the token that has been picked, or lets the sampler pick.
+func (a *answer) next() (int32, error) {
+	switch {
+	case !a.picked:
+		return a.sampler.Next(a.logits)
+	case a.token < 0:
+		return 0, sample.ErrNoToken
+	}
+	return a.token, nil
 }
 
 // all takes the logits of a vocabulary.
-func (a *answer) all(logits []float32) { a.ids, a.logits = nil, append(a.logits[:0], logits...) }
+func (a *answer) all(logits []float32) { a.picked, a.logits = false, append(a.logits[:0], logits...) }
 
-// some takes the likeliest tokens.
-func (a *answer) some(ids []int32, logits []float32) {
-	a.ids, a.logits = append(a.ids[:0], ids[:a.top]...), append(a.logits[:0], logits[:a.top]...)
-}
+// one takes the token that was picked.
+func (a *answer) one(token int32) { a.picked, a.token = true, token }
 
-// topOf returns how many tokens of a vocabulary a step for all these turns has to find:
-// 0, all logits, where one of them wants that. Otherwise it is a power of two as far as
-// there are tokens, so that steps for samplers of any kind are few.
+// topOf returns how many of the likeliest tokens a step for all these turns looks at: 0,
+// logits are given out, where one of them wants that. Otherwise it is a power of two as
+// far as there are tokens, so that steps for samplers of any kind are few.
 func topOf(turns []*turn, vocab int) int {
 	top := 1
 	for _, t := range turns {

@@ -149,7 +149,10 @@ func (s *Session) runShared(turns []*turn, tokens int) {
 	b, start := s.turns, time.Now()
 	s.mu.Lock()
 	turns = slices.DeleteFunc(turns, func(t *turn) bool {
-		if t.err = s.checkOne(Next{t.seq, t.tokens}, nil); t.err != nil {
+		if t.err = t.seq.err; !t.seq.ahead.any() {
+			t.err = s.checkOne(Next{t.seq, t.tokens}, nil)
+		}
+		if t.err != nil {
 			close(t.done)
 		}
 		return t.err != nil
@@ -178,36 +181,67 @@ func (s *Session) runShared(turns []*turn, tokens int) {
 	b.took = time.Since(start)
 }
 
-// stepOf is the step of runShared.
+// stepOf is the step of runShared. Turns of sequences that are ahead have had theirs.
 func (s *Session) stepOf(turns []*turn, tokens int) {
 	ctx := context.Background()
-	parts := make([]Next, len(turns))
-	for i, t := range turns {
-		parts[i] = Next{t.seq, t.tokens[:tokens]}
-	}
 	if tokens > 1 { // a step of answers is short, and what has been said is worth more
 		var cancel context.CancelFunc
 		ctx, cancel = whileAny(turns)
 		defer cancel()
 	}
-	p, err := s.run(ctx, parts, true, topOf(turns, s.m.config.Vocab))
-	for i, t := range turns {
-		if t.err = err; err != nil {
-			if cause := t.ctx.Err(); cause != nil {
-				t.err = cause
-			}
-			continue
-		}
-		if t.tokens = t.tokens[tokens:]; len(t.tokens) > 0 {
-			continue
-		}
-		if p.top.n > 0 {
-			t.answer.some(p.top.of(i))
-		} else {
-			V := s.m.config.Vocab
-			t.answer.all(s.logits[i*V : (i+1)*V])
+	var fresh []*turn
+	for _, t := range turns {
+		if !t.seq.ahead.any() {
+			fresh = append(fresh, t)
 		}
 	}
+	if len(fresh) > 0 {
+		if err := s.freshStep(ctx, fresh, tokens); err != nil {
+			for _, t := range fresh {
+				if t.err = t.ctx.Err(); t.err == nil {
+					t.err = err
+				}
+			}
+		}
+	}
+	s.land(s.follow(turns, tokens))
+	for _, t := range turns {
+		q := t.seq
+		landed := q.ahead.landed
+		q.ahead.landed, t.tokens = false, t.tokens[tokens:]
+		switch {
+		case t.err != nil:
+		case !landed:
+			t.err = q.err
+		case len(t.tokens) == 0:
+			t.answer.one(q.ahead.picked)
+		}
+	}
+}
+
+// freshStep evaluates so many tokens of each turn. What they pick is in the air when it
+// returns, but where somebody wants logits.
+func (s *Session) freshStep(ctx context.Context, turns []*turn, tokens int) (err error) {
+	s.land(flight{}) // an error is that of its sequences
+	V := s.m.config.Vocab
+	if topOf(turns, V) > 0 {
+		s.flight, err = s.launch(ctx, turns, tokens)
+		return err
+	}
+	parts := make([]Next, len(turns))
+	for i, t := range turns {
+		parts[i] = Next{t.seq, t.tokens[:tokens]}
+	}
+	logits, _, err := s.step(ctx, parts, true)
+	if err != nil {
+		return err
+	}
+	for i, t := range turns {
+		if len(t.tokens) == tokens {
+			t.answer.all(logits[i*V : (i+1)*V])
+		}
+	}
+	return nil
 }
 
 // whileAny returns a context that ends when those of all turns have.

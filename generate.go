@@ -25,7 +25,8 @@ var errBusy = errors.New("the sequence is going on already")
 // Generate makes the sequence the given tokens, all of its text so far, and returns what
 // follows, token by token; the last one may be an end of text. Of what the sequence has
 // evaluated before it keeps what it can (see Reuse), so that a chat costs what is new in
-// it. The tokens that were given out, but for the last one, have been evaluated.
+// it. The tokens that were given out have been evaluated, but for the last one, which may
+// have been.
 //
 // Sequences of one session that go on at the same time share steps. Where the caller
 // stops, or ctx ends, the sequence can go on later; its room is free after End.
@@ -59,17 +60,18 @@ func (q *Sequence) goOn(ctx context.Context, tokens []int32, marks []int, o Gene
 		return errBusy
 	}
 	defer q.busy.Store(false)
+	defer q.settle()
 	defer q.s.turns.gone(q)
 	kept, err := q.Reuse(tokens)
 	if err != nil {
 		return err
 	}
-	a := q.s.m.newAnswer(sampler)
+	unread := q.s.m.newAnswer(nil)
 	for _, at := range marks {
 		if at <= kept || at >= len(tokens) {
 			continue
 		}
-		if err := q.s.evaluate(ctx, q, tokens[kept:at], a); err != nil {
+		if err := q.s.evaluate(ctx, q, tokens[kept:at], unread); err != nil {
 			return err
 		}
 		if err := q.Mark(); err != nil {
@@ -78,12 +80,13 @@ func (q *Sequence) goOn(ctx context.Context, tokens []int32, marks []int, o Gene
 		kept = at
 	}
 	sampler.Accept(tokens...)
-	next := tokens[kept:]
+	next, a := tokens[kept:], q.s.m.newAnswer(sampler)
 	for n := 1; ; n++ {
+		a.more = n != o.Max
 		if err := q.s.evaluate(ctx, q, next, a); err != nil {
 			return err
 		}
-		id, err := a.next(sampler)
+		id, err := a.next()
 		if err != nil {
 			return err
 		}

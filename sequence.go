@@ -20,7 +20,8 @@ type Sequence struct {
 	written   int     // positions that may have been written
 	evaluated int64
 	marks     []mark // by rising length
-	err       error  // why it can no longer be evaluated
+	ahead     ahead
+	err       error // why it can no longer be evaluated
 }
 
 // A mark is what the recurrent layers were after n tokens: what attention has cached is

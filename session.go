@@ -11,6 +11,7 @@ import (
 	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/models"
 	"github.com/deltaloom/deltaloom/runtime/sched"
+	"github.com/deltaloom/deltaloom/sample"
 )
 
 // SessionOptions are the sizes of a session.
@@ -79,13 +80,16 @@ type Session struct {
 	prepared recent[models.Step, *prepared]
 	logits   []float32 // of one step
 	launches int64
+	flight   flight
 	marks    int64 // bytes of all sequences' marks
 
 	// of one call
 	left  []int
 	seqs  []int
 	parts []Next
+	draws []sample.Draw
 	batch []models.Sequence
+	spare []*Sequence
 }
 
 // prepared is a step with its memory. The logits are the session's.
@@ -93,19 +97,7 @@ type prepared struct {
 	program *Program
 	inputs  *models.Inputs
 	run     *sched.Bound
-	top     candidates // of a step with Top
-}
-
-// candidates are the likeliest tokens of some sequences, n each, and their logits.
-type candidates struct {
-	n      int
-	ids    []int32
-	logits []float32
-}
-
-// of returns those of the sequence with that number.
-func (c candidates) of(b int) (ids []int32, logits []float32) {
-	return c.ids[b*c.n : (b+1)*c.n], c.logits[b*c.n : (b+1)*c.n]
+	picked  []int32 // of a step with Top
 }
 
 // NewSession returns a session without sequences.
@@ -115,8 +107,11 @@ func (m *Model) NewSession(o SessionOptions) (*Session, error) {
 		return nil, err
 	}
 	states, err := m.runner.NewSession(o.Seqs, func(state string) int {
-		if models.Positional(state) {
+		switch {
+		case models.Positional(state):
 			return o.Context
+		case models.Passing(state):
+			return sched.Passing
 		}
 		return 0
 	})
@@ -317,7 +312,12 @@ func (s *Session) checkOne(n Next, earlier []Next) error {
 // step runs equally many tokens of each sequence and returns the logits of the
 // last ones, per of each, [B per vocab], until the next step.
 func (s *Session) step(ctx context.Context, parts []Next, last bool) (logits []float32, per int, err error) {
-	if _, err := s.run(ctx, parts, last, 0); err != nil {
+	s.land(flight{}) // an error is that of its sequences
+	p, err := s.ready(ctx, parts, nil, last, 0)
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := s.went(p, parts, p.run.Run(ctx)); err != nil {
 		return nil, 0, err
 	}
 	if per = len(parts[0].Tokens); last {
@@ -326,16 +326,20 @@ func (s *Session) step(ctx context.Context, parts []Next, last bool) (logits []f
 	return s.logits[:len(parts)*per*s.m.config.Vocab], per, nil
 }
 
-// run runs equally many tokens of each sequence. Where top is not 0 the likeliest tokens
-// are all that is known of the last one's logits; they are valid until the next step.
-func (s *Session) run(ctx context.Context, parts []Next, last bool, top int) (*prepared, error) {
+// ready prepares a step of equally many tokens of each sequence. Where top is not 0 the
+// draws pick a token of the so many likeliest ones.
+func (s *Session) ready(ctx context.Context, parts []Next, draws []sample.Draw, last bool, top int) (*prepared, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err // nothing is lost yet
 	}
 	T, end := len(parts[0].Tokens), 0
 	s.batch = s.batch[:0]
-	for _, p := range parts {
-		s.batch = append(s.batch, models.Sequence{Slot: p.Seq.slot, Start: len(p.Seq.tokens), Tokens: p.Tokens})
+	for i, p := range parts {
+		q := models.Sequence{Slot: p.Seq.slot, Start: len(p.Seq.tokens), Tokens: p.Tokens}
+		if top > 0 {
+			q.Draw = draws[i]
+		}
+		s.batch = append(s.batch, q)
 		end = max(end, len(p.Seq.tokens)+T)
 	}
 	defer clear(s.batch)
@@ -350,18 +354,23 @@ func (s *Session) run(ctx context.Context, parts []Next, last bool, top int) (*p
 	for _, q := range parts {
 		q.Seq.written = max(q.Seq.written, len(q.Seq.tokens)+T)
 	}
-	if err := p.run.Run(ctx); err != nil {
+	return p, nil
+}
+
+// went takes the tokens of a step into its sequences, which are lost where it failed.
+func (s *Session) went(p *prepared, parts []Next, err error) error {
+	if err != nil {
 		for _, q := range parts {
-			q.Seq.err = fmt.Errorf("lost in a step that failed: %w", err)
+			q.Seq.lose(err)
 		}
-		return nil, err
+		return err
 	}
 	s.launches += int64(p.program.Launches)
 	for _, q := range parts {
 		q.Seq.tokens = append(q.Seq.tokens, q.Tokens...)
-		q.Seq.evaluated += int64(T)
+		q.Seq.evaluated += int64(len(q.Tokens))
 	}
-	return p, nil
+	return nil
 }
 
 // prepare returns a step ready to be run, and makes it where it has not been run
@@ -382,7 +391,8 @@ func (s *Session) prepare(ctx context.Context, step models.Step) (*prepared, err
 	p := &prepared{program: program, inputs: inputs}
 	var outputs map[string]graph.Tensor
 	if step.Top > 0 {
-		p.top, outputs = newCandidates(step)
+		t := graph.NewTensor(graph.ShapeOf(graph.I32, step.Seqs))
+		p.picked, outputs = t.I, map[string]graph.Tensor{"picked": t}
 	} else if outputs, err = s.logitsOf(step); err != nil {
 		return nil, err
 	}
@@ -416,13 +426,6 @@ func (s *Session) logitsOf(step models.Step) (map[string]graph.Tensor, error) {
 	}
 	out.F = s.logits[:out.Shape.Len()]
 	return map[string]graph.Tensor{"logits": out}, nil
-}
-
-// newCandidates returns memory for the likeliest tokens of a step.
-func newCandidates(step models.Step) (candidates, map[string]graph.Tensor) {
-	ids := graph.NewTensor(graph.ShapeOf(graph.I32, step.Seqs, step.Top))
-	logits := graph.NewTensor(graph.ShapeOf(graph.F32, step.Seqs, step.Top))
-	return candidates{step.Top, ids.I, logits.F}, map[string]graph.Tensor{"top": ids, "top_logits": logits}
 }
 
 // forget lets go of all prepared steps: the memory of their logits moves.

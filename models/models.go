@@ -19,7 +19,6 @@ import (
 	"strings"
 
 	"github.com/deltaloom/deltaloom/graph"
-	"github.com/deltaloom/deltaloom/ops"
 )
 
 // architecture is all that the package knows of one general.architecture.
@@ -79,7 +78,8 @@ func ByName(name string) (*Config, error) {
 
 // Build returns the unfused graph of one step of the model. It needs no weights.
 //
-// Output: logits f32 [B T vocab], or [B 1 vocab] of the last tokens. Inputs: see Step. States: see Step.
+// Output: logits f32 [B T vocab], or [B 1 vocab] of the last tokens, or with Top the tokens
+// that are picked. Inputs: see Step. States: see Step.
 func Build(c *Config, s Step) (*graph.Graph, error) {
 	a, err := c.validate()
 	if err != nil {
@@ -95,9 +95,6 @@ func Build(c *Config, s Step) (*graph.Graph, error) {
 		n.Output("logits", logits)
 		return n.Build()
 	}
-	logits = ops.Reshape(logits, s.Seqs, c.Vocab)
-	top := ops.TopK(logits, s.Top)
-	n.Output("top", top)
-	n.Output("top_logits", ops.GatherLast(logits, top))
+	n.pick(logits)
 	return n.Build()
 }

@@ -15,6 +15,7 @@ type net struct {
 	s       Step
 	in      map[string]graph.Value
 	weights map[string]graph.Shape // as stored
+	picked  graph.Value            // the state, with Top
 }
 
 func newNet(c *Config, s Step) *net {
@@ -22,6 +23,9 @@ func newNet(c *Config, s Step) *net {
 	n := &net{Builder: graph.NewBuilder(), c: c, s: s, in: map[string]graph.Value{}, weights: make(map[string]graph.Shape, len(weights))}
 	for _, in := range s.inputs() {
 		n.in[in.name] = n.Input(in.name, in.shape)
+	}
+	if s.Top > 0 {
+		n.picked = n.State(pickedState, graph.ShapeOf(graph.I32, s.Slots))
 	}
 	for _, w := range weights {
 		n.weights[w.Name] = c.shape(w)
@@ -47,7 +51,11 @@ func (n *net) norm(x graph.Value, weight string) graph.Value {
 // embed looks up the rows of the tokens: [B T width].
 func (n *net) embed() graph.Value {
 	defer n.Scope("embed")()
-	return ops.Rows(n.weight(embeddingWeight), n.in["tokens"])
+	tokens := n.in["tokens"]
+	if n.s.Top > 0 && n.s.Tokens == 1 {
+		tokens = ops.Reshape(ops.Recall(ops.Reshape(tokens, n.s.Seqs), n.picked, n.in["slots"]), n.s.Seqs, 1)
+	}
+	return ops.Rows(n.weight(embeddingWeight), tokens)
 }
 
 // head is the last norm and the product with the vocabulary: [B T vocab].
@@ -61,6 +69,16 @@ func (n *net) head(x graph.Value) graph.Value {
 		weight = embeddingWeight
 	}
 	return ops.Linear(n.norm(x, outputNormWeight), n.weight(weight))
+}
+
+// pick picks a token of the likeliest ones, gives it out and keeps it for the next step.
+func (n *net) pick(logits graph.Value) {
+	defer n.Scope("output")()
+	logits = ops.Reshape(logits, n.s.Seqs, n.c.Vocab)
+	top := ops.TopK(logits, n.s.Top)
+	token := ops.Pick(ops.GatherLast(logits, top), top, n.in["draw"])
+	n.Output("picked", token)
+	n.SetState(n.picked, ops.ScatterRows(n.picked, n.in["slots"], token))
 }
 
 // split cuts the last axis into parts of these widths.
@@ -129,6 +147,12 @@ func flat(x graph.Value) graph.Value {
 func (l layer) cache(kind string, t graph.DType, dims ...int) graph.Value {
 	return l.State(fmt.Sprintf("cache_%s_l%d", kind, l.i), graph.ShapeOf(t, append([]int{l.s.Slots}, dims...)...))
 }
+
+const pickedState = "picked"
+
+// Passing tells whether a state of that name means nothing but to the step that comes
+// next: it is no part of what a sequence is.
+func Passing(state string) bool { return state == pickedState }
 
 // Positional tells whether the second axis of a state of that name counts the positions
 // of a sequence: a cache of attention. The other ones are stepped on as a whole.

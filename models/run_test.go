@@ -10,6 +10,7 @@ import (
 
 	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/ops"
+	"github.com/deltaloom/deltaloom/sample"
 )
 
 // session runs steps of a model on the reference evaluator and keeps its states.
@@ -32,7 +33,20 @@ func newSession(t testing.TB, c *Config, weights Source, slots, context int, opt
 // step runs one batch and returns the logits of each sequence, [T][vocab].
 func (s *session) step(seqs ...Sequence) [][][]float32 {
 	s.t.Helper()
-	size := s.size
+	logits := s.run(s.size, seqs...)["logits"]
+	out := make([][][]float32, len(seqs))
+	for b := range out {
+		for t := range seqs[b].Tokens {
+			i := (b*len(seqs[b].Tokens) + t) * s.c.Vocab
+			out[b] = append(out[b], logits.F[i:i+s.c.Vocab])
+		}
+	}
+	return out
+}
+
+// run runs one batch in a step of that kind and returns the outputs.
+func (s *session) run(size Step, seqs ...Sequence) map[string]graph.Tensor {
+	s.t.Helper()
 	size.Seqs, size.Tokens = len(seqs), len(seqs[0].Tokens)
 	g := s.graphs[size]
 	if g == nil {
@@ -64,15 +78,7 @@ func (s *session) step(seqs ...Sequence) [][][]float32 {
 		s.t.Fatal(err)
 	}
 	maps.Copy(s.states, results.States)
-	logits := results.Outputs["logits"]
-	out := make([][][]float32, size.Seqs)
-	for b := range out {
-		for t := range size.Tokens {
-			i := (b*size.Tokens + t) * s.c.Vocab
-			out[b] = append(out[b], logits.F[i:i+s.c.Vocab])
-		}
-	}
-	return out
+	return results.Outputs
 }
 
 // prefill runs one sequence in one batch.
@@ -86,7 +92,7 @@ func (s *session) decode(slot, start int, tokens []int32) [][]float32 {
 	s.t.Helper()
 	var out [][]float32
 	for i := range tokens {
-		out = append(out, s.step(Sequence{slot, start + i, tokens[i : i+1]})[0]...)
+		out = append(out, s.step(Sequence{Slot: slot, Start: start + i, Tokens: tokens[i : i+1]})[0]...)
 	}
 	return out
 }
@@ -236,7 +242,7 @@ func testBatches(t *testing.T, name string) {
 	var gotA [][]float32
 	for at := 0; at < total; {
 		n := min([]int{70, 1, 3, 16}[at%4], total-at)
-		out := s.step(Sequence{2, at, a[at : at+n]}, Sequence{4, at + 7, b[at+7 : at+7+n]})
+		out := s.step(Sequence{Slot: 2, Start: at, Tokens: a[at : at+n]}, Sequence{Slot: 4, Start: at + 7, Tokens: b[at+7 : at+7+n]})
 		gotA, gotB = append(gotA, out[0]...), append(gotB, out[1]...)
 		at += n
 	}
@@ -256,6 +262,60 @@ func testOtherSlots(t *testing.T, name string) {
 	got := s.prefill(1, a[:3])
 	s.prefill(2, b)
 	within(t, "after another sequence", want, append(got, s.decode(1, 3, a[3:])...))
+}
+
+// TestPicked: steps that take each token from the step before give the text that comes of
+// picking tokens from logits.
+func TestPicked(t *testing.T) { eachTiny(t, testPicked) }
+
+func testPicked(t *testing.T, name string) {
+	const slots, context, top, length = 3, 32, 8, 12
+	s := tinySession(t, name, slots, context)
+	draws := make([]sample.Draw, length)
+	random := rand.New(rand.NewPCG(5, 6))
+	for i := 1; i < length; i++ { // the first token is the likeliest
+		draws[i] = sample.Draw{Random: random.Uint64(), Temperature: 1.5, TopK: top - i%2, TopP: 0.95}
+	}
+	prompts := [][]int32{{1, 2, 3}, {9, 8, 7}}
+	var want [2][]int32
+	for slot, prompt := range prompts {
+		logits := s.prefill(slot, prompt)
+		for i, d := range draws {
+			row := logits[len(logits)-1]
+			order := graph.NewTensor(graph.ShapeOf(graph.I32, len(row)))
+			in := graph.Tensor{Shape: graph.ShapeOf(graph.F32, len(row)), F: row}
+			ops.ArgSortOp.Eval([]graph.Tensor{in}, nil, []graph.Tensor{order})
+			likeliest := make([]float32, top)
+			for j := range likeliest {
+				likeliest[j] = row[order.I[j]]
+			}
+			want[slot] = append(want[slot], order.I[d.Of(likeliest)])
+			logits = s.decode(slot, len(prompt)+i, want[slot][i:])
+		}
+	}
+	s = tinySession(t, name, slots, context)
+	size := s.size
+	size.Top, size.Last = top, true
+	next := make([]Sequence, 2)
+	for b := range next {
+		next[b] = Sequence{Slot: 2 - b, Tokens: prompts[b]}
+	}
+	var got [2][]int32
+	for _, d := range draws {
+		for b := range next {
+			next[b].Draw = d
+		}
+		picked := s.run(size, next...)["picked"].I
+		for b := range next {
+			got[b] = append(got[b], picked[b])
+			next[b].Start += len(next[b].Tokens)
+			next[b].Tokens = []int32{Picked}
+		}
+		size.Last = false
+	}
+	if !slices.Equal(got[0], want[0]) || !slices.Equal(got[1], want[1]) {
+		t.Errorf("picked %v, want %v", got, want)
+	}
 }
 
 // Random weights behave: neither explosion nor decay over many tokens.

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/deltaloom/deltaloom/graph"
+	"github.com/deltaloom/deltaloom/ops"
+	"github.com/deltaloom/deltaloom/sample"
 )
 
 // Step is the size of one run of a model: B sequences of T tokens each. The
@@ -24,6 +26,10 @@ import (
 //	cache_s_lN [Slots H V K]                delta net
 //	cache_k_lN [Slots Context Hkv channels] attention keys, and cache_v_lN values
 //	cache_k_lN [Slots Context 1 channels]   attention to a latent: it, and the key beside it
+//
+// A step with Top has one input more, draw i32 [B 9] (see ops.PutDraw), the output picked
+// i32 [B], and a state of the same name, i32 [Slots]: the token picked last, which the
+// next step takes where it is given Picked.
 type Step struct {
 	Seqs    int  // B; 0 stands for 1
 	Tokens  int  // T; 0 stands for 1
@@ -31,10 +37,14 @@ type Step struct {
 	Context int  // cached positions a slot; 0 stands for Tokens rounded up to 256
 	KV      int  // positions that attention reads, the first ones; 0 stands for Context
 	Last    bool // logits of the last token of each sequence alone
-	Top     int  // with Last, and instead of logits: the likeliest tokens, i32 [B Top] "top", and their logits, "top_logits"
+	Top     int  // with Last, and instead of logits: a token is picked of the so many likeliest ones, see Picked
 
 	Cache graph.DType // of cached keys and values: F32, for which 0 stands, or F16
 }
+
+// Picked stands for the token that the step before has picked for a sequence, in steps
+// of one token with Top.
+const Picked = -1
 
 func (s Step) withDefaults() (Step, error) {
 	given := s
@@ -77,9 +87,10 @@ func (s Step) withDefaults() (Step, error) {
 
 // Sequence is what one sequence of a batch feeds to a step.
 type Sequence struct {
-	Slot   int     // where its states are
-	Start  int     // position of the first token
-	Tokens []int32 // of the step's length
+	Slot   int         // where its states are
+	Start  int         // position of the first token
+	Tokens []int32     // of the step's length
+	Draw   sample.Draw // with Top
 }
 
 // Feeds returns the inputs of a graph built for this step, for text.
@@ -99,7 +110,7 @@ type Inputs struct {
 	step    Step
 	tensors map[string]graph.Tensor
 
-	tokens, positions, slots, rows []int32 // of the tensors
+	tokens, positions, slots, rows, draws []int32 // of the tensors
 }
 
 // NewInputs returns inputs that are to be set before a run.
@@ -113,7 +124,7 @@ func (s Step) NewInputs() (*Inputs, error) {
 		in.tensors[l.name] = graph.NewTensor(l.shape)
 	}
 	in.tokens, in.positions = in.tensors["tokens"].I, in.tensors["positions"].I
-	in.slots, in.rows = in.tensors["slots"].I, in.tensors["cache_rows"].I
+	in.slots, in.rows, in.draws = in.tensors["slots"].I, in.tensors["cache_rows"].I, in.tensors["draw"].I
 	return in, nil
 }
 
@@ -137,6 +148,9 @@ func (in *Inputs) Set(seqs ...Sequence) error {
 			return fmt.Errorf("models: sequence %d: positions %d to %d, want 0 to %d", b, q.Start, q.Start+s.Tokens-1, s.KV-1)
 		}
 		in.slots[b] = int32(q.Slot)
+		if s.Top > 0 {
+			ops.PutDraw(in.draws[b*ops.DrawWords:], q.Draw)
+		}
 		for t, id := range q.Tokens {
 			i, pos := b*s.Tokens+t, q.Start+t
 			in.tokens[i] = id
@@ -156,10 +170,14 @@ type input struct {
 
 func (s Step) inputs() []input {
 	i32 := func(dims ...int) graph.Shape { return graph.ShapeOf(graph.I32, dims...) }
-	return []input{
+	list := []input{
 		{"tokens", i32(s.Seqs, s.Tokens)},
 		{"positions", i32(s.Seqs, s.Tokens, 4)},
 		{"slots", i32(s.Seqs)},
 		{"cache_rows", i32(s.Seqs, s.Tokens)},
 	}
+	if s.Top > 0 {
+		list = append(list, input{"draw", i32(s.Seqs, ops.DrawWords)})
+	}
+	return list
 }

@@ -51,7 +51,8 @@ func (s *Sampler) Clone() *Sampler {
 	return &c
 }
 
-var errNoToken = errors.New("sample: no logit is a finite number")
+// ErrNoToken says that there is nothing to pick from.
+var ErrNoToken = errors.New("sample: no logit is a finite number")
 
 // Next picks a token and takes it into the window of the penalties. Logits, one for
 // each token of the vocabulary, stay as they are; those that are no number or infinite
@@ -84,7 +85,7 @@ func likeliest(logits []float32) (int32, error) {
 		}
 	}
 	if best < 0 {
-		return 0, errNoToken
+		return 0, ErrNoToken
 	}
 	return int32(best), nil
 }

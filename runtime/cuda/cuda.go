@@ -28,7 +28,7 @@ type Options struct {
 	Device int
 }
 
-// Backend implements sched.Backend and sched.Capturer.
+// Backend implements sched.Backend, sched.Capturer and sched.Fetcher.
 type Backend struct {
 	api    *driver.API
 	device driver.Device
@@ -42,6 +42,7 @@ type Backend struct {
 	memory  pool
 	scratch scratch
 	staging staging
+	fetches fetches
 
 	said lower.Supported
 }
@@ -93,7 +94,7 @@ func open(o Options) (*Backend, error) {
 	if b.ctx, err = b.api.PrimaryCtxRetain(b.device); err != nil {
 		return nil, err
 	}
-	b.code, b.memory, b.scratch, b.staging = newCode(b), pool{b: b}, scratch{b: b}, staging{b: b}
+	b.code, b.memory, b.scratch, b.staging, b.fetches = newCode(b), pool{b: b}, scratch{b: b}, staging{b: b}, fetches{b: b}
 	if err := b.begin(); err != nil {
 		return nil, errors.Join(err, b.api.PrimaryCtxRelease(b.device))
 	}
@@ -150,7 +151,7 @@ func (b *Backend) Close() error {
 		return err
 	}
 	defer leave()
-	return errors.Join(b.api.StreamSynchronize(b.stream), b.code.close(), b.staging.close(), b.scratch.close(), b.memory.close(),
+	return errors.Join(b.api.StreamSynchronize(b.stream), b.code.close(), b.staging.close(), b.fetches.close(), b.scratch.close(), b.memory.close(),
 		b.api.StreamDestroy(b.stream), b.api.PrimaryCtxRelease(b.device))
 }
 

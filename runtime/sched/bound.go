@@ -15,6 +15,10 @@ type Bound struct {
 	p        *Plan // nil once it is closed
 	b        Bindings
 	recorded captures
+
+	fetched int     // outputs of a run that Start fetches
+	ahead   bool    // see Ahead
+	flying  []fetch // of the runs that nobody has waited for
 }
 
 // Bind returns g bound to the memory of these tensors: every Run reads the inputs
@@ -32,6 +36,7 @@ func (s *Session) Bind(ctx context.Context, g *graph.Graph, inputs, outputs map[
 		return nil, errors.Join(err, s.r.plans.Release(p))
 	}
 	bound := &Bound{s: s, p: p, b: b, recorded: make(captures, len(p.Steps))}
+	bound.fetched, bound.ahead = p.fetches()
 	s.bounds[bound] = true
 	return bound, nil
 }
@@ -43,9 +48,13 @@ func (b *Bound) Plan() *Plan { return b.p }
 
 // Run computes the graph. What RunInto says of errors holds here too.
 func (b *Bound) Run(ctx context.Context) error {
+	b.s.mu.Lock()
+	defer b.s.mu.Unlock()
+	return b.run(ctx, nil)
+}
+
+func (b *Bound) run(ctx context.Context, later *[]fetch) error {
 	s := b.s
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	switch {
 	case s.closed:
 		return errClosed
@@ -58,7 +67,7 @@ func (b *Bound) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	return b.p.run(ctx, b.b, b.recorded)
+	return b.p.run(ctx, b.b, b.recorded, later)
 }
 
 // Close lets go of the memory and the plan. Closing again does nothing, and so
@@ -74,7 +83,7 @@ func (b *Bound) close() error {
 		return nil
 	}
 	delete(b.s.bounds, b)
-	err := errors.Join(b.recorded.drop(), b.s.r.plans.Release(b.p))
+	err := errors.Join(b.drop(0), b.recorded.drop(), b.s.r.plans.Release(b.p))
 	b.p, b.b = nil, nil
 	return err
 }

@@ -6,15 +6,16 @@ import (
 )
 
 // run does the steps in order. replay, where not nil, may run a partition in
-// the place of its executable.
-func (p *Plan) run(ctx context.Context, b Bindings, replay captures) error {
+// the place of its executable. later, where not nil, gets the copies to outputs that
+// can end later.
+func (p *Plan) run(ctx context.Context, b Bindings, replay captures, later *[]fetch) error {
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		if s.Run == nil {
-			if err := p.copy(b, s); err != nil {
+			if err := p.copy(b, s, later); err != nil {
 				return fmt.Errorf("copy %s -> %s: %w", p.place(s.Src), p.place(s.Dst), err)
 			}
 			continue
@@ -33,7 +34,14 @@ func (p *Plan) run(ctx context.Context, b Bindings, replay captures) error {
 	return nil
 }
 
-func (p *Plan) copy(b Bindings, s *Step) error {
+func (p *Plan) copy(b Bindings, s *Step, later *[]fetch) error {
+	if by := p.fetcher(s); by != nil && later != nil {
+		f, err := by.Fetch(b.Span(s.Src))
+		if err == nil {
+			*later = append(*later, fetch{f, b.Span(s.Dst).Bytes()})
+		}
+		return err
+	}
 	dst, src := &p.Storages[s.Dst.Storage], &p.Storages[s.Src.Storage]
 	if dst.Kind == ArenaStorage && dst.Space != host && src.Space == host {
 		if by, ok := p.spaces.device[dst.Space].(ArenaCopier); ok {

@@ -239,7 +239,7 @@ func (r *Runner) loadStatics(ctx context.Context, p *Plan) (err error) {
 		}
 	}
 	if err == nil {
-		err = lp.run(ctx, b, nil)
+		err = lp.run(ctx, b, nil, nil)
 	}
 	for st, s := range results {
 		if err != nil {

@@ -78,7 +78,7 @@ func (s *Session) RunInto(ctx context.Context, g *graph.Graph, inputs, outputs m
 	if err != nil {
 		return err
 	}
-	return p.run(ctx, b, nil)
+	return p.run(ctx, b, nil, nil)
 }
 
 // bind returns where the storages of p lie, and adds the outputs that are missing.

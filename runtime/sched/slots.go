@@ -12,8 +12,11 @@ var ErrNoSlot = errors.New("sched: no free slot")
 
 // Positions tells how many positions of a sequence a slot has of a state, whose second
 // axis counts them: a cache of attention. 0 stands for a state that is stepped on as a
-// whole.
+// whole, Passing for one that means nothing but to the run that comes next.
 type Positions func(state string) int
+
+// Passing is for states that copies of a slot leave out.
+const Passing = -1
 
 // Acquire returns a free slot, the lowest, with its rows of all states zeroed.
 func (s *Session) Acquire() (int, error) {
@@ -84,6 +87,9 @@ func (s *Session) Snapshot(slot, n int) (map[string]graph.Tensor, error) {
 	}
 	rows := map[string]graph.Tensor{}
 	for name, st := range s.states {
+		if st.positions == Passing {
+			continue
+		}
 		row, span := st.row(), st.rowSpan(slot)
 		if st.positions > 0 {
 			if n == 0 {

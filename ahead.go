@@ -1,0 +1,120 @@
+package deltaloom
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/deltaloom/deltaloom/models"
+	"github.com/deltaloom/deltaloom/sample"
+)
+
+// A flight is a step under way that picks tokens. Before anybody knows them a device is
+// given the step after it, which takes them where they are: it has work while the host
+// hands a token out. As that is no more than one step, states are never ahead of what
+// has been given out.
+type flight struct {
+	p    *prepared // nil for none
+	seqs []*Sequence
+}
+
+// ahead is what a sequence has of flights.
+type ahead struct {
+	flying bool // the session's flight evaluates its last token
+	landed bool // nobody has asked yet for what was picked
+	picked int32
+}
+
+// any tells whether the last token was evaluated before anybody asked for it.
+func (a ahead) any() bool { return a.flying || a.landed }
+
+// launch starts a step that picks tokens. It evaluates so many tokens of each turn, or
+// where that is 0 those that the flight picks.
+func (s *Session) launch(ctx context.Context, turns []*turn, tokens int) (flight, error) {
+	f := flight{seqs: s.spare[:0]}
+	s.parts, s.draws = s.parts[:0], s.draws[:0]
+	defer func() { clear(s.parts) }()
+	for _, t := range turns {
+		n := Next{t.seq, picked}
+		if tokens > 0 {
+			n.Tokens = t.tokens[:tokens]
+		}
+		var d sample.Draw
+		if tokens == 0 || tokens == len(t.tokens) {
+			d = t.answer.draw()
+		}
+		s.parts, s.draws, f.seqs = append(s.parts, n), append(s.draws, d), append(f.seqs, t.seq)
+	}
+	p, err := s.ready(ctx, s.parts, s.draws, true, topOf(turns, s.m.config.Vocab))
+	if err != nil {
+		return flight{}, err
+	}
+	if err := s.went(p, s.parts, p.run.Start(ctx)); err != nil {
+		return flight{}, err
+	}
+	f.p = p
+	for _, q := range f.seqs {
+		q.ahead.flying = true
+	}
+	return f, nil
+}
+
+var picked = []int32{models.Picked}
+
+// follow starts the step after the flight, where that is the last one for these turns
+// and all of them go on.
+func (s *Session) follow(turns []*turn, tokens int) flight {
+	if s.flight.p == nil || len(turns) != len(s.flight.seqs) || !s.flight.p.run.Ahead() {
+		return flight{}
+	}
+	for i, t := range turns {
+		if t.seq != s.flight.seqs[i] || len(t.tokens) != tokens || !t.answer.more || t.ctx.Err() != nil || len(t.seq.tokens) == s.size.Context {
+			return flight{}
+		}
+	}
+	// What goes wrong is met again when somebody asks for the token.
+	f, _ := s.launch(context.Background(), turns, 0)
+	return f
+}
+
+// land waits for the flight and leaves with its sequences what it picked; next is the
+// one that follows it.
+func (s *Session) land(next flight) error {
+	f := s.flight
+	s.flight = next
+	if f.p == nil {
+		return nil
+	}
+	err := f.p.run.Wait()
+	for i, q := range f.seqs {
+		q.ahead = ahead{landed: err == nil, picked: f.p.picked[i]}
+		if err != nil {
+			q.lose(err)
+		}
+	}
+	for _, q := range next.seqs {
+		if q.ahead.flying = true; q.ahead.picked < 0 {
+			q.lose(sample.ErrNoToken)
+		}
+		q.tokens[len(q.tokens)-1] = q.ahead.picked
+	}
+	clear(f.seqs)
+	s.spare = f.seqs
+	return err
+}
+
+// lose says why a sequence cannot be evaluated any longer.
+func (q *Sequence) lose(err error) {
+	if q.err == nil {
+		q.err = fmt.Errorf("lost in a step that failed: %w", err)
+	}
+}
+
+// settle ends what is under way for a sequence that nobody goes on with.
+func (q *Sequence) settle() {
+	q.s.mu.Lock()
+	defer q.s.mu.Unlock()
+	if q.ahead.flying {
+		q.s.land(flight{}) // an error is the sequences'
+	}
+	q.ahead = ahead{}
+}
