@@ -51,7 +51,7 @@ func (s *Session) launch(ctx context.Context, turns []*turn, tokens int) (flight
 	if err := s.went(p, s.parts, p.run.Start(ctx)); err != nil {
 		return flight{}, err
 	}
-	f.p = p
+	f.p, s.spare = p, nil
 	for _, q := range f.seqs {
 		q.ahead.flying = true
 	}

@@ -147,21 +147,7 @@ func (b *batcher) pick(ubatch int) (turns []*turn, tokens int) {
 // wait again, before all others.
 func (s *Session) runShared(turns []*turn, tokens int) {
 	b, start := s.turns, time.Now()
-	s.mu.Lock()
-	turns = slices.DeleteFunc(turns, func(t *turn) bool {
-		if t.err = t.seq.err; !t.seq.ahead.any() {
-			t.err = s.checkOne(Next{t.seq, t.tokens}, nil)
-		}
-		if t.err != nil {
-			close(t.done)
-		}
-		return t.err != nil
-	})
-	if len(turns) > 0 {
-		s.stepOf(turns, tokens)
-	}
-	s.mu.Unlock()
-
+	turns = s.stepOf(turns, tokens)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var unfinished []*turn
@@ -181,8 +167,27 @@ func (s *Session) runShared(turns []*turn, tokens int) {
 	b.took = time.Since(start)
 }
 
-// stepOf is the step of runShared. Turns of sequences that are ahead have had theirs.
-func (s *Session) stepOf(turns []*turn, tokens int) {
+// checked refuses turns that could not be done.
+func (s *Session) checked(turns []*turn) []*turn {
+	return slices.DeleteFunc(turns, func(t *turn) bool {
+		if t.err = t.seq.err; !t.seq.ahead.any() {
+			t.err = s.checkOne(Next{t.seq, t.tokens}, nil)
+		}
+		if t.err != nil {
+			close(t.done)
+		}
+		return t.err != nil
+	})
+}
+
+// stepOf is the step of runShared, and returns the turns that it was of. Those whose
+// sequences are ahead have had theirs.
+func (s *Session) stepOf(turns []*turn, tokens int) []*turn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if turns = s.checked(turns); len(turns) == 0 {
+		return nil
+	}
 	ctx := context.Background()
 	if tokens > 1 { // a step of answers is short, and what has been said is worth more
 		var cancel context.CancelFunc
@@ -217,6 +222,7 @@ func (s *Session) stepOf(turns []*turn, tokens int) {
 			t.answer.one(q.ahead.picked)
 		}
 	}
+	return turns
 }
 
 // freshStep evaluates so many tokens of each turn. What they pick is in the air when it

@@ -25,8 +25,7 @@ var errBusy = errors.New("the sequence is going on already")
 // Generate makes the sequence the given tokens, all of its text so far, and returns what
 // follows, token by token; the last one may be an end of text. Of what the sequence has
 // evaluated before it keeps what it can (see Reuse), so that a chat costs what is new in
-// it. The tokens that were given out have been evaluated, but for the last one, which may
-// have been.
+// it. The tokens that were given out have been evaluated; the last one may not have been.
 //
 // Sequences of one session that go on at the same time share steps. Where the caller
 // stops, or ctx ends, the sequence can go on later; its room is free after End.

@@ -1,0 +1,164 @@
+package tests
+
+import (
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/deltaloom/deltaloom"
+	"github.com/deltaloom/deltaloom/internal/reference"
+	"github.com/deltaloom/deltaloom/sample"
+	"github.com/deltaloom/deltaloom/tools/ptxsim/cudasim"
+)
+
+var prompt = []int32{1, 2, 3}
+
+// goesOn is what a sequence goes on with; see is called for each token.
+func goesOn(t *testing.T, q *deltaloom.Sequence, text []int32, o deltaloom.GenerateOptions, see func(n int) bool) (tokens []int32) {
+	t.Helper()
+	for id, err := range q.Generate(t.Context(), text, o) {
+		if err != nil {
+			t.Error(err)
+			return tokens
+		}
+		if tokens = append(tokens, id); see != nil && !see(len(tokens)) {
+			break
+		}
+	}
+	return tokens
+}
+
+// TestAheadOnCUDA: when a token is handed out the card has been given the step that
+// evaluates it, and has not been waited for; but for the last one.
+func TestAheadOnCUDA(t *testing.T) {
+	d := simulate(t, cudasim.Options{})
+	s := session(t, synthetic(t, "qwen3.5-tiny", "cuda"), deltaloom.SessionOptions{Context: 64})
+	defer s.Close()
+	const most = 7
+	for range 3 { // until all is captured
+		q := begin(t, s)
+		goesOn(t, q, prompt, deltaloom.GenerateOptions{Max: most}, nil)
+		q.End()
+	}
+	q := begin(t, s)
+	d.Reset()
+	goesOn(t, q, prompt, deltaloom.GenerateOptions{Max: most}, func(n int) bool {
+		st, given := d.Stats(), min(n+1, most) // steps: the prompt's and one for each token but the last
+		if st.GraphLaunches != given || st.Kernels["pick"] != n || st.HtoD != given || st.Synchronizes != n || st.Launches != 0 || st.Allocs != 0 {
+			t.Errorf("token %d: %+v, want %d graphs and transfers, and %d steps waited for", n, st, given, n)
+		}
+		return true
+	})
+	if st := d.Stats(); st.GraphLaunches != most || st.DtoH != most {
+		t.Errorf("%d tokens took %d graphs and %d transfers back", most, st.GraphLaunches, st.DtoH)
+	}
+}
+
+// TestTextsAheadOnCUDA: however a text ends, it is the reference's, the sequence has
+// evaluated what was given out or all but the last token, and what comes behind it is
+// what a fresh sequence gives.
+func TestTextsAheadOnCUDA(t *testing.T) {
+	simulate(t, cudasim.Options{})
+	ref := session(t, synthetic(t, "qwen3-next-tiny", "interp"), deltaloom.SessionOptions{Context: 20})
+	defer ref.Close()
+	m := synthetic(t, "qwen3-next-tiny", "cuda")
+	s := session(t, m, deltaloom.SessionOptions{Context: 20, Seqs: 2})
+	defer s.Close()
+	o := sample.Options{Temperature: 1.1, TopK: 20, TopP: 0.97, Seed: 8}
+	first := begin(t, ref)
+	whole := goesOn(t, first, prompt, deltaloom.GenerateOptions{Sample: o, Max: 9}, nil)
+	first.End()
+	for name, test := range map[string]struct {
+		o         deltaloom.GenerateOptions
+		stop      int // the caller stops at this token
+		given     int
+		evaluated int // of those given out
+	}{
+		"most":   {deltaloom.GenerateOptions{Max: 6}, 0, 6, 5},
+		"caller": {deltaloom.GenerateOptions{}, 4, 4, 4},
+		"first":  {deltaloom.GenerateOptions{}, 1, 1, 1},
+		"end":    {deltaloom.GenerateOptions{End: func(id int32) bool { return id == whole[2] }}, 0, 1 + slices.Index(whole, whole[2]), 1 + slices.Index(whole, whole[2])},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q := begin(t, s)
+			defer q.End()
+			test.o.Sample = o
+			got := goesOn(t, q, prompt, test.o, func(n int) bool { return n != test.stop })
+			if !slices.Equal(got, whole[:test.given]) {
+				t.Errorf("tokens %v, want %v", got, whole[:test.given])
+			}
+			text := slices.Concat(prompt, got[:test.evaluated])
+			if !slices.Equal(q.Tokens(), text) {
+				t.Errorf("the sequence has %v, want %v", q.Tokens(), text)
+			}
+			fresh := begin(t, s)
+			defer fresh.End()
+			want := eval(t, s, deltaloom.Next{Seq: fresh, Tokens: append(text, 9)})[0]
+			after := eval(t, s, deltaloom.Next{Seq: q, Tokens: []int32{9}})[0]
+			if d := reference.Compare(want[len(want)-len(after):], after); !(d.NMSE <= cudaPromptNMSE) {
+				t.Errorf("behind the text: NMSE %.3g", d.NMSE)
+			}
+		})
+	}
+	// A context that is full ends a text with an error, after the same tokens as elsewhere.
+	lengths := map[*deltaloom.Session]int{}
+	for _, s := range []*deltaloom.Session{ref, s} {
+		q := begin(t, s)
+		var last error
+		for _, err := range q.Generate(t.Context(), prompt, deltaloom.GenerateOptions{Sample: o}) {
+			if last = err; err == nil {
+				lengths[s]++
+			}
+		}
+		if last == nil {
+			t.Error("a full context is no error")
+		}
+		q.End()
+	}
+	if lengths[s] != lengths[ref] {
+		t.Errorf("a full context came after %d tokens, elsewhere after %d", lengths[s], lengths[ref])
+	}
+}
+
+// TestCompanyAheadOnCUDA lets sequences go on side by side, some shorter, one of them with
+// all logits, and copies one in the middle: each text is what it is alone.
+func TestCompanyAheadOnCUDA(t *testing.T) {
+	simulate(t, cudasim.Options{})
+	options := []deltaloom.GenerateOptions{{Max: 12}, {Max: 5, Sample: sample.Options{Temperature: 1, TopK: 9, Seed: 1}},
+		{Max: 9, Sample: sample.Options{Temperature: 1.3, TopK: 40, Seed: 2}}, {Max: 4, Sample: sample.Options{Temperature: 1, Seed: 3}}}
+	text := func(i int) []int32 { return []int32{int32(i), 2, 3, int32(4 * i)}[:3+i%2] }
+	ref := session(t, synthetic(t, "qwen3.5-moe-tiny", "interp"), deltaloom.SessionOptions{Context: 64, Seqs: 4})
+	defer ref.Close()
+	s := session(t, synthetic(t, "qwen3.5-moe-tiny", "cuda"), deltaloom.SessionOptions{Context: 64, Seqs: 5})
+	defer s.Close()
+	var want, got [4][]int32
+	for i, o := range options {
+		want[i] = goesOn(t, begin(t, ref), text(i), o, nil)
+	}
+	var all sync.WaitGroup
+	for i, o := range options {
+		all.Go(func() {
+			q := begin(t, s)
+			got[i] = goesOn(t, q, text(i), o, func(n int) bool {
+				if i == 0 && n == 5 {
+					fork, err := q.Fork()
+					if err != nil {
+						t.Error(err)
+						return false
+					}
+					defer fork.End()
+					if tokens, want := fork.Tokens(), slices.Concat(text(0), want[0][:n]); !slices.Equal(tokens, want) && !slices.Equal(tokens, want[:len(want)-1]) {
+						t.Errorf("a copy has %v, want %v, perhaps without the last", tokens, want)
+					}
+				}
+				return true
+			})
+		})
+	}
+	all.Wait()
+	for i := range want {
+		if !slices.Equal(got[i], want[i]) {
+			t.Errorf("sequence %d: %v, want %v", i, got[i], want[i])
+		}
+	}
+}
