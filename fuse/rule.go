@@ -22,16 +22,17 @@ const (
 	Core                       // the recurrence itself
 	Absorb                     // operands' preparation into the fused node
 	Join                       // fused nodes into one
+	Sorting                    // channels that lie interleaved, in the projections that make them
 	Projection                 // norms and residuals into the projections beside them
 	Block                      // fused nodes that belong together
 )
 
-var stageNames = [...]string{"neighbourhood", "canon", "core", "absorb", "join", "projection", "block"}
+var stageNames = [...]string{"neighbourhood", "canon", "core", "absorb", "join", "sorting", "projection", "block"}
 
 func (s Stage) String() string { return stageNames[s] }
 
 // stages in the order they run; canon runs before each of them.
-var stages = []Stage{Core, Absorb, Join, Neighbourhood, Projection, Block}
+var stages = []Stage{Core, Absorb, Join, Neighbourhood, Sorting, Projection, Block}
 
 // Dims are the sizes that a pattern is built at. A rule uses the fields that it
 // needs and leaves the others zero.

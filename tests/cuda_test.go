@@ -367,8 +367,8 @@ func TestGenerateOnCUDA(t *testing.T) {
 // beside its compute nodes. They differ where a node is more than one kernel: delta_block
 // where value heads share key heads (the state of the convolution is written after all
 // have read it), attention (cache, attention split over positions, and what joins the
-// splits), routers (scores, choice); and where views move data: the gates of Qwen3-Next,
-// which its weights give interleaved by key head, and the latent of Kimi Linear.
+// splits), routers (scores, choice); and where a view moves data: the latent of Kimi
+// Linear.
 func TestKernelsAToken(t *testing.T) {
 	simulate(t, cudasim.Options{})
 	card, err := deltaloom.NewBackend("cuda", 1, deltaloom.FloatActivations)
@@ -383,7 +383,7 @@ func TestKernelsAToken(t *testing.T) {
 		{"qwen3.5-0.8b", 122, 134},
 		{"qwen3.5-27b", 322, 402},
 		{"qwen3.5-35b-a3b", 242, 332},
-		{"qwen3-next-80b-a3b", 290, 470},
+		{"qwen3-next-80b-a3b", 290, 398},
 		{"kimi-linear-48b-a3b", 197, 251},
 	} {
 		c, err := models.ByName(want.model)
