@@ -41,6 +41,7 @@ type Backend struct {
 	code    code
 	memory  pool
 	scratch scratch
+	tickets scratch
 	staging staging
 	fetches fetches
 
@@ -94,7 +95,8 @@ func open(o Options) (*Backend, error) {
 	if b.ctx, err = b.api.PrimaryCtxRetain(b.device); err != nil {
 		return nil, err
 	}
-	b.code, b.memory, b.scratch, b.staging, b.fetches = newCode(b), pool{b: b}, scratch{b: b}, staging{b: b}, fetches{b: b}
+	b.code, b.memory, b.staging, b.fetches = newCode(b), pool{b: b}, staging{b: b}, fetches{b: b}
+	b.scratch, b.tickets = scratch{b: b}, scratch{b: b, zero: true}
 	if err := b.begin(); err != nil {
 		return nil, errors.Join(err, b.api.PrimaryCtxRelease(b.device))
 	}
@@ -151,7 +153,7 @@ func (b *Backend) Close() error {
 		return err
 	}
 	defer leave()
-	return errors.Join(b.api.StreamSynchronize(b.stream), b.code.close(), b.staging.close(), b.fetches.close(), b.scratch.close(), b.memory.close(),
+	return errors.Join(b.api.StreamSynchronize(b.stream), b.code.close(), b.staging.close(), b.fetches.close(), b.scratch.close(), b.tickets.close(), b.memory.close(),
 		b.api.StreamDestroy(b.stream), b.api.PrimaryCtxRelease(b.device))
 }
 

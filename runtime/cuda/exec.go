@@ -34,22 +34,25 @@ type address struct {
 // launches.
 func (b *Backend) Compile(part *sched.Partition) (sched.Executable, error) {
 	plans := make([]*plan, len(part.Calls))
-	most := int64(0)
+	most, tickets := int64(0), int64(0)
 	for i := range part.Calls {
 		c := &part.Calls[i]
 		p, err := b.lay(c.Node, c)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", graph.Label(c.Node), err)
 		}
-		plans[i], most = p, max(most, p.scratched)
+		plans[i], most, tickets = p, max(most, p.scratched), max(tickets, p.ticketed)
 	}
 	leave, err := b.enter()
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
-	scratch, err := b.scratch.reserve(most)
-	if err != nil {
+	var place places
+	if place.scratch, err = b.scratch.reserve(most); err != nil {
+		return nil, err
+	}
+	if place.tickets, err = b.tickets.reserve(tickets); err != nil {
 		return nil, err
 	}
 	e := &executable{b: b}
@@ -61,7 +64,7 @@ func (b *Backend) Compile(part *sched.Partition) (sched.Executable, error) {
 			}
 			c := prepared{driver.NewLaunch(f, l.grid, l.block, l.shared, make([]driver.Ptr, len(l.buffers)), l.params), p.node, nil}
 			for _, buf := range l.buffers {
-				c.args = append(c.args, buf.address(p.call, scratch))
+				c.args = append(c.args, buf.address(p.call, place))
 			}
 			e.calls = append(e.calls, c)
 		}
@@ -69,13 +72,18 @@ func (b *Backend) Compile(part *sched.Partition) (sched.Executable, error) {
 	return e, nil
 }
 
-func (b buffer) address(c *sched.Call, scratch driver.Ptr) address {
+// places is where memory of the backend begins.
+type places struct{ scratch, tickets driver.Ptr }
+
+func (b buffer) address(c *sched.Call, p places) address {
 	var a sched.Arg
 	switch b.kind {
 	case nullBuffer:
 		return address{-1, 0}
 	case scratchBuffer:
-		return address{-1, int64(scratch) + b.off}
+		return address{-1, int64(p.scratch) + b.off}
+	case ticketBuffer:
+		return address{-1, int64(p.tickets) + b.off}
 	case operandBuffer:
 		a = c.In[b.arg]
 	case resultBuffer:

@@ -32,6 +32,7 @@ type plan struct {
 	call      *sched.Call // where operands and results lie; nil where that is not known yet
 	launches  []launch
 	scratched int64 // bytes of the node's scratch memory
+	ticketed  int64 // and of its tickets
 }
 
 // dim is a number of blocks, or of threads, along x, y and z.
@@ -60,6 +61,7 @@ const (
 	operandBuffer
 	resultBuffer
 	scratchBuffer
+	ticketBuffer
 )
 
 // null is the null pointer.
@@ -81,6 +83,12 @@ func (p *plan) scratch(bytes int64) buffer {
 	b := buffer{kind: scratchBuffer, off: p.scratched}
 	p.scratched += (bytes + 255) &^ 255
 	return b
+}
+
+// tickets is n numbers that are 0 between any two launches (runtime/kernels/ticket.h).
+func (p *plan) tickets(n int) buffer {
+	p.ticketed = max(p.ticketed, 4*int64(n))
+	return buffer{kind: ticketBuffer}
 }
 
 // launch appends the launch of a kernel. params is a struct of numbers with the

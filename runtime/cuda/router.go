@@ -33,7 +33,7 @@ type scoreParams struct {
 }
 
 type chooseParams struct {
-	E, U, Stride     uint32
+	E, U             uint32
 	Low, High, Scale float32
 }
 
@@ -53,7 +53,7 @@ func items(dt graph.DType, n int) string {
 }
 
 // route scores the experts by weight w, and the shared expert's gate with them if its
-// weight has the same type, then chooses.
+// weight has the same type. The last blocks of a token's scores choose.
 func (p *plan) route(r lower.Router, norm buffer, w int) error {
 	if r.E > mostExperts || r.Form.Used > mostUsed {
 		return unsupported("%d of %d experts", r.Form.Used, r.E)
@@ -61,11 +61,13 @@ func (p *plan) route(r lower.Router, norm buffer, w int) error {
 	if err := small(r.N * (r.E + 1)); err != nil {
 		return err
 	}
-	stride := r.E + 1
-	scores := p.scratch(4 * int64(r.N) * int64(stride))
-	score := func(operand int, tail buffer, at int) {
+	scores := p.scratch(4 * int64(r.N) * int64(r.E+1))
+	gate, bias, tickets := null, null, p.tickets(r.N)
+	if r.Form.Sigmoid {
+		bias = p.in(w + 1)
+	}
+	score := func(operand int, tail buffer, at int, tickets buffer) {
 		s := p.node.In(operand).Shape()
-		params := scoreParams{uint32(r.N), uint32(s.Dim(0)), uint32(r.D), uint32(stride), uint32(at), r.Eps}
 		rows, kernel, each, tokens := s.Dim(0), "router_scores_"+items(s.DType, r.D), 1, 1
 		if tail != null {
 			rows++
@@ -73,25 +75,24 @@ func (p *plan) route(r lower.Router, norm buffer, w int) error {
 		if (weight{dt: s.DType}).plain() && r.D%8 == 0 && r.N > vecTokens {
 			kernel, each, tokens = kernel+"_many", 4, 4
 		}
-		p.launch(kernel, dim{lower.Ceil(rows, 4*each), lower.Ceil(r.N, tokens), 1}, line(128), params,
-			p.in(0), norm, p.in(operand), tail, scores)
+		p.launch(kernel, dim{lower.Ceil(rows, 4*each), lower.Ceil(r.N, tokens), 1}, line(128), struct {
+			scoreParams
+			chooseParams
+		}{
+			scoreParams{uint32(r.N), uint32(s.Dim(0)), uint32(r.D), uint32(r.E + 1), uint32(at), r.Eps},
+			chooseParams{uint32(r.E), uint32(r.Form.Used), r.Low, r.High, r.Scale},
+		}, p.in(0), norm, p.in(operand), tail, scores, bias, p.out(0), p.out(1), gate, tickets)
 	}
-	gate, bias := null, null
 	switch {
 	case r.Shared == 0:
-		score(w, null, 0)
+		score(w, null, 0, tickets)
 	case p.node.In(r.Shared).Shape().DType == p.node.In(w).Shape().DType:
 		gate = p.out(2)
-		score(w, p.in(r.Shared), 0)
+		score(w, p.in(r.Shared), 0, tickets)
 	default:
 		gate = p.out(2)
-		score(w, null, 0)
-		score(r.Shared, null, r.E)
+		score(w, null, 0, null)
+		score(r.Shared, null, r.E, tickets)
 	}
-	if r.Form.Sigmoid {
-		bias = p.in(w + 1)
-	}
-	p.launch("router_choose", line(r.N), line(32), chooseParams{uint32(r.E), uint32(r.Form.Used), uint32(stride), r.Low, r.High, r.Scale},
-		scores, bias, p.out(0), p.out(1), gate)
 	return nil
 }

@@ -9,9 +9,10 @@ import (
 
 // scratch is memory for kernels, shared by all executables: one stream runs them
 // one after another. What was handed out stays valid when more is wanted, as
-// captured graphs point there.
+// captured graphs point there. Tickets are such memory that is 0 whenever a kernel begins.
 type scratch struct {
 	b      *Backend
+	zero   bool
 	chunks []driver.Ptr
 	size   int64 // of the last one
 }
@@ -24,6 +25,11 @@ func (s *scratch) reserve(bytes int64) (driver.Ptr, error) {
 			return 0, fmt.Errorf("scratch memory of %d bytes: %w", size, err)
 		}
 		s.chunks, s.size = append(s.chunks, ptr), size
+		if s.zero {
+			if err := s.b.api.MemsetD8(ptr, 0, size, s.b.stream); err != nil {
+				return 0, err
+			}
+		}
 	}
 	if len(s.chunks) == 0 {
 		return 0, nil

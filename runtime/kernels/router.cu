@@ -1,7 +1,8 @@
-// Choosing experts: scores by a warp for ROWS experts and TOKENS tokens, then what is
-// chosen by a warp a token.
+// Choosing experts: scores by a warp for ROWS experts and TOKENS tokens; the last block
+// that has any for a token chooses, with a warp a token.
 #include "order.h"
 #include "quant.h"
+#include "ticket.h"
 
 // Eight weights or one at a time of a row without blocks, or 32 of a block format, and
 // the address of row i.
@@ -40,8 +41,14 @@ template <int N> DEV void load(const float *x, float *v) {
 // may lie elsewhere, at tail.
 struct ScoreParams { uint N, E, K, stride, at; float eps; };
 
+// What is chosen of E scores: softmax, or sigmoid with a bias for the choice alone. The
+// score behind them is that of the shared expert's gate, where there is one.
+#define MOST_EXPERTS 512
+struct ChooseParams { uint E, U; float low, high, scale; };
+struct RouterParams { ScoreParams scores; ChooseParams choice; };
+
 template <class R, int ROWS, int TOKENS>
-DEV void scores(const float *x, const float *norm, const uchar *w, const uchar *tail, float *y, const ScoreParams &p) {
+DEV void scores(const float *x, const float *norm, const uchar *w, const uchar *tail, volatile float *y, const ScoreParams &p) {
   const int SOME = R::ELEMS % 4 == 0 ? 4 : 1, AHEAD = ROWS * TOKENS == 1 && R::ELEMS < 32 ? 4 : 1;
   const uint lane = TID_X % 32, row = (BID_X * 4 + TID_X / 32) * ROWS, token = BID_Y * TOKENS, E = p.E + (tail ? 1 : 0);
   if (row >= E) return;
@@ -79,66 +86,41 @@ DEV void scores(const float *x, const float *norm, const uchar *w, const uchar *
   }
 }
 
-#define SCORES(name, R, ROWS, TOKENS)                                                                    \
-  KERNEL(name, 128, BUF(0, const float, x), BUF(1, const float, norm), BUF(2, const uchar, w),           \
-         BUF(3, const uchar, tail), BUF(4, float, y), PARAMS(5, ScoreParams, p)) {                        \
-    scores<R, ROWS, TOKENS>(x, norm, w, tail, y, p);                                                      \
-  }
-#define OF_BLOCKS(id, type, W) SCORES(router_scores_##type, Unpacked<W>, 1, 1)
-#define PLAIN(id, type, W)                                \
-  SCORES(router_scores_##type, Eight<W>, 1, 1)            \
-  SCORES(router_scores_##type##_many, Eight<W>, 4, 4)     \
-  SCORES(router_scores_##type##_any, One<W>, 1, 1)
-BLOCK_WEIGHTS(OF_BLOCKS)
-PLAIN_WEIGHTS(PLAIN)
-
-// The experts of token BID_X, of E scores in a row of stride: softmax, or sigmoid with
-// a bias for the choice alone. Behind the scores is that of the shared expert's gate,
-// where there is one.
-#define MOST_EXPERTS 512
-struct ChooseParams { uint E, U, stride; float low, high, scale; };
-
-KERNEL(router_choose, 32, BUF(0, const float, scores), BUF(1, const float, bias), BUF(2, int, experts),
-       BUF(3, float, weights), BUF(4, float, gate), PARAMS(5, ChooseParams, p)) {
-  const uint lane = TID_X, token = BID_X;
-  SHARED float share[MOST_EXPERTS];
-  const float *row = scores + (ulong64)token * p.stride;
-  float v[MOST_EXPERTS / 32], most = -as_float(0x7f800000u), sum = 0.0f;
-  UNROLL for (uint j = 0; j < MOST_EXPERTS / 32; j++) {
-    const uint e = lane + 32 * j;
-    v[j] = e < p.E ? row[e] : most;
+// The experts of a token by its scores. A lane looks after every 32nd one, in memory for
+// their shares and for their order, in which 0 is one that cannot be chosen any more.
+DEV void choose(const volatile float *row, const float *bias, SHARED float *share, SHARED uint *order, int *experts, float *weights,
+                float *gate, uint token, const ChooseParams &p) {
+  const uint lane = LANE;
+  float most = -as_float(0x7f800000u), sum = 0.0f;
+  NO_UNROLL for (uint e = lane; e < p.E; e += 32) {
+    share[e] = row[e];
+    most = k_max(most, share[e]);
   }
   if (!bias) {
-    UNROLL for (uint j = 0; j < MOST_EXPERTS / 32; j++) most = k_max(most, v[j]);
     most = simd_max(most);
-    UNROLL for (uint j = 0; j < MOST_EXPERTS / 32; j++) {
-      v[j] = lane + 32 * j < p.E ? k_exp(v[j] - most) : 0.0f;
-      sum += v[j];
+    NO_UNROLL for (uint e = lane; e < p.E; e += 32) {
+      share[e] = k_exp(share[e] - most);
+      sum += share[e];
     }
     sum = simd_sum(sum);
   }
-  uint order[MOST_EXPERTS / 32]; // 0 for one that cannot be chosen any more
-  UNROLL for (uint j = 0; j < MOST_EXPERTS / 32; j++) {
-    const uint e = lane + 32 * j;
-    order[j] = 0;
-    if (e >= p.E) continue;
-    v[j] = bias ? k_sigmoid(v[j]) : k_div(v[j], sum);
-    share[e] = v[j];
-    order[j] = order_of(bias ? v[j] + bias[e] : v[j]);
+  NO_UNROLL for (uint e = lane; e < p.E; e += 32) {
+    share[e] = bias ? k_sigmoid(share[e]) : k_div(share[e], sum);
+    order[e] = order_of(bias ? share[e] + bias[e] : share[e]);
   }
   SIMD_BARRIER();
   float mine = 0.0f, total = 0.0f; // lane u has the share of the choice u
   int chosen = 0;
-  for (uint u = 0; u < p.U; u++) {
+  NO_UNROLL for (uint u = 0; u < p.U; u++) {
     uint best = 0, at = 0;
-    UNROLL for (uint j = 0; j < MOST_EXPERTS / 32; j++)
-      if (order[j] > best) best = order[j], at = lane + 32 * j;
+#pragma unroll 4
+    for (uint e = lane; e < p.E; e += 32)
+      if (order[e] > best) best = order[e], at = e;
     UNROLL for (uint m = 16; m; m >>= 1) {
       const uint other = simd_shuffle_xor_uint(best, m), where = simd_shuffle_xor_uint(at, m);
       if (other > best || (other == best && where < at)) best = other, at = where;
     }
-    UNROLL for (uint j = 0; j < MOST_EXPERTS / 32; j++)
-      if (at == lane + 32 * j) order[j] = 0;
+    if (at % 32 == lane) order[at] = 0;
     const float s = share[at];
     if (u == lane) chosen = (int)at, mine = s;
     total += s;
@@ -150,3 +132,26 @@ KERNEL(router_choose, 32, BUF(0, const float, scores), BUF(1, const float, bias)
   }
   if (gate && lane == 0) gate[token] = k_sigmoid(row[p.E]);
 }
+
+// Without a ticket scores are all there is to do: other ones follow in another launch.
+#define SCORES(name, R, ROWS, TOKENS)                                                                      \
+  KERNEL(name, 128, BUF(0, const float, x), BUF(1, const float, norm), BUF(2, const uchar, w),             \
+         BUF(3, const uchar, tail), BUF(4, float, y), BUF(5, const float, bias), BUF(6, int, experts),     \
+         BUF(7, float, weights), BUF(8, float, gate), BUF(9, uint, tickets), PARAMS(10, RouterParams, p)) { \
+    SHARED float share[TOKENS * MOST_EXPERTS];                                                             \
+    SHARED uint order[TOKENS * MOST_EXPERTS];                                                              \
+    SHARED uint last;                                                                                      \
+    scores<R, ROWS, TOKENS>(x, norm, w, tail, y, p.scores);                                                \
+    if (!tickets || !last_of(tickets + BID_Y, GDIM_X, &last)) return;                                      \
+    const uint warp = TID_X / 32, token = BID_Y * TOKENS + warp;                                           \
+    if (warp < TOKENS && token < p.scores.N)                                                                   \
+      choose(y + (ulong64)token * p.scores.stride, bias, share + warp * MOST_EXPERTS, order + warp * MOST_EXPERTS,    \
+             experts, weights, gate, token, p.choice);                                                            \
+  }
+#define OF_BLOCKS(id, type, W) SCORES(router_scores_##type, Unpacked<W>, 1, 1)
+#define PLAIN(id, type, W)                                \
+  SCORES(router_scores_##type, Eight<W>, 1, 1)            \
+  SCORES(router_scores_##type##_many, Eight<W>, 4, 4)     \
+  SCORES(router_scores_##type##_any, One<W>, 1, 1)
+BLOCK_WEIGHTS(OF_BLOCKS)
+PLAIN_WEIGHTS(PLAIN)
