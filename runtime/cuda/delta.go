@@ -125,12 +125,8 @@ func deltaSlots(n *graph.Node, p *plan) error {
 	return nil
 }
 
-type convNextParams struct{ T, C, W, P, N uint32 }
-
-// deltaBlock is one launch, or two where value heads share key heads, whose
-// channels each of them filters: their state may only be written when all have
-// read it. Heads too large for a block's registers, and filters of other lengths,
-// take the convolution, the rule and the norm one after another.
+// deltaBlock is one launch. Heads too large for a block's registers, and filters of
+// other lengths, take the convolution, the rule and the norm one after another.
 func deltaBlock(n *graph.Node, p *plan) error {
 	d, err := lower.DeltaBlock(n)
 	if err != nil {
@@ -155,12 +151,7 @@ func deltaBlock(n *graph.Node, p *plan) error {
 	if threads := (d.Dv + 1) / 2 * lanes; lanes <= 8 && threads <= 512 && d.T <= scanTokens && d.W == 4 && bytes <= p.shared {
 		threads = max(128, (threads+31)&^31)
 		p.launchShared(bytes, "delta_block_"+suffix, dim{d.Hv, d.B, 1}, line(threads), params,
-			convPool, pool, slots, x, w, a, dt, A, b, norm, z, p.out(0))
-		if d.Hk < d.Hv {
-			keys := 2 * d.Hk * d.Dk
-			p.launch("conv_next", dim{lower.Ceil(keys, convBlock), d.B, 1}, line(convBlock),
-				convNextParams{uint32(d.T), uint32(d.C), uint32(d.W), uint32(d.P), uint32(keys)}, x, slots, convPool)
-		}
+			convPool, pool, slots, x, w, a, dt, A, b, norm, z, p.out(0), p.tickets(d.B*d.Hk))
 		return nil
 	}
 	y, o := p.scratch(4*int64(d.B*d.T*d.C)), p.scratch(4*int64(d.B*d.T*d.Hv*d.Dv))

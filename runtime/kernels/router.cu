@@ -48,7 +48,7 @@ struct ChooseParams { uint E, U; float low, high, scale; };
 struct RouterParams { ScoreParams scores; ChooseParams choice; };
 
 template <class R, int ROWS, int TOKENS>
-DEV void scores(const float *x, const float *norm, const uchar *w, const uchar *tail, volatile float *y, const ScoreParams &p) {
+DEV void scores(const float *x, const float *norm, const uchar *w, const uchar *tail, float *y, const ScoreParams &p) {
   const int SOME = R::ELEMS % 4 == 0 ? 4 : 1, AHEAD = ROWS * TOKENS == 1 && R::ELEMS < 32 ? 4 : 1;
   const uint lane = TID_X % 32, row = (BID_X * 4 + TID_X / 32) * ROWS, token = BID_Y * TOKENS, E = p.E + (tail ? 1 : 0);
   if (row >= E) return;
@@ -88,7 +88,7 @@ DEV void scores(const float *x, const float *norm, const uchar *w, const uchar *
 
 // The experts of a token by its scores. A lane looks after every 32nd one, in memory for
 // their shares and for their order, in which 0 is one that cannot be chosen any more.
-DEV void choose(const volatile float *row, const float *bias, SHARED float *share, SHARED uint *order, int *experts, float *weights,
+DEV void choose(const float *row, const float *bias, SHARED float *share, SHARED uint *order, int *experts, float *weights,
                 float *gate, uint token, const ChooseParams &p) {
   const uint lane = LANE;
   float most = -as_float(0x7f800000u), sum = 0.0f;

@@ -144,6 +144,7 @@ func (w *warp) atomic(p *pointer, lane int, addr uint64, change func(uint64) uin
 		}
 		w.b.l.mem.atomics.Lock()
 		defer w.b.l.mem.atomics.Unlock()
+		w.b.l.mem.ordered(addr, &w.b.marks)
 		old := get(s.data[off:], n)
 		put(s.data[off:], n, change(old))
 		return old

@@ -11,9 +11,12 @@ import (
 // Each check on a kernel that it is about, and on one that is right and looks alike.
 func TestChecks(t *testing.T) {
 	const (
-		own       = "mov.u32 %r2, fixed; mul.lo.u32 %r1, %t, 4; add.u32 %r3, %r2, %r1; " // %r3: the thread's word
-		halfOwn   = "mov.u32 %r2, fixed; mul.lo.u32 %r1, %t, 2; add.u32 %r3, %r2, %r1; "
-		firstWarp = "setp.lt.u32 %c1, %t, 32; "
+		own     = "mov.u32 %r2, fixed; mul.lo.u32 %r1, %t, 4; add.u32 %r3, %r2, %r1; " // %r3: the thread's word
+		halfOwn = "mov.u32 %r2, fixed; mul.lo.u32 %r1, %t, 2; add.u32 %r3, %r2, %r1; "
+		// A word of each block, and what only the last of five gets past: the count begins with no small number.
+		ownOfBlock = "mul.wide.u32 %d1, %b, 4; add.s64 %d1, %q, %d1; st.global.u32 [%d1], 1; "
+		lastBlock  = "atom.global.inc.u32 %r1, [%q+32], 3; setp.ne.u32 %c1, %r1, 3; @%c1 ret; "
+		firstWarp  = "setp.lt.u32 %c1, %t, 32; "
 	)
 	testFaults(t, []faultCase{
 		{"shared memory that nobody wrote", "ld.shared.u32 %r1, [fixed+8];", 1, 1, "reads shared memory that nobody wrote, at offset 8"},
@@ -41,6 +44,12 @@ func TestChecks(t *testing.T) {
 		{"a block reads what another writes", "setp.eq.u32 %c1, %b, 0; @%c1 st.global.u32 [%q], 1; @!%c1 ld.global.u32 %r1, [%q];", 2, 1, "race in global memory"},
 		{"it says that it is volatile", "setp.eq.u32 %c1, %b, 0; @%c1 st.volatile.global.u32 [%q], 1; @!%c1 ld.volatile.global.u32 %r1, [%q];", 2, 1, ""},
 		{"blocks read what one of them writes", "ld.global.u32 %r1, [%q]; setp.eq.u32 %c1, %b, 3; @%c1 st.global.u32 [%q], 1;", 4, 1, "race in global memory"},
+		{"the last block reads what others wrote", ownOfBlock + "fence.acq_rel.gpu; " + lastBlock + "membar.gl; ld.global.u32 %r1, [%q];", 5, 1, ""},
+		{"the last block writes what others read", "ld.global.u32 %r1, [%q]; fence.acq_rel.gpu; " + lastBlock + "membar.gl; st.global.u32 [%q], 1;", 5, 1, ""},
+		{"without a fence before", ownOfBlock + lastBlock + "membar.gl; ld.global.u32 %r1, [%q];", 5, 1, "race in global memory"},
+		{"without a fence behind", ownOfBlock + "fence.acq_rel.gpu; " + lastBlock + "ld.global.u32 %r1, [%q];", 5, 1, "race in global memory"},
+		{"a fence of the block alone", ownOfBlock + "fence.acq_rel.cta; " + lastBlock + "membar.gl; ld.global.u32 %r1, [%q];", 5, 1, "race in global memory"},
+		{"tickets of one place each", ownOfBlock + "fence.acq_rel.gpu; atom.global.inc.u32 %r1, [%d1+32], 3; membar.gl; setp.ne.u32 %c1, %b, 4; @%c1 ret; ld.global.u32 %r1, [%q];", 5, 1, "race in global memory"},
 		{"all read", "ld.global.u32 %r1, [%p];", 4, 32, ""},
 		{"the non-coherent cache after a write", "st.global.u32 [%q], 1; ld.global.nc.u32 %r1, [%q];", 1, 1, "reads by ld.global.nc"},
 		{"the non-coherent cache before it", "ld.global.nc.u32 %r1, [%q]; st.global.u32 [%q], 1;", 1, 1, ""},

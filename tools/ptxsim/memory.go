@@ -37,6 +37,8 @@ type Memory struct {
 	slots     []lanes // of the running launch
 
 	atomics sync.Mutex // held by atomic and volatile accesses to global memory
+
+	released map[uint64][]uint64 // with atomics: blocks that changed a place behind a fence, see order
 }
 
 // A segment is one allocation.

@@ -20,6 +20,7 @@ const (
 
 // nextEpoch forgets what former launches did.
 func (m *Memory) nextEpoch() {
+	clear(m.released)
 	if m.epoch++; m.epoch <= maxEpoch {
 		return
 	}
@@ -39,6 +40,7 @@ type marks struct {
 	ownRead     uint64 // written and read by this block alone
 	ownWritten  uint64
 	off         bool
+	order       order
 }
 
 func newMarks(m *Memory, block int64) marks {
@@ -85,7 +87,7 @@ func (k *marks) read(s *segment, offset, n uint64) (racer int64, stale bool) {
 			return v | manyReaders<<readerShift | seen&mask
 		})
 		if written&mask != 0 {
-			if writer != k.self {
+			if writer != k.self && !k.order.knows(writer) {
 				return int64(writer) - 1, false
 			}
 			stale = true
@@ -114,10 +116,10 @@ func (k *marks) write(s *segment, offset, n uint64) (racer int64, read bool) {
 			}
 			return v&^(blockMask<<writerShift|15<<22) | k.self<<writerShift | (written|mask)<<22
 		})
-		if written&mask != 0 && writer != k.self {
+		if written&mask != 0 && writer != k.self && !k.order.knows(writer) {
 			return int64(writer) - 1, false
 		}
-		if seen&mask != 0 && reader != k.self {
+		if seen&mask != 0 && reader != k.self && !k.order.knows(reader) {
 			if reader == manyReaders {
 				return manyReaders, true
 			}
