@@ -56,7 +56,11 @@ func attention(n *graph.Node, p *plan) error {
 type latentParams struct {
 	T, H, R, S, Rows uint32
 	Eps, Scale       float32
+	Steps            [4]uint32 // of the queries' rotary parts
 }
+
+// latentRope is the operand of latent_attention that holds them.
+const latentRope = 5
 
 func latentAttention(n *graph.Node, p *plan) error {
 	l, err := lower.LatentAttention(n)
@@ -70,8 +74,10 @@ func latentAttention(n *graph.Node, p *plan) error {
 	}
 	p.copyTo(1, 0)
 	q := p.queries(c)
-	p.launch("latent_write_"+c.cacheName(), dim{l.B * l.T, lower.Ceil(l.H+1, 4), 1}, line(128),
-		latentParams{uint32(l.T), uint32(l.H), uint32(l.R), uint32(l.S), uint32(l.P * l.C), l.Eps, l.Scale * math.Log2E},
+	params := latentParams{T: uint32(l.T), H: uint32(l.H), R: uint32(l.R), S: uint32(l.S), Rows: uint32(l.P * l.C),
+		Eps: l.Eps, Scale: l.Scale * math.Log2E}
+	fill(params.Steps[:], p.steps(latentRope))
+	p.launch("latent_write_"+c.cacheName(), dim{l.B * l.T, lower.Ceil(l.H+1, 4), 1}, line(128), params,
 		p.in(1), p.in(4), p.in(5), p.in(6), p.in(7), p.out(1), q.high, q.low, q.factor)
 	p.attend(c, q)
 	return nil

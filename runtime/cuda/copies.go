@@ -42,8 +42,8 @@ func gather(n *graph.Node, p *plan) error {
 	if len(l.Dims) > len(params.Dims) {
 		return unsupported("%d axes that do not join", len(l.Dims))
 	}
-	fill(&params.Dims, l.Dims)
-	fill(&params.Steps, l.Steps[0])
+	fill(params.Dims[:], l.Dims)
+	fill(params.Steps[:], l.Steps[0])
 	word := unit(l.Bytes)
 	if word == 4 && l.Bytes > 4 {
 		word = 2

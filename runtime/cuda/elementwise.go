@@ -60,16 +60,16 @@ func binary(function string) kernel {
 		dims := shape.Dims()
 		l := lower.NewNest(dims, lower.BroadcastSteps(dims, n.In(0).Shape()), lower.BroadcastSteps(dims, n.In(1).Shape()))
 		params := binaryParams{N: uint32(shape.Len()), Axes: uint32(len(l.Dims))}
-		fill(&params.Dims, l.Dims)
-		fill(&params.SA, l.Steps[0])
-		fill(&params.SB, l.Steps[1])
+		fill(params.Dims[:], l.Dims)
+		fill(params.SA[:], l.Steps[0])
+		fill(params.SB[:], l.Steps[1])
 		p.launch(function, along(shape.Len()), line(threads), params, p.in(0), p.in(1), p.out(0))
 		return nil
 	}
 }
 
 // fill copies extents or steps into a parameter.
-func fill(to *[6]uint32, from []int) {
+func fill(to []uint32, from []int) {
 	for i, n := range from {
 		to[i] = uint32(n)
 	}

@@ -23,9 +23,12 @@ func matmul(n *graph.Node, p *plan) error {
 	if b.Len() == b.Dim(-1)*b.Dim(-2) { // one matrix for all rows
 		return p.linear(p.acts(0), p.weights(1, 2), storeProducts, null, p.out(0))
 	}
+	if byHead(n) {
+		return p.heads(n)
+	}
 	w := p.weights(1, 2)[0]
 	if !w.plain() {
-		return unsupported("a batch of weights of %v", w.dt)
+		return unsupported("a batch of weights of %v with rows of %d", w.dt, w.k)
 	}
 	lead := y.Dims()[:y.Rank()-2]
 	params := batchParams{K: uint32(w.k), Tokens: uint32(a.Dim(-2)), Rows: uint32(w.rows), Axes: uint32(len(lead))}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/deltaloom/deltaloom/graph"
 	"github.com/deltaloom/deltaloom/runtime/kernels"
+	"github.com/deltaloom/deltaloom/runtime/lower"
 	"github.com/deltaloom/deltaloom/runtime/sched"
 )
 
@@ -76,6 +77,14 @@ func (b buffer) at(off int64) buffer {
 // in is the memory of operand i, out that of result i.
 func (p *plan) in(i int) buffer  { return buffer{kind: operandBuffer, arg: i} }
 func (p *plan) out(i int) buffer { return buffer{kind: resultBuffer, arg: i} }
+
+// steps is how many elements apart the indices of an operand's axes are.
+func (p *plan) steps(operand int) []int {
+	if p.call != nil && p.call.In[operand].Strides != nil {
+		return p.call.In[operand].Strides
+	}
+	return lower.DenseSteps(p.node.In(operand).Shape().Dims())
+}
 
 // scratch reserves memory of the node, for what one launch leaves to a later one.
 // Its contents are undefined when the node begins.

@@ -67,9 +67,9 @@ func gatherLast(n *graph.Node, p *plan) error {
 	dims := y.Dims()
 	l := lower.NewNest(dims, lower.BroadcastSteps(dims, graph.ShapeOf(graph.F32, rows...)), lower.BroadcastSteps(dims, index))
 	params := gatherLastParams{Size: uint32(y.Len()), N: uint32(x.Dim(-1)), Axes: uint32(len(l.Dims))}
-	fill(&params.Dims, l.Dims)
-	fill(&params.SX, l.Steps[0])
-	fill(&params.SI, l.Steps[1])
+	fill(params.Dims[:], l.Dims)
+	fill(params.SX[:], l.Steps[0])
+	fill(params.SI[:], l.Steps[1])
 	p.launch("gather_last_f32", along(y.Len()), line(threads), params, p.in(0), p.in(1), p.out(0))
 	return nil
 }
