@@ -59,6 +59,15 @@ func TestAheadOnCUDA(t *testing.T) {
 // what a fresh sequence gives.
 func TestTextsAheadOnCUDA(t *testing.T) {
 	simulate(t, cudasim.Options{})
+	textsAhead(t)
+}
+
+func TestTextsAheadOnTheCard(t *testing.T) {
+	onTheCard(t)
+	textsAhead(t)
+}
+
+func textsAhead(t *testing.T) {
 	ref := session(t, synthetic(t, "qwen3-next-tiny", "interp"), deltaloom.SessionOptions{Context: 20})
 	defer ref.Close()
 	m := synthetic(t, "qwen3-next-tiny", "cuda")
@@ -124,6 +133,15 @@ func TestTextsAheadOnCUDA(t *testing.T) {
 // all logits, and copies one in the middle: each text is what it is alone.
 func TestCompanyAheadOnCUDA(t *testing.T) {
 	simulate(t, cudasim.Options{})
+	companyAhead(t)
+}
+
+func TestCompanyAheadOnTheCard(t *testing.T) {
+	onTheCard(t)
+	companyAhead(t)
+}
+
+func companyAhead(t *testing.T) {
 	options := []deltaloom.GenerateOptions{{Max: 12}, {Max: 5, Sample: sample.Options{Temperature: 1, TopK: 9, Seed: 1}},
 		{Max: 9, Sample: sample.Options{Temperature: 1.3, TopK: 40, Seed: 2}}, {Max: 4, Sample: sample.Options{Temperature: 1, Seed: 3}}}
 	text := func(i int) []int32 { return []int32{int32(i), 2, 3, int32(4 * i)}[:3+i%2] }

@@ -47,7 +47,7 @@ func register(open func() (*cuda.Backend, error)) {
 }
 
 // onTheCard makes the backend cuda that of this machine's card, and skips without one.
-func onTheCard(t *testing.T) {
+func onTheCard(t testing.TB) {
 	t.Helper()
 	b, err := cuda.New(cuda.Options{})
 	if err != nil {

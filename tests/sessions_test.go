@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"cmp"
 	"os"
 	"slices"
 	"sync"
@@ -11,14 +12,19 @@ import (
 )
 
 // BenchmarkSequences lets one sequence go on and then 16 at once, in turn, with the model
-// in $DELTALOOM_FILE, and reports tokens a second of both, prompts of 8 tokens included,
-// and the median of the ratios round by round.
+// in $DELTALOOM_FILE on the backend $DELTALOOM_BACKEND, the processor where that is not
+// given, and reports tokens a second of both, prompts of 8 tokens included, and the median
+// of the ratios round by round.
 func BenchmarkSequences(b *testing.B) {
 	path := os.Getenv("DELTALOOM_FILE")
 	if path == "" {
 		b.Skip("NO MODEL: set DELTALOOM_FILE to a GGUF file")
 	}
-	m := open(b, path, deltaloom.Options{Backend: "cpu"})
+	backend := cmp.Or(os.Getenv("DELTALOOM_BACKEND"), "cpu")
+	if backend == "cuda" {
+		onTheCard(b)
+	}
+	m := open(b, path, deltaloom.Options{Backend: backend})
 	s := session(b, m, deltaloom.SessionOptions{Seqs: 16})
 	const tokens = 32
 	run := func(sequences int) float64 {
