@@ -71,9 +71,13 @@ template <int T> DEV void finish(const Work &w, uint job, float *acc, uint lane)
   w.y[at] = w.mode == 1 ? w.residual[at] + v : v;
 }
 
+// How many bytes p lies behind a multiple of 16; blocks of some types never do.
+template <class W> DEV uint begins_at(const uchar *p) { return W::BYTES % 16 == 0 ? 0 : (uint)(ulong64)p & 15; }
+
 // Block formats: rows pass through shared memory in pieces of 32 runs, one a lane,
 // in copies of 16 bytes, however their blocks lie.
 template <class W, int T> DEV void multiply_blocks(const Work &w, const uchar *acts, uchar *ring) {
+  const bool EVEN = W::BYTES % 16 == 0;
   const uint RUNS = W::ELEMS / 32, PIECE = 32 / RUNS * W::BYTES, ROOM = (PIECE + 30) & ~15u;
   const int STAGES = RING / (2 * ROOM);
   static_assert(RING / (2 * ((32 / (W::ELEMS / 32) * W::BYTES + 30) & ~15)) >= 2, "two stages");
@@ -85,11 +89,11 @@ template <class W, int T> DEV void multiply_blocks(const Work &w, const uchar *a
     if (next_job < w.jobs) {
       const uint bytes = left < PIECE ? left : PIECE;
       UNROLL for (int r = 0; r < 2; r++) {
-        const uint off = (uint)(ulong64)next[r] & 15, end = off + bytes, to = shared_at(ring) + (2 * stage + r) * ROOM;
+        const uint off = begins_at<W>(next[r]), end = off + bytes, to = shared_at(ring) + (2 * stage + r) * ROOM;
         const uchar *from = next[r] - off;
         UNROLL for (uint first = 0; first < ROOM; first += 512) {
           const uint i = first + 16 * lane;
-          if (i < end) copy_async(to + i, from + i, end - i < 16 ? end - i : 16);
+          if (i < end) copy_async(to + i, from + i, EVEN || end - i > 16 ? 16 : end - i);
         }
         next[r] += PIECE;
       }
@@ -108,7 +112,7 @@ template <class W, int T> DEV void multiply_blocks(const Work &w, const uchar *a
   for (uint job = w.job; job < w.jobs; job += w.step) {
     float acc[2 * T];
     UNROLL for (int i = 0; i < 2 * T; i++) acc[i] = 0.0f;
-    uint low[2] = {(uint)(ulong64)row_a(w, job), (uint)(ulong64)row_b(w, job)};
+    uint low[2] = {begins_at<W>(row_a(w, job)), begins_at<W>(row_b(w, job))};
     for (uint first = 0; first < n; first += 32) {
       wait_copies<STAGES - 1>();
       SIMD_BARRIER();
@@ -116,7 +120,7 @@ template <class W, int T> DEV void multiply_blocks(const Work &w, const uchar *a
       if (block < n) {
         Run r[2];
         UNROLL for (int i = 0; i < 2; i++)
-          W::run(ring + (2 * stage + i) * ROOM + (low[i] & 15) + lane / RUNS * W::BYTES, lane % RUNS, r[i]);
+          W::run(ring + (2 * stage + i) * ROOM + low[i] + lane / RUNS * W::BYTES, lane % RUNS, r[i]);
         UNROLL for (int t = 0; t < T; t++) {
           const Token a = Token::of(acts, w.k, t);
           const uint4 lo = token_half(a, block, 0), hi = token_half(a, block, 1);
@@ -127,7 +131,8 @@ template <class W, int T> DEV void multiply_blocks(const Work &w, const uchar *a
           acc[T + t] = k_fma(d, run_dot<W>(r[1], x, sums), acc[T + t]);
         }
       }
-      low[0] += PIECE, low[1] += PIECE;
+      UNROLL for (int i = 0; i < 2; i++)
+        if (!EVEN) low[i] = (low[i] + PIECE) & 15;
       SIMD_BARRIER();
       begin(stage);
       stage = stage + 1 == STAGES ? 0 : stage + 1;
