@@ -180,6 +180,7 @@ func expertsDownCases() (cases []coarseCase) {
 	add("Q4_K beside Q8_0", 3, 2, 4, 20, 256, 288, true, graph.Q4_K, graph.Q8_0, twiceRounded)
 	add("Q6_K of 10", 1, 10, 12, 20, 512, 512, true, graph.Q6_K, graph.Q6_K, twiceRounded)
 	add("Q5_0 of 8 beside F32", 2, 8, 9, 20, 288, 40, true, graph.Q5_0, graph.F32, twiceRounded)
+	add("odd rows beside longer ones", 2, 3, 4, 19, 512, 1280, true, graph.Q4_K, graph.Q5_0, twiceRounded)
 	add("short rows", 2, 3, 4, 20, 64, 32, true, graph.Q8_0, graph.Q8_0, twiceRounded)
 	return cases
 }

@@ -86,12 +86,20 @@ func expertsUp(n *graph.Node, p *plan) error {
 }
 
 type downParams struct {
-	E, U, F, H, M  uint32
-	Type, RowBytes [2]uint32
+	E, U, F, H, M, Rows uint32
+	Type, RowBytes      [2]uint32
 }
 
-// leastSum is how many elements of a row in blocks experts_down can sum.
-const leastSum = 256
+// rowsAtOnce is rows_at_once of runtime/kernels/experts.cu, or 1 for rows without blocks.
+func rowsAtOnce(w weight) int {
+	switch {
+	case w.plain() || w.k > 512:
+		return 1
+	case w.k > 256:
+		return 2
+	}
+	return 4
+}
 
 // downMemory is the shared memory of a block that sums rows of w for U experts and one
 // of shared; ok says that it can.
@@ -105,7 +113,7 @@ func downMemory(U int, w, shared weight) (bytes int, ok bool) {
 		}
 	}
 	bytes += ring
-	return bytes, bytes <= vecShared && (w.plain() || w.k >= leastSum) && (shared.plain() || shared.k >= leastSum)
+	return bytes, bytes <= vecShared
 }
 
 // expertsDown is one launch for few tokens.
@@ -123,10 +131,11 @@ func expertsDown(n *graph.Node, p *plan) error {
 	if err := small(N * U); err != nil {
 		return err
 	}
-	params := downParams{uint32(E), uint32(U), uint32(w.k), uint32(shared.k), uint32(w.rows),
+	rows := max(rowsAtOnce(w), rowsAtOnce(shared))
+	params := downParams{uint32(E), uint32(U), uint32(w.k), uint32(shared.k), uint32(w.rows), uint32(rows),
 		[2]uint32{uint32(w.dt), uint32(shared.dt)}, [2]uint32{uint32(w.rowBytes()), uint32(shared.rowBytes())}}
 	if bytes, ok := downMemory(U, w, shared); ok && N <= vecTokens {
-		p.launchShared(bytes, "experts_down", dim{lower.Ceil(w.rows, vecWarps), N, 1}, line(32*vecWarps), params,
+		p.launchShared(bytes, "experts_down", dim{lower.Ceil(w.rows, vecWarps*rows), N, 1}, line(32*vecWarps), params,
 			a.at, p.in(1), p.in(2), w.at, s.at, shared.at, gate, p.in(6), p.out(0))
 		return nil
 	}

@@ -30,31 +30,32 @@ KERNEL(experts_up, TWO_BLOCKS, BUF(0, const float, x), BUF(1, const float, norm)
               p.eps, false, memory, part);
 }
 
-// What a warp sums: row w of expert 0, stride bytes before that of the next one, times K
-// activations for each of U experts, times its weight. No list of experts means expert 0;
-// no weights, 1.
+// What a warp sums: the rows from row on, side by side in the matrix of an expert, which
+// is stride bytes, times K activations for each of U experts, times its weight. No list of experts
+// means expert 0; no weights, 1. There are rows of them.
 struct Sum {
   const uchar *w;
   ulong64 stride;
   const uint *experts;
   const float *weights;
-  uint type, E, U, K;
+  uint type, E, U, K, row_bytes, row, rows;
 };
 
-DEV const uchar *row_of(const Sum &s, uint u) {
+// Where the first row of use u is; null for an expert out of range.
+DEV const uchar *rows_of(const Sum &s, uint u) {
   const uint e = s.experts ? s.experts[u] : 0;
-  return e < s.E ? s.w + e * s.stride : 0;
+  return e < s.E ? s.w + e * s.stride + (ulong64)s.row * s.row_bytes : 0;
 }
 DEV float weight_of(const Sum &s, uint u) { return s.weights ? s.weights[u] : 1.0f; }
 
 DEV uint sum_bytes(const Sum &s) { return s.type < 4 ? (4 * s.U * s.K + 15) & ~15u : token_bytes(s.U * s.K); }
 
 // Makes the activations of a sum, and has its weights brought to the L2 cache.
-DEV void begin_sum(const Sum &s, const float *x, uchar *acts, uint row_bytes) {
-  const uint lines = (row_bytes + 127) / 128, K = s.U * s.K;
+DEV void begin_sum(const Sum &s, const float *x, uchar *acts) {
+  const uint lines = (s.rows * s.row_bytes + 127) / 128, K = s.U * s.K;
   for (uint i = LANE; i < s.U * lines; i += 32) {
-    const uchar *row = row_of(s, i / lines);
-    if (row) prefetch(row + 128 * (i % lines));
+    const uchar *rows = rows_of(s, i / lines);
+    if (rows) prefetch(rows + 128 * (i % lines));
   }
   const float one = 1.0f;
   if (s.type >= 4) round_tokens<1>(x, 0, &one, K, 1, acts);
@@ -62,80 +63,101 @@ DEV void begin_sum(const Sum &s, const float *x, uchar *acts, uint row_bytes) {
     for (uint i = TID_X; i < K; i += 256) ((float *)acts)[i] = x[i];
 }
 
+// The sums of all rows: lane l has that of row l.
 template <class W> DEV float sum_plain(const Sum &s, const float *acts, uchar *) {
   const uint each = s.K % 8 == 0 ? 8 : 1, items = s.K / each;
-  float sum = 0.0f;
+  float mine = 0.0f;
+  for (uint r = 0; r < s.rows; r++) {
+    float sum = 0.0f;
 #pragma unroll 2
-  for (uint i = LANE; i < s.U * items; i += 32) {
-    const uint u = i / items, k = each * (i - u * items);
-    const uchar *row = row_of(s, u);
-    if (!row) continue;
-    const float *x = acts + u * s.K + k;
-    float v = 0.0f;
-    if (each == 8) {
-      float w[8];
-      W::eight(row, k, w);
-      const float4 a = *(const float4 *)x, b = *(const float4 *)(x + 4);
-      v = dot4(make_float4(w[0], w[1], w[2], w[3]), a) + dot4(make_float4(w[4], w[5], w[6], w[7]), b);
-    } else {
-      v = W::at(row, k) * *x;
+    for (uint i = LANE; i < s.U * items; i += 32) {
+      const uint u = i / items, k = each * (i - u * items);
+      const uchar *row = rows_of(s, u);
+      if (!row) continue;
+      row += (ulong64)r * s.row_bytes;
+      const float *x = acts + u * s.K + k;
+      float v = 0.0f;
+      if (each == 8) {
+        float w[8];
+        W::eight(row, k, w);
+        const float4 a = *(const float4 *)x, b = *(const float4 *)(x + 4);
+        v = dot4(make_float4(w[0], w[1], w[2], w[3]), a) + dot4(make_float4(w[4], w[5], w[6], w[7]), b);
+      } else {
+        v = W::at(row, k) * *x;
+      }
+      sum = k_fma(weight_of(s, u), v, sum);
     }
-    sum = k_fma(weight_of(s, u), v, sum);
+    sum = simd_sum(sum);
+    if (LANE == r) mine = sum;
   }
-  return sum;
+  return mine;
 }
 
-// Block formats, K of at least 256: 32 runs at a time pass through shared memory, one a
-// lane. Those of an expert lie together, in copies of 16 bytes: the first of them, run
-// first of the 32, begins at slot plus its address's last 4 bits.
-template <class W> DEV uint slot(uint first, uint expert) { return (first / (W::ELEMS / 32) * W::BYTES & ~15u) + 32 * expert; }
+// How many rows of K elements in blocks are taken at once, as pieces of 32 runs have room.
+DEV uint rows_at_once(uint K) { return K <= 256 ? 4 : K <= 512 ? 2 : 1; }
 
+// Block formats: pieces of 32 runs, one a lane, pass through shared memory in copies of
+// 16 bytes. A piece is some short rows of an expert, or part of a long one.
 template <class W> DEV float sum_blocks(const Sum &s, const uchar *acts, uchar *ring) {
-  const uint RUNS = W::ELEMS / 32, ROOM = (32 / RUNS * W::BYTES + 32 * 5 + 15) & ~15u;
+  const bool EVEN = W::BYTES % 16 == 0;
+  const uint RUNS = W::ELEMS / 32, PIECE = 32 / RUNS * W::BYTES, ROOM = (PIECE + 30) & ~15u;
   const int STAGES = RING / ROOM;
-  static_assert(RING / ((32 / (W::ELEMS / 32) * W::BYTES + 32 * 5 + 15) & ~15) >= 2, "two stages");
-  const uint lane = LANE, items = s.K / 32, all = s.U * items;
-  uint next = 0;
+  const uint lane = LANE, items = s.K / 32, together = rows_at_once(s.K), span = 32 / together;
+  const uint own = lane / span, at = lane % span; // row of those at once, and run of the piece
+
+  uint next_row = 0, next_use = 0, next_byte = 0; // of what is fetched next
   auto begin = [&](uint stage) {
-    const uint end = next + 32 < all ? next + 32 : all;
-    uint part = 0;
-    for (uint i = next; i < end; part++) {
-      const uint u = i / items, k = i - u * items, n = items - k < end - i ? items - k : end - i;
-      const uchar *row = row_of(s, u);
-      if (row) {
-        row += k / RUNS * W::BYTES;
-        const uint off = (uint)(ulong64)row & 15, bytes = off + n / RUNS * W::BYTES, to = shared_at(ring) + stage * ROOM + slot<W>(i - next, part);
-        for (uint at = 16 * lane; at < bytes; at += 512) copy_async(to + at, row - off + at, bytes - at < 16 ? bytes - at : 16);
+    if (next_row < s.rows) {
+      const uint many = s.rows - next_row < together ? s.rows - next_row : together, all = many * s.row_bytes;
+      const uint bytes = all - next_byte < PIECE ? all - next_byte : PIECE;
+      const uchar *from = rows_of(s, next_use);
+      if (from) {
+        from += (ulong64)next_row * s.row_bytes + next_byte;
+        const uint off = begins_at<W>(from), end = off + bytes, to = shared_at(ring) + stage * ROOM;
+        UNROLL for (uint first = 0; first < ROOM; first += 512) {
+          const uint i = first + 16 * lane;
+          if (i < end) copy_async(to + i, from - off + i, EVEN || end - i > 16 ? 16 : end - i);
+        }
       }
-      i += n;
+      if ((next_byte += bytes) == all) {
+        next_byte = 0;
+        if (++next_use == s.U) next_use = 0, next_row += together;
+      }
     }
-    next += 32;
     commit_copies();
   };
   NO_UNROLL for (uint i = 0; i < STAGES; i++) begin(i);
 
   const Token x = Token::of(acts, s.U * s.K, 0);
-  float sum = 0.0f;
+  float mine = 0.0f;
   uint stage = 0;
-  for (uint from = 0; from < all; from += 32) {
-    wait_copies<STAGES - 1>();
-    SIMD_BARRIER();
-    const uint i = from + lane, u = i / items;
-    const uchar *row = i < all ? row_of(s, u) : 0;
-    if (row) {
-      const uint begins = u * items, first = begins < from ? from : begins, off = (uint)(ulong64)(row + (first - begins) / RUNS * W::BYTES) & 15;
-      Run r;
-      W::run(ring + stage * ROOM + slot<W>(first - from, u - from / items) + off + (i - first) / RUNS * W::BYTES, i % RUNS, r);
-      const uint4 a = token_half(x, i, 0), b = token_half(x, i, 1);
-      const uint q[8] = {a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w};
-      sum = k_fma(weight_of(s, u) * token_scale(x, i), run_dot<W>(r, q, W::MINIMA ? token_sums(x, i) : 0), sum);
+  for (uint row = 0; row < s.rows; row += together) {
+    float sum = 0.0f;
+    for (uint u = 0; u < s.U; u++) {
+      const uchar *from = rows_of(s, u);
+      const float weight = weight_of(s, u);
+      for (uint run = 0; run < items; run += span) {
+        wait_copies<STAGES - 1>();
+        SIMD_BARRIER();
+        if (from && run + at < items && row + own < s.rows) {
+          const uint off = begins_at<W>(from + (ulong64)row * s.row_bytes + run / RUNS * W::BYTES), i = u * items + run + at;
+          Run r;
+          W::run(ring + stage * ROOM + off + own * s.row_bytes + at / RUNS * W::BYTES, at % RUNS, r);
+          const uint4 a = token_half(x, i, 0), b = token_half(x, i, 1);
+          const uint q[8] = {a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w};
+          sum = k_fma(weight * token_scale(x, i), run_dot<W>(r, q, W::MINIMA ? token_sums(x, i) : 0), sum);
+        }
+        SIMD_BARRIER();
+        begin(stage);
+        stage = stage + 1 == STAGES ? 0 : stage + 1;
+      }
     }
-    SIMD_BARRIER();
-    begin(stage);
-    stage = stage + 1 == STAGES ? 0 : stage + 1;
+    for (uint m = span / 2; m; m >>= 1) sum += simd_shuffle_xor(sum, m);
+    const float v = simd_shuffle_one(sum, (lane - row) % together * span);
+    if (lane >= row && lane < row + together) mine = v;
   }
   wait_copies<0>();
-  return sum;
+  return mine;
 }
 
 DEV float sum_of(const Sum &s, const uchar *acts, uchar *ring) {
@@ -149,31 +171,33 @@ DEV float sum_of(const Sum &s, const uchar *acts, uchar *ring) {
 }
 
 // y = r + Σ_u weight_u·(a_u D_uᵀ) + (s Sᵀ)·gate for M rows; gate may be null. A warp has
-// a row. Block (rows, token).
-struct DownParams { uint E, U, F, H, M, type[2], row_bytes[2]; };
+// some rows. Block (rows, token).
+struct DownParams { uint E, U, F, H, M, rows, type[2], row_bytes[2]; };
 
 KERNEL(experts_down, TWO_BLOCKS, BUF(0, const float, a), BUF(1, const uint, experts), BUF(2, const float, weights), BUF(3, const uchar, down),
        BUF(4, const float, s), BUF(5, const uchar, shared), BUF(6, const float, gate), BUF(7, const float, r), BUF(8, float, y),
        PARAMS(9, DownParams, p)) {
-  const uint token = BID_Y, m = BID_X * WARPS + TID_X / 32, row = m < p.M ? m : p.M - 1;
+  const uint token = BID_Y, first = (BID_X * WARPS + TID_X / 32) * p.rows, rest = first < p.M ? p.M - first : 0;
   auto sum = [&](bool other) -> Sum {
     const uint bytes = chosen(other, p.row_bytes[1], p.row_bytes[0]);
-    return {chosen(other, shared, down) + (ulong64)row * bytes,
+    return {chosen(other, shared, down),
             (ulong64)p.M * bytes,
             chosen(other, (const uint *)0, experts + token * p.U),
             chosen(other, gate ? gate + token : 0, weights + token * p.U),
             chosen(other, p.type[1], p.type[0]),
             chosen(other, 1u, p.E),
             chosen(other, 1u, p.U),
-            chosen(other, p.H, p.F)};
+            chosen(other, p.H, p.F),
+            bytes,
+            first,
+            rest < p.rows ? rest : p.rows};
   };
   uchar *second = memory + sum_bytes(sum(false)), *ring = second + sum_bytes(sum(true)) + TID_X / 32 * RING;
-  begin_sum(sum(false), a + (ulong64)token * p.U * p.F, memory, p.row_bytes[0]);
-  begin_sum(sum(true), s + (ulong64)token * p.H, second, p.row_bytes[1]);
+  begin_sum(sum(false), a + (ulong64)token * p.U * p.F, memory);
+  begin_sum(sum(true), s + (ulong64)token * p.H, second);
   BARRIER();
   float v = 0.0f;
   NO_UNROLL for (uint i = 0; i < 2; i++) v += sum_of(sum(i), chosen(i, second, memory), ring);
-  v = simd_sum(v);
-  const ulong64 at = (ulong64)token * p.M + row;
-  if (LANE == 0 && m < p.M) y[at] = r[at] + v;
+  const ulong64 at = (ulong64)token * p.M + first + LANE;
+  if (LANE < p.rows && LANE < rest) y[at] = r[at] + v;
 }
