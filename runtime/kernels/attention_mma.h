@@ -220,8 +220,11 @@ DEV void attend_mma(const ushort *high, const ushort *low, const float *factor, 
   }
 }
 
+#ifndef ATTEND_BLOCK
+#define ATTEND_BLOCK 128
+#endif
 #define ATTEND_MMA(name, K, V, NT, SHARE) \
-  KERNEL(name, 128, BUF(0, const ushort, high), BUF(1, const ushort, low), BUF(2, const float, factor), BUF(3, const ushort, keys), \
+  KERNEL(name, ATTEND_BLOCK, BUF(0, const ushort, high), BUF(1, const ushort, low), BUF(2, const float, factor), BUF(3, const ushort, keys), \
          BUF(4, const ushort, values), BUF(5, const int, slots), BUF(6, const int, pos), BUF(7, float2, stats), BUF(8, float, parts), \
          PARAMS(9, AttendParams, p)) { \
     SHARED __attribute__((aligned(16))) float merged[SHARE > 1 ? SHARE * NT * 8 * V : 1]; \
