@@ -17,35 +17,49 @@ type flight struct {
 	seqs []*Sequence
 }
 
-// ahead is what a sequence has of flights.
-type ahead struct {
+// lead is what a sequence has of flights.
+type lead struct {
 	flying bool // the session's flight evaluates its last token
 	landed bool // nobody has asked yet for what was picked
 	picked int32
 }
 
 // any tells whether the last token was evaluated before anybody asked for it.
-func (a ahead) any() bool { return a.flying || a.landed }
+func (l lead) any() bool { return l.flying || l.landed }
+
+// placeholder stands for the tokens of a sequence in the step after a flight.
+var placeholder = []int32{models.Picked}
 
 // launch starts a step that picks tokens. It evaluates so many tokens of each turn, or
-// where that is 0 those that the flight picks.
+// where that is 0 those that the flight picks; then it has to have run before, or there
+// is none: preparing a step takes longer than handing out a token.
 func (s *Session) launch(ctx context.Context, turns []*turn, tokens int) (flight, error) {
 	f := flight{seqs: s.spare[:0]}
 	s.parts, s.draws = s.parts[:0], s.draws[:0]
 	defer func() { clear(s.parts) }()
 	for _, t := range turns {
-		n := Next{t.seq, picked}
+		n := Next{t.seq, placeholder}
 		if tokens > 0 {
 			n.Tokens = t.tokens[:tokens]
 		}
+		s.parts, f.seqs = append(s.parts, n), append(f.seqs, t.seq)
+	}
+	size := s.sizeOf(s.parts, true, topOf(turns, s.m.config.Vocab))
+	if _, ok := s.prepared.get(size); !ok && tokens == 0 {
+		return flight{}, nil
+	}
+	p, err := s.prepare(ctx, size)
+	if err != nil {
+		return flight{}, err
+	}
+	for _, t := range turns {
 		var d sample.Draw
 		if tokens == 0 || tokens == len(t.tokens) {
 			d = t.answer.draw()
 		}
-		s.parts, s.draws, f.seqs = append(s.parts, n), append(s.draws, d), append(f.seqs, t.seq)
+		s.draws = append(s.draws, d)
 	}
-	p, err := s.ready(ctx, s.parts, s.draws, true, topOf(turns, s.m.config.Vocab))
-	if err != nil {
+	if err := s.set(p, s.parts, s.draws); err != nil {
 		return flight{}, err
 	}
 	if err := s.went(p, s.parts, p.run.Start(ctx)); err != nil {
@@ -53,12 +67,10 @@ func (s *Session) launch(ctx context.Context, turns []*turn, tokens int) (flight
 	}
 	f.p, s.spare = p, nil
 	for _, q := range f.seqs {
-		q.ahead.flying = true
+		q.lead.flying = true
 	}
 	return f, nil
 }
-
-var picked = []int32{models.Picked}
 
 // follow starts the step after the flight, where that is the last one for these turns
 // and all of them go on.
@@ -86,16 +98,19 @@ func (s *Session) land(next flight) error {
 	}
 	err := f.p.run.Wait()
 	for i, q := range f.seqs {
-		q.ahead = ahead{landed: err == nil, picked: f.p.picked[i]}
+		q.lead = lead{landed: err == nil, picked: f.p.picked[i]}
 		if err != nil {
 			q.lose(err)
 		}
 	}
-	for _, q := range next.seqs {
-		if q.ahead.flying = true; q.ahead.picked < 0 {
+	for _, q := range next.seqs { // which have been given a placeholder
+		last := len(q.tokens) - 1
+		if q.lead.flying = true; q.lead.picked < 0 {
+			q.tokens = q.tokens[:last]
 			q.lose(sample.ErrNoToken)
+			continue
 		}
-		q.tokens[len(q.tokens)-1] = q.ahead.picked
+		q.tokens[last] = q.lead.picked
 	}
 	clear(f.seqs)
 	s.spare = f.seqs
@@ -113,8 +128,8 @@ func (q *Sequence) lose(err error) {
 func (q *Sequence) settle() {
 	q.s.mu.Lock()
 	defer q.s.mu.Unlock()
-	if q.ahead.flying {
+	if q.lead.flying {
 		q.s.land(flight{}) // an error is the sequences'
 	}
-	q.ahead = ahead{}
+	q.lead = lead{}
 }

@@ -170,7 +170,7 @@ func (s *Session) runShared(turns []*turn, tokens int) {
 // checked refuses turns that could not be done.
 func (s *Session) checked(turns []*turn) []*turn {
 	return slices.DeleteFunc(turns, func(t *turn) bool {
-		if t.err = t.seq.err; !t.seq.ahead.any() {
+		if t.err = t.seq.err; !t.seq.lead.any() {
 			t.err = s.checkOne(Next{t.seq, t.tokens}, nil)
 		}
 		if t.err != nil {
@@ -188,6 +188,8 @@ func (s *Session) stepOf(turns []*turn, tokens int) []*turn {
 	if turns = s.checked(turns); len(turns) == 0 {
 		return nil
 	}
+	// In one order whoever comes first, so that steps ahead find the same sequences.
+	slices.SortFunc(turns, func(a, b *turn) int { return a.seq.slot - b.seq.slot })
 	ctx := context.Background()
 	if tokens > 1 { // a step of answers is short, and what has been said is worth more
 		var cancel context.CancelFunc
@@ -196,7 +198,7 @@ func (s *Session) stepOf(turns []*turn, tokens int) []*turn {
 	}
 	var fresh []*turn
 	for _, t := range turns {
-		if !t.seq.ahead.any() {
+		if !t.seq.lead.any() {
 			fresh = append(fresh, t)
 		}
 	}
@@ -212,14 +214,14 @@ func (s *Session) stepOf(turns []*turn, tokens int) []*turn {
 	s.land(s.follow(turns, tokens))
 	for _, t := range turns {
 		q := t.seq
-		landed := q.ahead.landed
-		q.ahead.landed, t.tokens = false, t.tokens[tokens:]
+		landed := q.lead.landed
+		q.lead.landed, t.tokens = false, t.tokens[tokens:]
 		switch {
 		case t.err != nil:
 		case !landed:
 			t.err = q.err
 		case len(t.tokens) == 0:
-			t.answer.one(q.ahead.picked)
+			t.answer.one(q.lead.picked)
 		}
 	}
 	return turns

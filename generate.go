@@ -26,6 +26,7 @@ var errBusy = errors.New("the sequence is going on already")
 // follows, token by token; the last one may be an end of text. Of what the sequence has
 // evaluated before it keeps what it can (see Reuse), so that a chat costs what is new in
 // it. The tokens that were given out have been evaluated; the last one may not have been.
+// Until the text ends nothing else may evaluate the sequence or take it elsewhere.
 //
 // Sequences of one session that go on at the same time share steps. Where the caller
 // stops, or ctx ends, the sequence can go on later; its room is free after End.
@@ -61,7 +62,7 @@ func (q *Sequence) goOn(ctx context.Context, tokens []int32, marks []int, o Gene
 	defer q.busy.Store(false)
 	defer q.settle()
 	defer q.s.turns.gone(q)
-	kept, err := q.Reuse(tokens)
+	kept, err := q.reuse(tokens)
 	if err != nil {
 		return err
 	}

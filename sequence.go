@@ -20,7 +20,7 @@ type Sequence struct {
 	written   int     // positions that may have been written
 	evaluated int64
 	marks     []mark // by rising length
-	ahead     ahead
+	lead      lead
 	err       error // why it can no longer be evaluated
 }
 
@@ -159,6 +159,13 @@ func (m mark) bytes() (n int64) {
 // evaluated, at least the last one. Where the sequence is not the beginning of the text
 // it goes back to its last mark that is, or to nothing. A lost sequence is sound again.
 func (q *Sequence) Reuse(tokens []int32) (kept int, err error) {
+	if q.busy.Load() {
+		return 0, errBusy
+	}
+	return q.reuse(tokens)
+}
+
+func (q *Sequence) reuse(tokens []int32) (kept int, err error) {
 	q.s.mu.Lock()
 	defer q.s.mu.Unlock()
 	switch {

@@ -277,6 +277,9 @@ func (s *Session) Launches() int64 {
 // check refuses a batch that could not be done, before its first step is run.
 func (s *Session) check(next []Next) error {
 	for i, n := range next {
+		if n.Seq != nil && n.Seq.busy.Load() {
+			return fmt.Errorf("sequence %d of the batch: %w", i, errBusy)
+		}
 		if err := s.checkOne(n, next[:i]); err != nil {
 			return fmt.Errorf("sequence %d of the batch: %w", i, err)
 		}
@@ -313,8 +316,11 @@ func (s *Session) checkOne(n Next, earlier []Next) error {
 // last ones, per of each, [B per vocab], until the next step.
 func (s *Session) step(ctx context.Context, parts []Next, last bool) (logits []float32, per int, err error) {
 	s.land(flight{}) // an error is that of its sequences
-	p, err := s.ready(ctx, parts, nil, last, 0)
+	p, err := s.prepare(ctx, s.sizeOf(parts, last, 0))
 	if err != nil {
+		return nil, 0, err
+	}
+	if err := s.set(p, parts, nil); err != nil {
 		return nil, 0, err
 	}
 	if err := s.went(p, parts, p.run.Run(ctx)); err != nil {
@@ -326,35 +332,34 @@ func (s *Session) step(ctx context.Context, parts []Next, last bool) (logits []f
 	return s.logits[:len(parts)*per*s.m.config.Vocab], per, nil
 }
 
-// ready prepares a step of equally many tokens of each sequence. Where top is not 0 the
-// draws pick a token of the so many likeliest ones.
-func (s *Session) ready(ctx context.Context, parts []Next, draws []sample.Draw, last bool, top int) (*prepared, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err // nothing is lost yet
-	}
+// sizeOf returns the size of a step of equally many tokens of each sequence.
+func (s *Session) sizeOf(parts []Next, last bool, top int) models.Step {
 	T, end := len(parts[0].Tokens), 0
+	for _, p := range parts {
+		end = max(end, len(p.Seq.tokens)+T)
+	}
+	return models.Step{Seqs: len(parts), Tokens: T, Slots: s.size.Seqs, Context: s.size.Context,
+		KV: s.cachedRead(end), Cache: s.size.Cache, Last: last && T > 1, Top: top}
+}
+
+// set makes the inputs of a step those tokens, and what picks the next one of each.
+func (s *Session) set(p *prepared, parts []Next, draws []sample.Draw) error {
 	s.batch = s.batch[:0]
-	for i, p := range parts {
-		q := models.Sequence{Slot: p.Seq.slot, Start: len(p.Seq.tokens), Tokens: p.Tokens}
-		if top > 0 {
+	defer clear(s.batch)
+	for i, n := range parts {
+		q := models.Sequence{Slot: n.Seq.slot, Start: len(n.Seq.tokens), Tokens: n.Tokens}
+		if draws != nil {
 			q.Draw = draws[i]
 		}
 		s.batch = append(s.batch, q)
-		end = max(end, len(p.Seq.tokens)+T)
-	}
-	defer clear(s.batch)
-	p, err := s.prepare(ctx, models.Step{Seqs: len(parts), Tokens: T, Slots: s.size.Seqs, Context: s.size.Context,
-		KV: s.cachedRead(end), Cache: s.size.Cache, Last: last && T > 1, Top: top})
-	if err != nil {
-		return nil, err
 	}
 	if err := p.inputs.Set(s.batch...); err != nil {
-		return nil, err
+		return err
 	}
-	for _, q := range parts {
-		q.Seq.written = max(q.Seq.written, len(q.Seq.tokens)+T)
+	for _, n := range parts {
+		n.Seq.written = max(n.Seq.written, len(n.Seq.tokens)+len(n.Tokens))
 	}
-	return p, nil
+	return nil
 }
 
 // went takes the tokens of a step into its sequences, which are lost where it failed.
@@ -376,6 +381,9 @@ func (s *Session) went(p *prepared, parts []Next, err error) error {
 // prepare returns a step ready to be run, and makes it where it has not been run
 // lately.
 func (s *Session) prepare(ctx context.Context, step models.Step) (*prepared, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err // nothing is lost yet
+	}
 	if p, ok := s.prepared.get(step); ok {
 		s.m.used(step)
 		return p, nil

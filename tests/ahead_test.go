@@ -144,20 +144,21 @@ func TestCompanyAheadOnTheCard(t *testing.T) {
 func companyAhead(t *testing.T) {
 	options := []deltaloom.GenerateOptions{{Max: 12}, {Max: 5, Sample: sample.Options{Temperature: 1, TopK: 9, Seed: 1}},
 		{Max: 9, Sample: sample.Options{Temperature: 1.3, TopK: 40, Seed: 2}}, {Max: 4, Sample: sample.Options{Temperature: 1, Seed: 3}}}
-	text := func(i int) []int32 { return []int32{int32(i), 2, 3, int32(4 * i)}[:3+i%2] }
-	ref := session(t, synthetic(t, "qwen3.5-moe-tiny", "interp"), deltaloom.SessionOptions{Context: 64, Seqs: 4})
-	defer ref.Close()
+	prompts := func(i int) []int32 { return []int32{int32(i), 2, 3, int32(4 * i)}[:3+i%2] }
+	ref := synthetic(t, "qwen3.5-moe-tiny", "interp")
+	alone := session(t, ref, deltaloom.SessionOptions{Context: 64, Seqs: 4})
+	defer alone.Close()
 	s := session(t, synthetic(t, "qwen3.5-moe-tiny", "cuda"), deltaloom.SessionOptions{Context: 64, Seqs: 5})
 	defer s.Close()
 	var want, got [4][]int32
 	for i, o := range options {
-		want[i] = goesOn(t, begin(t, ref), text(i), o, nil)
+		want[i] = goesOn(t, begin(t, alone), prompts(i), o, nil)
 	}
 	var all sync.WaitGroup
 	for i, o := range options {
 		all.Go(func() {
 			q := begin(t, s)
-			got[i] = goesOn(t, q, text(i), o, func(n int) bool {
+			got[i] = goesOn(t, q, prompts(i), o, func(n int) bool {
 				if i == 0 && n == 5 {
 					fork, err := q.Fork()
 					if err != nil {
@@ -165,7 +166,12 @@ func companyAhead(t *testing.T) {
 						return false
 					}
 					defer fork.End()
-					if tokens, want := fork.Tokens(), slices.Concat(text(0), want[0][:n]); !slices.Equal(tokens, want) && !slices.Equal(tokens, want[:len(want)-1]) {
+					text := fork.Tokens()
+					copied, fresh := eval(t, s, deltaloom.Next{Seq: fork, Tokens: []int32{9}})[0], feed(t, ref, append(text, 9), 1, 0)
+					if d := reference.Compare(fresh[len(fresh)-len(copied):], copied); !(d.NMSE <= cudaPromptNMSE) {
+						t.Errorf("a copy goes on with an NMSE of %.3g", d.NMSE)
+					}
+					if tokens, want := text, slices.Concat(prompts(0), want[0][:n]); !slices.Equal(tokens, want) && !slices.Equal(tokens, want[:len(want)-1]) {
 						t.Errorf("a copy has %v, want %v, perhaps without the last", tokens, want)
 					}
 				}
@@ -178,5 +184,53 @@ func companyAhead(t *testing.T) {
 		if !slices.Equal(got[i], want[i]) {
 			t.Errorf("sequence %d: %v, want %v", i, got[i], want[i])
 		}
+	}
+}
+
+// TestCutShortOnCUDA takes a sequence away while a step is under way for it.
+func TestCutShortOnCUDA(t *testing.T) {
+	simulate(t, cudasim.Options{})
+	m := synthetic(t, "qwen3.5-tiny", "cuda")
+	want := goesOn(t, begin(t, session(t, m, deltaloom.SessionOptions{})), prompt, deltaloom.GenerateOptions{Max: 5}, nil)
+	for name, cut := range map[string]func(*testing.T, *deltaloom.Session, *deltaloom.Sequence){
+		"the session closes": func(t *testing.T, s *deltaloom.Session, _ *deltaloom.Sequence) {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		},
+		"the sequence ends": func(t *testing.T, s *deltaloom.Session, q *deltaloom.Sequence) {
+			if err := q.End(); err != nil {
+				t.Error(err)
+			}
+			if got := goesOn(t, begin(t, s), prompt, deltaloom.GenerateOptions{Max: 5}, nil); !slices.Equal(got, want) {
+				t.Errorf("the next one in its place: %v, want %v", got, want)
+			}
+		},
+		"it is evaluated and taken back": func(t *testing.T, s *deltaloom.Session, q *deltaloom.Sequence) {
+			_, err := s.Eval(t.Context(), deltaloom.LastRow, deltaloom.Next{Seq: q, Tokens: prompt})
+			if _, again := q.Reuse(prompt); err == nil || again == nil {
+				t.Errorf("errors %v and %v: a sequence that goes on is not for others", err, again)
+			}
+			s.Close()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := session(t, m, deltaloom.SessionOptions{Context: 64, Seqs: 2})
+			defer s.Close()
+			var got []int32
+			var last error
+			q := begin(t, s)
+			for id, err := range q.Generate(t.Context(), prompt, deltaloom.GenerateOptions{Max: 9}) {
+				if last = err; err == nil {
+					got = append(got, id)
+				}
+				if len(got) == 3 && err == nil {
+					cut(t, s, q)
+				}
+			}
+			if last == nil || !slices.Equal(got, want[:3]) {
+				t.Errorf("tokens %v and %v, want %v and an error", got, last, want[:3])
+			}
+		})
 	}
 }

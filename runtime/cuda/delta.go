@@ -150,8 +150,12 @@ func deltaBlock(n *graph.Node, p *plan) error {
 	bytes := params.shared(d.Dv) + 4*d.T*d.Dv
 	if threads := (d.Dv + 1) / 2 * lanes; lanes <= 8 && threads <= 512 && d.T <= scanTokens && d.W == 4 && bytes <= p.shared {
 		threads = max(128, (threads+31)&^31)
+		tickets := null
+		if d.Hk < d.Hv {
+			tickets = p.tickets(d.B * d.Hk)
+		}
 		p.launchShared(bytes, "delta_block_"+suffix, dim{d.Hv, d.B, 1}, line(threads), params,
-			convPool, pool, slots, x, w, a, dt, A, b, norm, z, p.out(0), p.tickets(d.B*d.Hk))
+			convPool, pool, slots, x, w, a, dt, A, b, norm, z, p.out(0), tickets)
 		return nil
 	}
 	y, o := p.scratch(4*int64(d.B*d.T*d.C)), p.scratch(4*int64(d.B*d.T*d.Hv*d.Dv))

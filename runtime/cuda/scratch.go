@@ -24,12 +24,12 @@ func (s *scratch) reserve(bytes int64) (driver.Ptr, error) {
 		if err != nil {
 			return 0, fmt.Errorf("scratch memory of %d bytes: %w", size, err)
 		}
-		s.chunks, s.size = append(s.chunks, ptr), size
 		if s.zero {
 			if err := s.b.api.MemsetD8(ptr, 0, size, s.b.stream); err != nil {
-				return 0, err
+				return 0, errors.Join(err, s.b.api.MemFree(ptr))
 			}
 		}
+		s.chunks, s.size = append(s.chunks, ptr), size
 	}
 	if len(s.chunks) == 0 {
 		return 0, nil

@@ -12,8 +12,8 @@ type Fetcher interface {
 	Fetch(src Span) (Fetched, error)
 }
 
-// Fetched is a copy under way. Wait must be called once: it ends the copy and writes it
-// to dst, unless that is nil.
+// Fetched is a copy under way. Wait must be called once, after whatever else has failed
+// too: it ends the copy and writes it to dst, unless that is nil.
 type Fetched interface {
 	Wait(dst []byte) error
 }
@@ -63,8 +63,8 @@ func (b *Bound) Ahead() bool { return b.ahead }
 func (b *Bound) Start(ctx context.Context) error {
 	b.s.mu.Lock()
 	defer b.s.mu.Unlock()
-	n := len(b.flying)
-	err := b.run(ctx, &b.flying)
+	n := len(b.pending)
+	err := b.run(ctx, &b.pending)
 	if err != nil {
 		err = errors.Join(err, b.drop(n))
 	}
@@ -72,16 +72,20 @@ func (b *Bound) Start(ctx context.Context) error {
 }
 
 // Wait waits for the run that was started first of those that nobody has waited for, and
-// writes its outputs. After an error the outputs hold no meaningful value.
+// writes its outputs. After an error the outputs hold no meaningful value, and there are
+// none once the Bound or the session has been closed.
 func (b *Bound) Wait() error {
 	b.s.mu.Lock()
 	defer b.s.mu.Unlock()
+	if b.p == nil {
+		return errUnbound
+	}
 	var errs []error
-	n := min(b.fetched, len(b.flying))
-	for _, f := range b.flying[:n] {
+	n := min(b.fetched, len(b.pending))
+	for _, f := range b.pending[:n] {
 		errs = append(errs, f.from.Wait(f.to))
 	}
-	b.flying = b.flying[:copy(b.flying, b.flying[n:])]
+	b.pending = b.pending[:copy(b.pending, b.pending[n:])]
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("outputs: %w", err)
 	}
@@ -91,9 +95,9 @@ func (b *Bound) Wait() error {
 // drop ends the copies from the nth on.
 func (b *Bound) drop(n int) error {
 	var errs []error
-	for _, f := range b.flying[n:] {
+	for _, f := range b.pending[n:] {
 		errs = append(errs, f.from.Wait(nil))
 	}
-	b.flying = b.flying[:n]
+	b.pending = b.pending[:n]
 	return errors.Join(errs...)
 }

@@ -18,7 +18,7 @@ type Bound struct {
 
 	fetched int     // outputs of a run that Start fetches
 	ahead   bool    // see Ahead
-	flying  []fetch // of the runs that nobody has waited for
+	pending []fetch // of the runs that nobody has waited for
 }
 
 // Bind returns g bound to the memory of these tensors: every Run reads the inputs

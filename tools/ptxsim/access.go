@@ -22,6 +22,7 @@ type pointer struct {
 	offset uint64
 	size   uint64 // bytes of an access
 	atomic bool   // or volatile, or ordered: never part of a race
+	narrow bool   // atomic for a block or a cluster alone
 	fixed  bool   // .nc
 }
 
@@ -263,6 +264,7 @@ func (w *warp) load(p *pointer, lane int, addr uint64) []byte {
 
 func (w *warp) loadGlobal(p *pointer, lane int, addr, size uint64) []byte {
 	s, off := w.global(lane, addr, size)
+	w.fenced = false
 	if p.atomic {
 		w.b.l.mem.atomics.Lock()
 		b := append([]byte(nil), s.data[off:off+size]...)
@@ -293,6 +295,7 @@ func (w *warp) store(p *pointer, lane int, addr uint64, data []byte) {
 		return
 	}
 	s, off := w.global(lane, addr, p.size)
+	w.fenced = false
 	if s.fixed {
 		w.fault(lane, "writes to a constant at %#x", addr)
 	}

@@ -71,7 +71,7 @@ func addFloat(t typ) func(a, b uint64) uint64 {
 // atomic2 decodes atom d, [a], b[, c] and red [a], b. The lanes of a warp follow one another.
 func atomic2(d *decoder, result bool) {
 	d.take("relaxed", "acquire", "release", "acq_rel")
-	d.take("cta", "gpu", "sys", "cluster")
+	scope := d.take("cta", "gpu", "sys", "cluster")
 	space := d.space("global", "shared")
 	op := d.must("add", "min", "max", "and", "or", "xor", "exch", "cas", "inc", "dec")
 	d.take("noftz")
@@ -97,7 +97,7 @@ func atomic2(d *decoder, result bool) {
 		i = 1
 	}
 	p := d.pointer(i, space, t.bytes())
-	p.atomic = true
+	p.atomic, p.narrow = true, scope == "cta" || scope == "cluster"
 	b, c := d.src(i+1, t), -1
 	if op == "cas" {
 		c = d.src(i+2, t)
@@ -144,7 +144,9 @@ func (w *warp) atomic(p *pointer, lane int, addr uint64, change func(uint64) uin
 		}
 		w.b.l.mem.atomics.Lock()
 		defer w.b.l.mem.atomics.Unlock()
-		w.b.l.mem.ordered(addr, &w.b.marks)
+		if !p.narrow {
+			w.b.l.mem.ordered(addr, &w.b.marks, w.fenced)
+		}
 		old := get(s.data[off:], n)
 		put(s.data[off:], n, change(old))
 		return old

@@ -14,9 +14,10 @@
 //     barrier in between, of the warp (bar.warp.sync) for threads of one; lanes of one store that
 //     write different values to one place;
 //   - accesses of two blocks to the same bytes of global memory in one launch, one of them a write,
-//     unless atomic, volatile or with an order (ld.acquire, st.release, …), or one of them behind a
-//     fence, an atomic, and another block's atomic to the same place and fence; a read through the
-//     non-coherent cache (ld.global.nc) of what the launch has written;
+//     unless atomic, volatile or with an order (ld.acquire, st.release, …), or with a fence, an
+//     atomic, the other block's atomic to the same place and its fence in between (order.go says
+//     which races that does not see); a read through the non-coherent cache (ld.global.nc) of what
+//     the launch has written;
 //   - a barrier that some lanes of a warp do not reach, a barrier or a member mask that waits for
 //     threads that never come, an endless loop.
 //

@@ -19,10 +19,12 @@ type warp struct {
 	p      []uint32 // predicates, a bit a lane
 	tmp    lanes
 
-	pc    [32]int
-	all   uint32 // lanes that are threads
-	live  uint32 // lanes that have not exited
-	wait  uint32 // lanes that wait at a barrier of the block
+	pc     [32]int
+	all    uint32 // lanes that are threads
+	live   uint32 // lanes that have not exited
+	wait   uint32 // lanes that wait at a barrier of the block
+	fenced bool   // it has accessed no global memory since its last fence
+
 	park  uint32 // lanes that wait for the others of their warp
 	at    int    // the instruction that runs
 	steps int
@@ -46,6 +48,7 @@ func (w *warp) prepare() {
 // reset begins a block. Registers keep what the last block has left in them: no compiler
 // reads one that it has not set.
 func (w *warp) reset() {
+	w.fenced = false
 	clear(w.p)
 	for i := range w.local {
 		w.local[i] = 0xff
