@@ -105,7 +105,8 @@ func (c choice) multiply(p *plan, x acts, ws []weight, row func(pair int) int, s
 					size := gemm.ActBytes(w.product.Kind(), x.k)
 					act := f.ownBytes(gathered[i])
 					for j, pair := range some {
-						copy(act[j*size:(j+1)*size], x.of(f, w, row(int(pair))))
+						_, prepared := x.of(f, w, row(int(pair)))
+						copy(act[j*size:(j+1)*size], prepared)
 					}
 					w.product.Rows(f.gemm, f.ownFloats(ys[i]), w.n, f.bytes(w.operand)[e*w.size:][:w.size], act, len(some), from, to)
 				}
@@ -128,7 +129,7 @@ func expertMatMul(n *graph.Node, p *plan) error {
 	}
 	N, U, K := y.Dim(0), y.Dim(1), x.Dim(2)
 	per := U / x.Dim(1) // uses that share one row
-	a := p.prepare(N*x.Dim(1), K, []weight{w}, plainRows(0, K))
+	a := p.prepareSome(1, N*x.Dim(1), K, []weight{w}, plainRows(0, K))
 	p.choose(2, N, U, n.In(1).Shape().Dim(0)).multiply(p, a, []weight{w}, func(pair int) int { return pair / per },
 		func(f *frame, pair, from, to int, y [][]float32) { copy(f.out(0)[pair*w.n+from:pair*w.n+to], y[0]) })
 	return nil
@@ -140,7 +141,7 @@ func (p *plan) route(x acts, w weight, r lower.Router, bias int) {
 	logits, score := p.share(4*x.m*E), p.own(4*E)
 	p.step(w.groups(), x.work(), func(f *frame, lo, hi int) {
 		from, to := w.span(lo, hi)
-		w.product.Rows(f.gemm, f.sharedFloats(logits), E, f.bytes(w.operand), x.of(f, w, 0), x.m, from, to)
+		x.multiply(f, f.sharedFloats(logits), w, from, to)
 	})
 	p.step(x.m, float64(E*(4+U)), func(f *frame, lo, hi int) {
 		for i := lo; i < hi; i++ {
@@ -203,7 +204,7 @@ func normRouter(n *graph.Node, p *plan) error {
 	if r.Shared > 0 {
 		w := ws[1]
 		p.step(1, 0, func(f *frame, lo, hi int) {
-			w.product.Rows(f.gemm, f.out(2), 1, f.bytes(w.operand), x.of(f, w, 0), x.m, 0, 1)
+			x.multiply(f, f.out(2), w, 0, 1)
 			f.vec.Sigmoid(f.out(2), f.out(2))
 		})
 	}
@@ -221,7 +222,7 @@ func expertsUp(n *graph.Node, p *plan) error {
 	}
 	k, idx := n.In(1).Shape().Dim(0), n.In(2).Shape()
 	F, U := ws[0].n, idx.Dim(1)
-	x := p.prepare(idx.Dim(0), k, ws, normRows(k, eps))
+	x := p.prepareSome(1, idx.Dim(0), k, ws, normRows(k, eps))
 	p.choose(2, idx.Dim(0), U, n.In(3).Shape().Dim(0)).multiply(p, x, ws[:2], func(pair int) int { return pair / U },
 		func(f *frame, pair, from, to int, y [][]float32) {
 			f.vec.MulSilu(f.out(0)[pair*F+from:pair*F+to], y[1], y[0])
@@ -247,7 +248,7 @@ func expertsDown(n *graph.Node, p *plan) error {
 	}
 	a, s, M := n.In(0).Shape(), n.In(4).Shape(), n.Out(0).Shape().Dim(1)
 	N, U := a.Dim(0), a.Dim(1)
-	x := p.prepare(N*U, a.Dim(2), []weight{down}, plainRows(0, a.Dim(2)))
+	x := p.prepareSome(1, N*U, a.Dim(2), []weight{down}, plainRows(0, a.Dim(2)))
 	xs := p.prepare(N, s.Dim(1), []weight{shared}, plainRows(4, s.Dim(1)))
 	z, zs := p.share(4*N*U*M), p.share(4*N*M)
 	p.choose(1, N, U, n.In(3).Shape().Dim(0)).multiply(p, x, []weight{down}, func(pair int) int { return pair },
@@ -257,7 +258,7 @@ func expertsDown(n *graph.Node, p *plan) error {
 	p.step(shared.groups(), xs.work()+float64(grain*N*U), func(f *frame, lo, hi int) {
 		from, to := shared.span(lo, hi)
 		z, zs := f.sharedFloats(z), f.sharedFloats(zs)
-		shared.product.Rows(f.gemm, zs, M, f.bytes(5), xs.of(f, shared, 0), N, from, to)
+		xs.multiply(f, zs, shared, from, to)
 		for i := range N {
 			sum := zs[i*M+from : i*M+to]
 			if gated {

@@ -57,50 +57,69 @@ func upTo(first, end int) (list []int) {
 	return list
 }
 
-// acts is rows of activations, prepared for products of the kinds that read them.
+// acts is rows of activations, prepared for the products that read them.
 type acts struct {
-	m, k int
-	kind map[gemm.Kind]region
+	m, k   int
+	atOnce int // rows that are multiplied at once
+	forms  map[gemm.Form]region
 }
 
-// prepare adds the step that prepares m rows of k activations for the weights.
-// row returns one of them; own is memory of k elements for it.
-func (p *plan) prepare(m, k int, ws []weight, row func(f *frame, i int, own []float32) []float32) acts {
-	a := acts{m, k, map[gemm.Kind]region{}}
-	var kinds []gemm.Kind
+// prepare adds the step that prepares m rows of k activations for the weights, which
+// all of them are multiplied with at once.
+func (p *plan) prepare(m, k int, ws []weight, row rowFunc) acts {
+	return p.prepareSome(m, m, k, ws, row)
+}
+
+// rowFunc returns row i of activations; own is memory for it.
+type rowFunc func(f *frame, i int, own []float32) []float32
+
+// prepareSome is prepare where so many rows are multiplied at once, 1 standing for any.
+func (p *plan) prepareSome(atOnce, m, k int, ws []weight, row rowFunc) acts {
+	a := acts{m, k, atOnce, map[gemm.Form]region{}}
+	var forms []gemm.Form
 	for _, w := range ws {
-		if kind := w.product.Kind(); a.kind[kind].n == 0 {
-			a.kind[kind] = p.share(m * gemm.ActBytes(kind, k))
-			kinds = append(kinds, kind)
+		if form := w.product.Form(atOnce); a.forms[form].n == 0 {
+			a.forms[form] = p.share(m / atOnce * form.Bytes(atOnce))
+			forms = append(forms, form)
 		}
 	}
-	own, set := p.own(4*k), p.set
+	own, prepared, set := p.own(4*k), p.own(gemm.ActBytes(gemm.Float, k)), p.set
 	p.step(m, float64(k), func(f *frame, lo, hi int) {
 		for i := lo; i < hi; i++ {
 			x := row(f, i, f.ownFloats(own))
-			for _, kind := range kinds {
-				size := gemm.ActBytes(kind, k)
-				gemm.Prepare(set, kind, f.sharedBytes(a.kind[kind])[i*size:][:size], x)
+			for _, form := range forms {
+				form.Prepare(set, a.at(f, form, i/atOnce), atOnce, i%atOnce, x, f.ownBytes(prepared))
 			}
 		}
 	})
 	return a
 }
 
-// of returns the prepared rows from row i on for a weight.
-func (a acts) of(f *frame, w weight, i int) []byte {
-	kind := w.product.Kind()
-	return f.sharedBytes(a.kind[kind])[i*gemm.ActBytes(kind, a.k):]
+// at returns the i-th rows that are multiplied at once, and those behind them.
+func (a acts) at(f *frame, form gemm.Form, i int) []byte {
+	return f.sharedBytes(a.forms[form])[i*form.Bytes(a.atOnce):]
+}
+
+// of returns them in the form for a weight.
+func (a acts) of(f *frame, w weight, i int) (gemm.Form, []byte) {
+	form := w.product.Form(a.atOnce)
+	return form, a.at(f, form, i)
+}
+
+// multiply multiplies all rows with rows from to to-1 of a weight.
+func (a acts) multiply(f *frame, y []float32, w weight, from, to int) {
+	form, x := a.of(f, w, 0)
+	w.product.RowsIn(form, f.gemm, y, w.n, f.bytes(w.operand), x, a.m, from, to)
 }
 
 // plainRows returns rows of an operand as they are.
-func plainRows(operand, k int) func(f *frame, i int, own []float32) []float32 {
+func plainRows(operand, k int) rowFunc {
 	return func(f *frame, i int, _ []float32) []float32 { return f.in(operand)[i*k : (i+1)*k] }
 }
 
 // normRows returns rows of operand 0, divided by their root mean square and
 // multiplied with operand 1.
-func normRows(k int, eps float32) func(f *frame, i int, own []float32) []float32 {
+func normRows(k int, eps float32) rowFunc {
 	return func(f *frame, i int, own []float32) []float32 {
 		f.vec.RMSNorm(own, f.in(0)[i*k:(i+1)*k], f.in(1), eps)
 		return own
@@ -127,7 +146,7 @@ func (p *plan) multiply(a acts, ws []weight) {
 		for i, w := range ws {
 			if n := w.groups(); lo < n && hi > 0 {
 				from, to := w.span(max(lo, 0), min(hi, n))
-				w.product.Rows(f.gemm, f.out(i), w.n, f.bytes(w.operand), a.of(f, w, 0), a.m, from, to)
+				a.multiply(f, f.out(i), w, from, to)
 			}
 			lo, hi = lo-w.groups(), hi-w.groups()
 		}
@@ -141,19 +160,20 @@ func matmul(n *graph.Node, p *plan) error {
 	}
 	a, y := n.In(0).Shape(), n.Out(0).Shape()
 	K, M := a.Dim(-1), a.Dim(-2)
-	x := p.prepare(a.Len()/K, K, []weight{w}, plainRows(0, K))
 	lead := y.Dims()[:y.Rank()-2]
 	l := lower.NewBatch(lead, a, n.In(1).Shape())
 	if int(n.In(1).Shape().Bytes()) == w.size { // one matrix for all rows
-		l, M = lower.NewBatch(nil, graph.ShapeOf(graph.F32, 1, 1), graph.ShapeOf(graph.F32, 1, 1)), x.m
+		l, M = lower.NewBatch(nil, graph.ShapeOf(graph.F32, 1, 1), graph.ShapeOf(graph.F32, 1, 1)), a.Len()/K
 	}
+	x := p.prepareSome(M, a.Len()/K, K, []weight{w}, plainRows(0, K))
 	G := w.groups()
 	p.step(lower.Product(l.Dims)*G, float64(M*K*grain)/20, func(f *frame, lo, hi int) {
 		for lo < hi {
 			u, end := lo/G, min(hi, (lo/G+1)*G)
 			ia, ib := l.At(u)
 			from, to := w.span(lo%G, end-u*G)
-			w.product.Rows(f.gemm, f.out(0)[u*M*w.n:], w.n, f.bytes(1)[ib*w.size:][:w.size], x.of(f, w, ia*M), M, from, to)
+			form, rows := x.of(f, w, ia)
+			w.product.RowsIn(form, f.gemm, f.out(0)[u*M*w.n:], w.n, f.bytes(1)[ib*w.size:][:w.size], rows, M, from, to)
 			lo = end
 		}
 	})
@@ -204,7 +224,7 @@ func linearPair(n *graph.Node, p *plan) error {
 	p.step(G+ws[1].groups(), as[0].work(), func(f *frame, lo, hi int) {
 		for i, w := range ws {
 			if from, to := w.span(max(0, lo-i*G), min(hi-i*G, w.groups())); from < to {
-				w.product.Rows(f.gemm, f.out(i), w.n, f.bytes(w.operand), as[i].of(f, w, 0), as[i].m, from, to)
+				as[i].multiply(f, f.out(i), w, from, to)
 			}
 		}
 	})
@@ -227,7 +247,7 @@ func linearAdd(n *graph.Node, p *plan) error {
 	p.step(w.groups(), x.work(), func(f *frame, lo, hi int) {
 		from, to := w.span(lo, hi)
 		z, r, y := f.sharedFloats(z), f.in(2), f.out(0)
-		w.product.Rows(f.gemm, z, w.n, f.bytes(1), x.of(f, w, 0), x.m, from, to)
+		x.multiply(f, z, w, from, to)
 		for i := range x.m {
 			row := func(v []float32) []float32 { return v[i*w.n+from : i*w.n+to] }
 			f.vec.Add(row(y), row(r), row(z))
@@ -270,8 +290,8 @@ func (p *plan) gated(x acts, ws []weight, result int) {
 	p.step(g.groups(), 2*x.work(), func(f *frame, lo, hi int) {
 		from, to := g.span(lo, hi)
 		y, up := f.out(result), f.sharedFloats(up)
-		g.product.Rows(f.gemm, y, g.n, f.bytes(g.operand), x.of(f, g, 0), x.m, from, to)
-		u.product.Rows(f.gemm, up, g.n, f.bytes(u.operand), x.of(f, u, 0), x.m, from, to)
+		x.multiply(f, y, g, from, to)
+		x.multiply(f, up, u, from, to)
 		for i := range x.m {
 			row := func(v []float32) []float32 { return v[i*g.n+from : i*g.n+to] }
 			f.vec.MulSilu(row(y), row(up), row(y))

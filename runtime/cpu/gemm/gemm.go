@@ -73,16 +73,23 @@ func (p *Product) Kind() Kind { return p.kind }
 // is never read past its end. Lengths that do not fit panic as an index out of
 // range does. The bits of a result depend on neither lo nor hi.
 func (p *Product) Rows(s *Scratch, y []float32, ldy int, w []byte, acts []byte, m, lo, hi int) {
+	p.RowsIn(p.Form(1), s, y, ldy, w, acts, m, lo, hi)
+}
+
+// RowsIn is Rows for activations in a form: that of Rows, or Form(m).
+func (p *Product) RowsIn(f Form, s *Scratch, y []float32, ldy int, w []byte, acts []byte, m, lo, hi int) {
 	if m <= 0 || hi <= lo {
 		return
 	}
-	actBytes := ActBytes(p.kind, p.k)
 	// The third index keeps the slices within the lengths, not the capacities.
-	acts = acts[: m*actBytes : len(acts)]
+	acts = acts[:f.Bytes(m):len(acts)]
 	w = w[lo*p.rowBytes : hi*p.rowBytes : len(w)]
 	y = y[lo : (m-1)*ldy+hi : len(y)]
 	switch {
 	case p.panel != nil && m >= p.panel.min:
+		if many := p.Form(m); f != many {
+			acts = many.tilesOf(s, acts, m)
+		}
 		p.panels(s, y, ldy, w, acts, m, hi-lo)
 	case p.unpack:
 		p.unpacked(s, y, ldy, w, acts, m, hi-lo)

@@ -209,6 +209,44 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestRowsIn holds that activations prepared in the form for so many rows, in any order,
+// give the bits of those that lie one after the other.
+func TestRowsIn(t *testing.T) {
+	const rows = 37
+	rng := rand.New(rand.NewPCG(11, 12))
+	for _, set := range isa.Available() {
+		for _, dt := range types {
+			for _, k := range []int{256, 4096 + 256} {
+				p, err := New(set, dt, k)
+				if err != nil {
+					t.Fatal(err)
+				}
+				w, _ := matrix(t, dt, rows, k, rng)
+				for _, m := range []int{1, 4, 7, 17, 35} {
+					form, size := p.Form(m), ActBytes(p.Kind(), k)
+					in, plain, row := make([]byte, form.Bytes(m)), make([]byte, m*size), make([]byte, size)
+					x := make([]float32, k)
+					for _, i := range rng.Perm(m) {
+						for j := range x {
+							x[j] = float32(rng.NormFloat64())
+						}
+						Prepare(set, p.Kind(), plain[i*size:], x)
+						form.Prepare(set, in, m, i, x, row)
+					}
+					got, want := make([]float32, m*rows), make([]float32, m*rows)
+					p.RowsIn(form, new(Scratch), got, rows, w, in, m, 0, rows)
+					p.Rows(new(Scratch), want, rows, w, plain, m, 0, rows)
+					for i := range got {
+						if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
+							t.Fatalf("%v/%v, k=%d, m=%d: y[%d] is %v, of rows %v", set, dt, k, m, i, got[i], want[i])
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestPrepare(t *testing.T) {
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
 	rng := rand.New(rand.NewPCG(3, 4))

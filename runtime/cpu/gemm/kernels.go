@@ -47,6 +47,7 @@ const nearBytes = 64 << 10
 // serves four streams, a quarter of the rows apart, faster than one.
 func (p *Product) stream(s *Scratch, y []float32, ldy int, w, acts []byte, m, rows int) {
 	t, size, quarter := &s.tile, ActBytes(p.kind, p.k), rows/4
+	f := p.Form(1)
 	sums := p.sums(s, acts, m)
 	*t = tile{n: p.k, yStep: uintptr(quarter) * 4, yLD: uintptr(ldy) * 4, wStep: uintptr(quarter * p.rowBytes), xStep: uintptr(size)}
 	multiply := func(r int, four bool) {
@@ -55,7 +56,7 @@ func (p *Product) stream(s *Scratch, y []float32, ldy int, w, acts []byte, m, ro
 			for p.kernels.tiles[j].m > m-i {
 				j++
 			}
-			p.activations(t, acts[i*size:], 0)
+			f.point(t, acts[i*size:], 0)
 			if sums != nil {
 				t.s = unsafe.Pointer(&sums[i*size])
 			}
@@ -78,7 +79,7 @@ func (p *Product) stream(s *Scratch, y []float32, ldy int, w, acts []byte, m, ro
 
 // matrix is Rows for several rows of activations.
 func (p *Product) matrix(s *Scratch, y []float32, ldy int, w, acts []byte, m, rows int) {
-	t := &s.tile
+	t, f := &s.tile, p.Form(1)
 	size := ActBytes(p.kind, p.k)
 	sums := p.sums(s, acts, m)
 	for block := 0; block < rows; block += blockRows {
@@ -94,7 +95,7 @@ func (p *Product) matrix(s *Scratch, y []float32, ldy int, w, acts []byte, m, ro
 					k++
 				}
 				kernel := p.kernels.tiles[k]
-				p.activations(t, acts[i*size:], from)
+				f.point(t, acts[i*size:], from)
 				if sums != nil {
 					t.s = unsafe.Pointer(&sums[i*size+from/4])
 				}
@@ -114,16 +115,16 @@ func (p *Product) matrix(s *Scratch, y []float32, ldy int, w, acts []byte, m, ro
 	*t = tile{}
 }
 
-// activations points t at the prepared rows from acts on, at element from of each.
-func (p *Product) activations(t *tile, acts []byte, from int) {
-	if p.kind == Float {
-		t.x = unsafe.Pointer(&acts[from*4])
+// point points t at a prepared row, at element from of it.
+func (f Form) point(t *tile, row []byte, from int) {
+	if f.kind == Float {
+		t.x = unsafe.Pointer(&row[from*4])
 		return
 	}
-	d, s, _ := layout(p.k)
+	d, s, _ := layout(f.k)
 	at := from / 32 * 4
-	t.x, t.d = unsafe.Pointer(&acts[from]), unsafe.Pointer(&acts[d+at])
-	t.s = unsafe.Pointer(&acts[s+at])
+	t.x, t.d = unsafe.Pointer(&row[from]), unsafe.Pointer(&row[d+at])
+	t.s = unsafe.Pointer(&row[s+at])
 }
 
 // sums returns what the kernels take in the place of s, as far apart as rows of

@@ -60,15 +60,11 @@ type parts struct {
 	step         int
 }
 
-// panels is Rows for many rows of activations. All of them pass by a panel of some
+// panels is RowsIn for many rows of activations in Form(m). All of them pass by a panel of some
 // elements while the first cache has it, and then by the next panels, so that the
 // same elements of the activations are at hand in a farther one.
 func (p *Product) panels(s *Scratch, y []float32, ldy int, w, acts []byte, m, rows int) {
 	k := p.panel.panelKernels
-	var tiles []byte
-	if k.tile != nil {
-		tiles = p.spread(s, acts, m)
-	}
 	panel := grow(&s.panel, k.depth/k.group*k.block)
 	sums := grow(&s.sums, k.panels*m*k.rows)
 	for top := 0; top < rows; top += k.panels * k.rows {
@@ -86,9 +82,9 @@ func (p *Product) panels(s *Scratch, y []float32, ldy int, w, acts []byte, m, ro
 					ahead = w[min(r+k.rows, rows)*p.rowBytes : min(r+2*k.rows, rows)*p.rowBytes]
 				}
 				if direct {
-					p.multiply(s, y[r:], ldy, panel, ahead, tiles, acts, m, from, n)
+					p.multiply(s, y[r:], ldy, panel, ahead, acts, m, from, n)
 				} else {
-					p.multiply(s, sums[(r-top)*m:], k.rows, panel, ahead, tiles, acts, m, from, n)
+					p.multiply(s, sums[(r-top)*m:], k.rows, panel, ahead, acts, m, from, n)
 				}
 			}
 		}
@@ -103,48 +99,29 @@ func (p *Product) panels(s *Scratch, y []float32, ldy int, w, acts []byte, m, ro
 // multiply adds to y the products of a panel with m rows of activations, n elements of
 // each from element from on. The first ones are written where kernels are direct. They
 // may fetch ahead, the next rows of W, in between.
-func (p *Product) multiply(s *Scratch, y []float32, ldy int, panel, ahead, tiles, acts []byte, m, from, n int) {
-	k, t := p.panel.panelKernels, &s.tile
+func (p *Product) multiply(s *Scratch, y []float32, ldy int, panel, ahead, acts []byte, m, from, n int) {
+	k, t, f := p.panel.panelKernels, &s.tile, p.Form(m)
 	size := ActBytes(p.kind, p.k)
 	*t = tile{n: n, w: unsafe.Pointer(&panel[0]), yLD: uintptr(ldy) * 4, xStep: uintptr(size), add: min(from, 1)}
 	t.ahead = uintptr(unsafe.Pointer(unsafe.SliceData(ahead)))
 	t.aheadEnd = t.ahead + uintptr(len(ahead))
+	first, step := 0, 0 // tile, and bytes of a row of one
+	if f.tiles != nil {
+		first, step = from*m/k.group*k.tile.group, n/k.group*k.tile.group
+	}
 	for i, j := 0, 0; i < m; i += k.tiles[j].m {
 		for k.tiles[j].m > m-i {
 			j++
 		}
 		t.y = unsafe.Pointer(&y[i*ldy])
-		if tiles != nil {
-			t.x = unsafe.Pointer(&tiles[(from*m+i*n)/k.group*k.tile.group])
+		if f.tiles != nil {
+			t.x = unsafe.Pointer(&acts[first+i*step])
 		} else {
-			p.activations(t, acts[i*size:], from)
+			f.point(t, acts[i*size:], from)
 		}
 		k.tiles[j].run(t)
 	}
 	*t = tile{}
-}
-
-// spread returns m prepared rows of activations as tiles: of the first depth elements,
-// then of the next.
-func (p *Product) spread(s *Scratch, acts []byte, m int) []byte {
-	k := p.panel.panelKernels
-	size := ActBytes(p.kind, p.k)
-	tiles := grow(&s.tiles, m*roundUp(p.k, k.group)/k.group*k.tile.group)
-	var row tile
-	for from := 0; from < p.k; from += k.depth {
-		n := roundUp(min(k.depth, p.k-from), k.group)
-		for i, j := 0, 0; i < m; i += k.tiles[j].m {
-			for k.tiles[j].m > m-i {
-				j++
-			}
-			to, rows := tiles[(from*m+i*n)/k.group*k.tile.group:], k.tiles[j].m
-			for r := range rows {
-				p.activations(&row, acts[(i+r)*size:], from)
-				k.tile.spread(&to[r*k.tile.q], (rows-r)*k.tile.q+4*r, rows*k.tile.group, rows, (*byte)(row.x), (*float32)(row.d), (*float32)(row.s), n)
-			}
-		}
-	}
-	return tiles
 }
 
 // pack makes a panel of rows of W, n elements of each from element from on; past the
