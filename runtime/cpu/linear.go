@@ -109,7 +109,7 @@ func (a acts) of(f *frame, w weight, i int) (gemm.Form, []byte) {
 // multiply multiplies all rows with rows from to to-1 of a weight.
 func (a acts) multiply(f *frame, y []float32, w weight, from, to int) {
 	form, x := a.of(f, w, 0)
-	w.product.RowsIn(form, f.gemm, y, w.n, f.bytes(w.operand), x, a.m, from, to)
+	w.product.RowsIn(form, f.gemm, y, w.n, f.bytes(w.operand), nil, x, a.m, from, to)
 }
 
 // plainRows returns rows of an operand as they are.
@@ -173,7 +173,7 @@ func matmul(n *graph.Node, p *plan) error {
 			ia, ib := l.At(u)
 			from, to := w.span(lo%G, end-u*G)
 			form, rows := x.of(f, w, ia)
-			w.product.RowsIn(form, f.gemm, f.out(0)[u*M*w.n:], w.n, f.bytes(1)[ib*w.size:][:w.size], rows, M, from, to)
+			w.product.RowsIn(form, f.gemm, f.out(0)[u*M*w.n:], w.n, f.bytes(1)[ib*w.size:][:w.size], nil, rows, M, from, to)
 			lo = end
 		}
 	})
@@ -283,18 +283,36 @@ func normSwiglu(n *graph.Node, p *plan) error {
 	return nil
 }
 
-// gated adds the step silu(x G)·(x U) for the weights G and U.
+// gated adds the step silu(x G)·(x U) for the weights G and U. Of many rows of x, some
+// columns of both products are made and joined at a time, while a near cache has them.
 func (p *plan) gated(x acts, ws []weight, result int) {
 	g, u := ws[0], ws[1]
-	up := p.share(4 * x.m * g.n)
+	some := g.n
+	if n := max(g.product.RowsAtOnce(x.m), u.product.RowsAtOnce(x.m)); n > 0 {
+		some = lower.Ceil(n, grain) * grain
+	}
+	products := [2]region{p.own(4 * x.m * some), p.own(4 * x.m * some)}
 	p.step(g.groups(), 2*x.work(), func(f *frame, lo, hi int) {
-		from, to := g.span(lo, hi)
-		y, up := f.out(result), f.sharedFloats(up)
-		x.multiply(f, y, g, from, to)
-		x.multiply(f, up, u, from, to)
-		for i := range x.m {
-			row := func(v []float32) []float32 { return v[i*g.n+from : i*g.n+to] }
-			f.vec.MulSilu(row(y), row(up), row(y))
+		y, end := f.out(result), min(hi*grain, g.n)
+		for from := lo * grain; from < end; from += some {
+			n := min(some, end-from)
+			a, b := f.ownFloats(products[0])[:x.m*n], f.ownFloats(products[1])[:x.m*n]
+			x.columns(f, a, g, from, n, u.rows(f, from, n))
+			x.columns(f, b, u, from, n, g.rows(f, from+n, min(some, end-from-n)))
+			f.vec.MulSiluRows(y[from:], g.n, b, a, n)
 		}
 	})
+}
+
+// rows returns n rows of a weight.
+func (w weight) rows(f *frame, from, n int) []byte {
+	size := w.size / w.n
+	return f.bytes(w.operand)[from*size:][:n*size]
+}
+
+// columns multiplies all rows with n rows of a weight, and leaves the products side by
+// side. next are weights that come next.
+func (a acts) columns(f *frame, y []float32, w weight, from, n int, next []byte) {
+	form, x := a.of(f, w, 0)
+	w.product.RowsIn(form, f.gemm, y, n, w.rows(f, from, n), next, x, a.m, 0, n)
 }

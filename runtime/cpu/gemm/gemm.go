@@ -73,11 +73,12 @@ func (p *Product) Kind() Kind { return p.kind }
 // is never read past its end. Lengths that do not fit panic as an index out of
 // range does. The bits of a result depend on neither lo nor hi.
 func (p *Product) Rows(s *Scratch, y []float32, ldy int, w []byte, acts []byte, m, lo, hi int) {
-	p.RowsIn(p.Form(1), s, y, ldy, w, acts, m, lo, hi)
+	p.RowsIn(p.Form(1), s, y, ldy, w, nil, acts, m, lo, hi)
 }
 
-// RowsIn is Rows for activations in a form: that of Rows, or Form(m).
-func (p *Product) RowsIn(f Form, s *Scratch, y []float32, ldy int, w []byte, acts []byte, m, lo, hi int) {
+// RowsIn is Rows for activations in a form: that of Rows, or Form(m). next are weights
+// that will be wanted next: they may be on their way to a near cache meanwhile.
+func (p *Product) RowsIn(f Form, s *Scratch, y []float32, ldy int, w, next []byte, acts []byte, m, lo, hi int) {
 	if m <= 0 || hi <= lo {
 		return
 	}
@@ -90,7 +91,7 @@ func (p *Product) RowsIn(f Form, s *Scratch, y []float32, ldy int, w []byte, act
 		if many := p.Form(m); f != many {
 			acts = many.tilesOf(s, acts, m)
 		}
-		p.panels(s, y, ldy, w, acts, m, hi-lo)
+		p.panels(s, y, ldy, w, next, acts, m, hi-lo)
 	case p.unpack:
 		p.unpacked(s, y, ldy, w, acts, m, hi-lo)
 	case m == 1 || len(acts) <= nearBytes:
@@ -98,6 +99,15 @@ func (p *Product) RowsIn(f Form, s *Scratch, y []float32, ldy int, w []byte, act
 	default:
 		p.matrix(s, y, ldy, w, acts, m, hi-lo)
 	}
+}
+
+// RowsAtOnce returns how many rows of W meet m rows of activations before the next ones
+// do, or 0.
+func (p *Product) RowsAtOnce(m int) int {
+	if p.panel == nil || m < p.panel.min {
+		return 0
+	}
+	return p.panel.panels * p.panel.rows
 }
 
 // Scratch is memory that a call of Rows works in and leaves to the next one; the zero

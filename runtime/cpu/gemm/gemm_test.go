@@ -234,7 +234,7 @@ func TestRowsIn(t *testing.T) {
 						form.Prepare(set, in, m, i, x, row)
 					}
 					got, want := make([]float32, m*rows), make([]float32, m*rows)
-					p.RowsIn(form, new(Scratch), got, rows, w, in, m, 0, rows)
+					p.RowsIn(form, new(Scratch), got, rows, w, w[:1], in, m, 0, rows)
 					p.Rows(new(Scratch), want, rows, w, plain, m, 0, rows)
 					for i := range got {
 						if math.Float32bits(got[i]) != math.Float32bits(want[i]) {

@@ -63,7 +63,7 @@ type parts struct {
 // panels is RowsIn for many rows of activations in Form(m). All of them pass by a panel of some
 // elements while the first cache has it, and then by the next panels, so that the
 // same elements of the activations are at hand in a farther one.
-func (p *Product) panels(s *Scratch, y []float32, ldy int, w, acts []byte, m, rows int) {
+func (p *Product) panels(s *Scratch, y []float32, ldy int, w, next, acts []byte, m, rows int) {
 	k := p.panel.panelKernels
 	panel := grow(&s.panel, k.depth/k.group*k.block)
 	sums := grow(&s.sums, k.panels*m*k.rows)
@@ -80,6 +80,9 @@ func (p *Product) panels(s *Scratch, y []float32, ldy int, w, acts []byte, m, ro
 				ahead := panel[:0]
 				if p.k <= k.depth { // else the next elements of these rows are next
 					ahead = w[min(r+k.rows, rows)*p.rowBytes : min(r+2*k.rows, rows)*p.rowBytes]
+					if len(ahead) == 0 {
+						ahead = next[:min(k.rows*p.rowBytes, len(next))]
+					}
 				}
 				if direct {
 					p.multiply(s, y[r:], ldy, panel, ahead, acts, m, from, n)

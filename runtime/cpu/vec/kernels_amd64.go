@@ -62,6 +62,11 @@ func mulSigmoidAVX2(y *float32, x *float32, w *float32, n int)
 //go:noescape
 func mulSiluAVX2(y *float32, x *float32, w *float32, n int)
 
+// mulSiluRowsAVX2 sets y = x·silu(w) in rows of n elements, a multiple of 16: those of x and w lie side by side, those of y have gap bytes between them.
+//
+//go:noescape
+func mulSiluRowsAVX2(y *float32, x *float32, w *float32, n int, rows int, gap int)
+
 // scaleAVX2 sets y = a·x.
 //
 //go:noescape
@@ -201,6 +206,11 @@ func mulSigmoidAVX512(y *float32, x *float32, w *float32, n int)
 //
 //go:noescape
 func mulSiluAVX512(y *float32, x *float32, w *float32, n int)
+
+// mulSiluRowsAVX512 sets y = x·silu(w) in rows of n elements, a multiple of 16: those of x and w lie side by side, those of y have gap bytes between them.
+//
+//go:noescape
+func mulSiluRowsAVX512(y *float32, x *float32, w *float32, n int, rows int, gap int)
 
 // scaleAVX512 sets y = a·x.
 //

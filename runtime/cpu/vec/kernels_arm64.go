@@ -62,6 +62,11 @@ func mulSigmoidNEON(y *float32, x *float32, w *float32, n int)
 //go:noescape
 func mulSiluNEON(y *float32, x *float32, w *float32, n int)
 
+// mulSiluRowsNEON sets y = x·silu(w) in rows of n elements, a multiple of 16: those of x and w lie side by side, those of y have gap bytes between them.
+//
+//go:noescape
+func mulSiluRowsNEON(y *float32, x *float32, w *float32, n int, rows int, gap int)
+
 // scaleNEON sets y = a·x.
 //
 //go:noescape

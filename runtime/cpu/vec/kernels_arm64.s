@@ -1732,6 +1732,238 @@ lanes92:
 done85:
 	RET
 
+// func mulSiluRowsNEON(y *float32, x *float32, w *float32, n int, rows int, gap int) 
+TEXT ·mulSiluRowsNEON(SB), NOSPLIT, $0-48
+	MOVD $constantNEON<>(SB), R25
+	FMOVQ 0(R25), F31
+	FMOVQ 16(R25), F29
+	FMOVQ 32(R25), F28
+	FMOVQ 48(R25), F27
+	FMOVQ 64(R25), F26
+	FMOVQ 80(R25), F25
+	FMOVQ 96(R25), F24
+	FMOVQ 112(R25), F23
+	FMOVQ 128(R25), F22
+	FMOVQ 144(R25), F21
+	FMOVQ 160(R25), F20
+	FMOVQ 176(R25), F19
+	FMOVQ 192(R25), F30
+	FMOVQ 208(R25), F18
+	MOVD y+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD w+16(FP), R2
+	MOVD n+24(FP), R3
+	MOVD rows+32(FP), R4
+	MOVD gap+40(FP), R5
+row93:
+	CMP $0, R4
+	BEQ done94
+	MOVD R3, R6
+loop96:
+	CMP $8, R6
+	BLT end97
+	FMOVQ 0(R1), F0
+	FMOVQ 0(R2), F1
+	WORD $0x4ebe1c22 // orr v2, v1, v30
+	WORD $0x4ea2f782 // fmin v2, v28, v2
+	WORD $0x4e22f7a2 // fmax v2, v29, v2
+	WORD $0x6e3bdc43 // fmul v3, v2, v27
+	WORD $0x4e218863 // frintn v3, v3
+	WORD $0x4ebacc62 // fmls v2, v3, v26
+	WORD $0x4eb9cc62 // fmls v2, v3, v25
+	WORD $0x4eb71ee4 // orr v4, v23, v23
+	WORD $0x4e22cf04 // fmla v4, v24, v2
+	WORD $0x4eb61ec5 // orr v5, v22, v22
+	WORD $0x4e22cc85 // fmla v5, v4, v2
+	WORD $0x4eb51ea6 // orr v6, v21, v21
+	WORD $0x4e22cca6 // fmla v6, v5, v2
+	WORD $0x4eb41e87 // orr v7, v20, v20
+	WORD $0x4e22ccc7 // fmla v7, v6, v2
+	WORD $0x4eb31e68 // orr v8, v19, v19
+	WORD $0x4e22cce8 // fmla v8, v7, v2
+	WORD $0x4eb31e69 // orr v9, v19, v19
+	WORD $0x4e22cd09 // fmla v9, v8, v2
+	WORD $0x4e21a863 // fcvtns v3, v3
+	WORD $0x4f3f046a // sshr #1 v10, v3
+	WORD $0x6eaa8463 // sub v3, v3, v10
+	WORD $0x4f37554a // shl #23 v10, v10
+	WORD $0x4eb3854a // add v10, v10, v19
+	WORD $0x6e2add29 // fmul v9, v9, v10
+	WORD $0x4f375463 // shl #23 v3, v3
+	WORD $0x4eb38463 // add v3, v3, v19
+	WORD $0x6e23dd29 // fmul v9, v9, v3
+	WORD $0x4f21042b // sshr #31 v11, v1
+	WORD $0x6e731d2b // bsl v11, v9, v19
+	WORD $0x4e33d529 // fadd v9, v9, v19
+	WORD $0x6e29fd6b // fdiv v11, v11, v9
+	WORD $0x4e21f641 // fmax v1, v18, v1
+	WORD $0x6e2bdc21 // fmul v1, v1, v11
+	WORD $0x6e21dc00 // fmul v0, v0, v1
+	FMOVQ F0, 0(R0)
+	FMOVQ 16(R1), F12
+	FMOVQ 16(R2), F13
+	WORD $0x4ebe1dae // orr v14, v13, v30
+	WORD $0x4eaef78e // fmin v14, v28, v14
+	WORD $0x4e2ef7ae // fmax v14, v29, v14
+	WORD $0x6e3bddcf // fmul v15, v14, v27
+	WORD $0x4e2189ef // frintn v15, v15
+	WORD $0x4ebacdee // fmls v14, v15, v26
+	WORD $0x4eb9cdee // fmls v14, v15, v25
+	WORD $0x4eb71ef0 // orr v16, v23, v23
+	WORD $0x4e2ecf10 // fmla v16, v24, v14
+	WORD $0x4eb61ed1 // orr v17, v22, v22
+	WORD $0x4e2ece11 // fmla v17, v16, v14
+	WORD $0x4eb51ea4 // orr v4, v21, v21
+	WORD $0x4e2ece24 // fmla v4, v17, v14
+	WORD $0x4eb41e85 // orr v5, v20, v20
+	WORD $0x4e2ecc85 // fmla v5, v4, v14
+	WORD $0x4eb31e66 // orr v6, v19, v19
+	WORD $0x4e2ecca6 // fmla v6, v5, v14
+	WORD $0x4eb31e67 // orr v7, v19, v19
+	WORD $0x4e2eccc7 // fmla v7, v6, v14
+	WORD $0x4e21a9ef // fcvtns v15, v15
+	WORD $0x4f3f05e8 // sshr #1 v8, v15
+	WORD $0x6ea885ef // sub v15, v15, v8
+	WORD $0x4f375508 // shl #23 v8, v8
+	WORD $0x4eb38508 // add v8, v8, v19
+	WORD $0x6e28dce7 // fmul v7, v7, v8
+	WORD $0x4f3755ef // shl #23 v15, v15
+	WORD $0x4eb385ef // add v15, v15, v19
+	WORD $0x6e2fdce7 // fmul v7, v7, v15
+	WORD $0x4f2105a2 // sshr #31 v2, v13
+	WORD $0x6e731ce2 // bsl v2, v7, v19
+	WORD $0x4e33d4e7 // fadd v7, v7, v19
+	WORD $0x6e27fc42 // fdiv v2, v2, v7
+	WORD $0x4e2df64d // fmax v13, v18, v13
+	WORD $0x6e22ddad // fmul v13, v13, v2
+	WORD $0x6e2ddd8c // fmul v12, v12, v13
+	FMOVQ F12, 16(R0)
+	ADD $32, R1
+	ADD $32, R2
+	ADD $32, R0
+	ADD $-8, R6
+	JMP loop96
+end97:
+loop98:
+	CMP $4, R6
+	BLT end99
+	FMOVQ 0(R1), F0
+	FMOVQ 0(R2), F1
+	WORD $0x4ebe1c22 // orr v2, v1, v30
+	WORD $0x4ea2f782 // fmin v2, v28, v2
+	WORD $0x4e22f7a2 // fmax v2, v29, v2
+	WORD $0x6e3bdc43 // fmul v3, v2, v27
+	WORD $0x4e218863 // frintn v3, v3
+	WORD $0x4ebacc62 // fmls v2, v3, v26
+	WORD $0x4eb9cc62 // fmls v2, v3, v25
+	WORD $0x4eb71ee4 // orr v4, v23, v23
+	WORD $0x4e22cf04 // fmla v4, v24, v2
+	WORD $0x4eb61ec5 // orr v5, v22, v22
+	WORD $0x4e22cc85 // fmla v5, v4, v2
+	WORD $0x4eb51ea6 // orr v6, v21, v21
+	WORD $0x4e22cca6 // fmla v6, v5, v2
+	WORD $0x4eb41e87 // orr v7, v20, v20
+	WORD $0x4e22ccc7 // fmla v7, v6, v2
+	WORD $0x4eb31e68 // orr v8, v19, v19
+	WORD $0x4e22cce8 // fmla v8, v7, v2
+	WORD $0x4eb31e69 // orr v9, v19, v19
+	WORD $0x4e22cd09 // fmla v9, v8, v2
+	WORD $0x4e21a863 // fcvtns v3, v3
+	WORD $0x4f3f046a // sshr #1 v10, v3
+	WORD $0x6eaa8463 // sub v3, v3, v10
+	WORD $0x4f37554a // shl #23 v10, v10
+	WORD $0x4eb3854a // add v10, v10, v19
+	WORD $0x6e2add29 // fmul v9, v9, v10
+	WORD $0x4f375463 // shl #23 v3, v3
+	WORD $0x4eb38463 // add v3, v3, v19
+	WORD $0x6e23dd29 // fmul v9, v9, v3
+	WORD $0x4f21042b // sshr #31 v11, v1
+	WORD $0x6e731d2b // bsl v11, v9, v19
+	WORD $0x4e33d529 // fadd v9, v9, v19
+	WORD $0x6e29fd6b // fdiv v11, v11, v9
+	WORD $0x4e21f641 // fmax v1, v18, v1
+	WORD $0x6e2bdc21 // fmul v1, v1, v11
+	WORD $0x6e21dc00 // fmul v0, v0, v1
+	FMOVQ F0, 0(R0)
+	ADD $16, R1
+	ADD $16, R2
+	ADD $16, R0
+	ADD $-4, R6
+	JMP loop98
+end99:
+	CMP $0, R6
+	BEQ done95
+	WORD $0x4ebf1fe0 // orr v0, v31, v31
+	MOVD R1, R25
+	VLD1.P 4(R25), V0.S[0]
+	CMP $1, R6
+	BEQ lanes100
+	VLD1.P 4(R25), V0.S[1]
+	CMP $2, R6
+	BEQ lanes100
+	VLD1.P 4(R25), V0.S[2]
+lanes100:
+	WORD $0x4ebf1fe1 // orr v1, v31, v31
+	MOVD R2, R25
+	VLD1.P 4(R25), V1.S[0]
+	CMP $1, R6
+	BEQ lanes101
+	VLD1.P 4(R25), V1.S[1]
+	CMP $2, R6
+	BEQ lanes101
+	VLD1.P 4(R25), V1.S[2]
+lanes101:
+	WORD $0x4ebe1c22 // orr v2, v1, v30
+	WORD $0x4ea2f782 // fmin v2, v28, v2
+	WORD $0x4e22f7a2 // fmax v2, v29, v2
+	WORD $0x6e3bdc43 // fmul v3, v2, v27
+	WORD $0x4e218863 // frintn v3, v3
+	WORD $0x4ebacc62 // fmls v2, v3, v26
+	WORD $0x4eb9cc62 // fmls v2, v3, v25
+	WORD $0x4eb71ee4 // orr v4, v23, v23
+	WORD $0x4e22cf04 // fmla v4, v24, v2
+	WORD $0x4eb61ec5 // orr v5, v22, v22
+	WORD $0x4e22cc85 // fmla v5, v4, v2
+	WORD $0x4eb51ea6 // orr v6, v21, v21
+	WORD $0x4e22cca6 // fmla v6, v5, v2
+	WORD $0x4eb41e87 // orr v7, v20, v20
+	WORD $0x4e22ccc7 // fmla v7, v6, v2
+	WORD $0x4eb31e68 // orr v8, v19, v19
+	WORD $0x4e22cce8 // fmla v8, v7, v2
+	WORD $0x4eb31e69 // orr v9, v19, v19
+	WORD $0x4e22cd09 // fmla v9, v8, v2
+	WORD $0x4e21a863 // fcvtns v3, v3
+	WORD $0x4f3f046a // sshr #1 v10, v3
+	WORD $0x6eaa8463 // sub v3, v3, v10
+	WORD $0x4f37554a // shl #23 v10, v10
+	WORD $0x4eb3854a // add v10, v10, v19
+	WORD $0x6e2add29 // fmul v9, v9, v10
+	WORD $0x4f375463 // shl #23 v3, v3
+	WORD $0x4eb38463 // add v3, v3, v19
+	WORD $0x6e23dd29 // fmul v9, v9, v3
+	WORD $0x4f21042b // sshr #31 v11, v1
+	WORD $0x6e731d2b // bsl v11, v9, v19
+	WORD $0x4e33d529 // fadd v9, v9, v19
+	WORD $0x6e29fd6b // fdiv v11, v11, v9
+	WORD $0x4e21f641 // fmax v1, v18, v1
+	WORD $0x6e2bdc21 // fmul v1, v1, v11
+	WORD $0x6e21dc00 // fmul v0, v0, v1
+	MOVD R0, R25
+	VST1.P V0.S[0], 4(R25)
+	CMP $1, R6
+	BEQ lanes102
+	VST1.P V0.S[1], 4(R25)
+	CMP $2, R6
+	BEQ lanes102
+	VST1.P V0.S[2], 4(R25)
+lanes102:
+done95:
+	ADD R5, R0
+	ADD $-1, R4
+	JMP row93
+done94:
+	RET
+
 // func scaleNEON(y *float32, x *float32, n int, a float32) 
 TEXT ·scaleNEON(SB), NOSPLIT, $0-28
 	MOVD $constantNEON<>(SB), R25
@@ -1741,9 +1973,9 @@ TEXT ·scaleNEON(SB), NOSPLIT, $0-28
 	MOVD n+16(FP), R2
 	FMOVS a+24(FP), F0
 	WORD $0x4e040400 // dup s[0] v0, v0
-loop94:
+loop104:
 	CMP $16, R2
-	BLT end95
+	BLT end105
 	FMOVQ 0(R1), F1
 	WORD $0x6e20dc21 // fmul v1, v1, v0
 	FMOVQ F1, 0(R0)
@@ -1759,42 +1991,42 @@ loop94:
 	ADD $64, R1
 	ADD $64, R0
 	ADD $-16, R2
-	JMP loop94
-end95:
-loop96:
+	JMP loop104
+end105:
+loop106:
 	CMP $4, R2
-	BLT end97
+	BLT end107
 	FMOVQ 0(R1), F1
 	WORD $0x6e20dc21 // fmul v1, v1, v0
 	FMOVQ F1, 0(R0)
 	ADD $16, R1
 	ADD $16, R0
 	ADD $-4, R2
-	JMP loop96
-end97:
+	JMP loop106
+end107:
 	CMP $0, R2
-	BEQ done93
+	BEQ done103
 	WORD $0x4ebf1fe1 // orr v1, v31, v31
 	MOVD R1, R25
 	VLD1.P 4(R25), V1.S[0]
 	CMP $1, R2
-	BEQ lanes98
+	BEQ lanes108
 	VLD1.P 4(R25), V1.S[1]
 	CMP $2, R2
-	BEQ lanes98
+	BEQ lanes108
 	VLD1.P 4(R25), V1.S[2]
-lanes98:
+lanes108:
 	WORD $0x6e20dc21 // fmul v1, v1, v0
 	MOVD R0, R25
 	VST1.P V1.S[0], 4(R25)
 	CMP $1, R2
-	BEQ lanes99
+	BEQ lanes109
 	VST1.P V1.S[1], 4(R25)
 	CMP $2, R2
-	BEQ lanes99
+	BEQ lanes109
 	VST1.P V1.S[2], 4(R25)
-lanes99:
-done93:
+lanes109:
+done103:
 	RET
 
 // func shiftNEON(y *float32, x *float32, n int, a float32) 
@@ -1806,9 +2038,9 @@ TEXT ·shiftNEON(SB), NOSPLIT, $0-28
 	MOVD n+16(FP), R2
 	FMOVS a+24(FP), F0
 	WORD $0x4e040400 // dup s[0] v0, v0
-loop101:
+loop111:
 	CMP $16, R2
-	BLT end102
+	BLT end112
 	FMOVQ 0(R1), F1
 	WORD $0x4e20d421 // fadd v1, v1, v0
 	FMOVQ F1, 0(R0)
@@ -1824,42 +2056,42 @@ loop101:
 	ADD $64, R1
 	ADD $64, R0
 	ADD $-16, R2
-	JMP loop101
-end102:
-loop103:
+	JMP loop111
+end112:
+loop113:
 	CMP $4, R2
-	BLT end104
+	BLT end114
 	FMOVQ 0(R1), F1
 	WORD $0x4e20d421 // fadd v1, v1, v0
 	FMOVQ F1, 0(R0)
 	ADD $16, R1
 	ADD $16, R0
 	ADD $-4, R2
-	JMP loop103
-end104:
+	JMP loop113
+end114:
 	CMP $0, R2
-	BEQ done100
+	BEQ done110
 	WORD $0x4ebf1fe1 // orr v1, v31, v31
 	MOVD R1, R25
 	VLD1.P 4(R25), V1.S[0]
 	CMP $1, R2
-	BEQ lanes105
+	BEQ lanes115
 	VLD1.P 4(R25), V1.S[1]
 	CMP $2, R2
-	BEQ lanes105
+	BEQ lanes115
 	VLD1.P 4(R25), V1.S[2]
-lanes105:
+lanes115:
 	WORD $0x4e20d421 // fadd v1, v1, v0
 	MOVD R0, R25
 	VST1.P V1.S[0], 4(R25)
 	CMP $1, R2
-	BEQ lanes106
+	BEQ lanes116
 	VST1.P V1.S[1], 4(R25)
 	CMP $2, R2
-	BEQ lanes106
+	BEQ lanes116
 	VST1.P V1.S[2], 4(R25)
-lanes106:
-done100:
+lanes116:
+done110:
 	RET
 
 // func overNEON(y *float32, x *float32, n int, a float32) 
@@ -1871,9 +2103,9 @@ TEXT ·overNEON(SB), NOSPLIT, $0-28
 	MOVD n+16(FP), R2
 	FMOVS a+24(FP), F0
 	WORD $0x4e040400 // dup s[0] v0, v0
-loop108:
+loop118:
 	CMP $16, R2
-	BLT end109
+	BLT end119
 	FMOVQ 0(R1), F1
 	WORD $0x6e20fc21 // fdiv v1, v1, v0
 	FMOVQ F1, 0(R0)
@@ -1889,42 +2121,42 @@ loop108:
 	ADD $64, R1
 	ADD $64, R0
 	ADD $-16, R2
-	JMP loop108
-end109:
-loop110:
+	JMP loop118
+end119:
+loop120:
 	CMP $4, R2
-	BLT end111
+	BLT end121
 	FMOVQ 0(R1), F1
 	WORD $0x6e20fc21 // fdiv v1, v1, v0
 	FMOVQ F1, 0(R0)
 	ADD $16, R1
 	ADD $16, R0
 	ADD $-4, R2
-	JMP loop110
-end111:
+	JMP loop120
+end121:
 	CMP $0, R2
-	BEQ done107
+	BEQ done117
 	WORD $0x4ebf1fe1 // orr v1, v31, v31
 	MOVD R1, R25
 	VLD1.P 4(R25), V1.S[0]
 	CMP $1, R2
-	BEQ lanes112
+	BEQ lanes122
 	VLD1.P 4(R25), V1.S[1]
 	CMP $2, R2
-	BEQ lanes112
+	BEQ lanes122
 	VLD1.P 4(R25), V1.S[2]
-lanes112:
+lanes122:
 	WORD $0x6e20fc21 // fdiv v1, v1, v0
 	MOVD R0, R25
 	VST1.P V1.S[0], 4(R25)
 	CMP $1, R2
-	BEQ lanes113
+	BEQ lanes123
 	VST1.P V1.S[1], 4(R25)
 	CMP $2, R2
-	BEQ lanes113
+	BEQ lanes123
 	VST1.P V1.S[2], 4(R25)
-lanes113:
-done107:
+lanes123:
+done117:
 	RET
 
 // func clampNEON(y *float32, x *float32, n int, lo float32, hi float32) 
@@ -1938,9 +2170,9 @@ TEXT ·clampNEON(SB), NOSPLIT, $0-32
 	WORD $0x4e040400 // dup s[0] v0, v0
 	FMOVS hi+28(FP), F1
 	WORD $0x4e040421 // dup s[0] v1, v1
-loop115:
+loop125:
 	CMP $16, R2
-	BLT end116
+	BLT end126
 	FMOVQ 0(R1), F2
 	WORD $0x4e22f402 // fmax v2, v0, v2
 	WORD $0x4ea2f422 // fmin v2, v1, v2
@@ -1960,11 +2192,11 @@ loop115:
 	ADD $64, R1
 	ADD $64, R0
 	ADD $-16, R2
-	JMP loop115
-end116:
-loop117:
+	JMP loop125
+end126:
+loop127:
 	CMP $4, R2
-	BLT end118
+	BLT end128
 	FMOVQ 0(R1), F2
 	WORD $0x4e22f402 // fmax v2, v0, v2
 	WORD $0x4ea2f422 // fmin v2, v1, v2
@@ -1972,32 +2204,32 @@ loop117:
 	ADD $16, R1
 	ADD $16, R0
 	ADD $-4, R2
-	JMP loop117
-end118:
+	JMP loop127
+end128:
 	CMP $0, R2
-	BEQ done114
+	BEQ done124
 	WORD $0x4ebf1fe2 // orr v2, v31, v31
 	MOVD R1, R25
 	VLD1.P 4(R25), V2.S[0]
 	CMP $1, R2
-	BEQ lanes119
+	BEQ lanes129
 	VLD1.P 4(R25), V2.S[1]
 	CMP $2, R2
-	BEQ lanes119
+	BEQ lanes129
 	VLD1.P 4(R25), V2.S[2]
-lanes119:
+lanes129:
 	WORD $0x4e22f402 // fmax v2, v0, v2
 	WORD $0x4ea2f422 // fmin v2, v1, v2
 	MOVD R0, R25
 	VST1.P V2.S[0], 4(R25)
 	CMP $1, R2
-	BEQ lanes120
+	BEQ lanes130
 	VST1.P V2.S[1], 4(R25)
 	CMP $2, R2
-	BEQ lanes120
+	BEQ lanes130
 	VST1.P V2.S[2], 4(R25)
-lanes120:
-done114:
+lanes130:
+done124:
 	RET
 
 // func scaleMulNEON(y *float32, x *float32, w *float32, n int, a float32) 
@@ -2010,9 +2242,9 @@ TEXT ·scaleMulNEON(SB), NOSPLIT, $0-36
 	MOVD n+24(FP), R3
 	FMOVS a+32(FP), F0
 	WORD $0x4e040400 // dup s[0] v0, v0
-loop122:
+loop132:
 	CMP $16, R3
-	BLT end123
+	BLT end133
 	FMOVQ 0(R1), F1
 	FMOVQ 0(R2), F2
 	WORD $0x6e20dc21 // fmul v1, v1, v0
@@ -2037,11 +2269,11 @@ loop122:
 	ADD $64, R2
 	ADD $64, R0
 	ADD $-16, R3
-	JMP loop122
-end123:
-loop124:
+	JMP loop132
+end133:
+loop134:
 	CMP $4, R3
-	BLT end125
+	BLT end135
 	FMOVQ 0(R1), F1
 	FMOVQ 0(R2), F2
 	WORD $0x6e20dc21 // fmul v1, v1, v0
@@ -2051,42 +2283,42 @@ loop124:
 	ADD $16, R2
 	ADD $16, R0
 	ADD $-4, R3
-	JMP loop124
-end125:
+	JMP loop134
+end135:
 	CMP $0, R3
-	BEQ done121
+	BEQ done131
 	WORD $0x4ebf1fe1 // orr v1, v31, v31
 	MOVD R1, R25
 	VLD1.P 4(R25), V1.S[0]
 	CMP $1, R3
-	BEQ lanes126
+	BEQ lanes136
 	VLD1.P 4(R25), V1.S[1]
 	CMP $2, R3
-	BEQ lanes126
+	BEQ lanes136
 	VLD1.P 4(R25), V1.S[2]
-lanes126:
+lanes136:
 	WORD $0x4ebf1fe2 // orr v2, v31, v31
 	MOVD R2, R25
 	VLD1.P 4(R25), V2.S[0]
 	CMP $1, R3
-	BEQ lanes127
+	BEQ lanes137
 	VLD1.P 4(R25), V2.S[1]
 	CMP $2, R3
-	BEQ lanes127
+	BEQ lanes137
 	VLD1.P 4(R25), V2.S[2]
-lanes127:
+lanes137:
 	WORD $0x6e20dc21 // fmul v1, v1, v0
 	WORD $0x6e22dc21 // fmul v1, v1, v2
 	MOVD R0, R25
 	VST1.P V1.S[0], 4(R25)
 	CMP $1, R3
-	BEQ lanes128
+	BEQ lanes138
 	VST1.P V1.S[1], 4(R25)
 	CMP $2, R3
-	BEQ lanes128
+	BEQ lanes138
 	VST1.P V1.S[2], 4(R25)
-lanes128:
-done121:
+lanes138:
+done131:
 	RET
 
 // func axpyNEON(y *float32, x *float32, n int, a float32) 
@@ -2098,9 +2330,9 @@ TEXT ·axpyNEON(SB), NOSPLIT, $0-28
 	MOVD n+16(FP), R2
 	FMOVS a+24(FP), F0
 	WORD $0x4e040400 // dup s[0] v0, v0
-loop130:
+loop140:
 	CMP $16, R2
-	BLT end131
+	BLT end141
 	FMOVQ 0(R0), F1
 	FMOVQ 0(R1), F2
 	WORD $0x4e20cc41 // fmla v1, v2, v0
@@ -2120,11 +2352,11 @@ loop130:
 	ADD $64, R0
 	ADD $64, R1
 	ADD $-16, R2
-	JMP loop130
-end131:
-loop132:
+	JMP loop140
+end141:
+loop142:
 	CMP $4, R2
-	BLT end133
+	BLT end143
 	FMOVQ 0(R0), F1
 	FMOVQ 0(R1), F2
 	WORD $0x4e20cc41 // fmla v1, v2, v0
@@ -2132,41 +2364,41 @@ loop132:
 	ADD $16, R0
 	ADD $16, R1
 	ADD $-4, R2
-	JMP loop132
-end133:
+	JMP loop142
+end143:
 	CMP $0, R2
-	BEQ done129
+	BEQ done139
 	WORD $0x4ebf1fe1 // orr v1, v31, v31
 	MOVD R0, R25
 	VLD1.P 4(R25), V1.S[0]
 	CMP $1, R2
-	BEQ lanes134
+	BEQ lanes144
 	VLD1.P 4(R25), V1.S[1]
 	CMP $2, R2
-	BEQ lanes134
+	BEQ lanes144
 	VLD1.P 4(R25), V1.S[2]
-lanes134:
+lanes144:
 	WORD $0x4ebf1fe2 // orr v2, v31, v31
 	MOVD R1, R25
 	VLD1.P 4(R25), V2.S[0]
 	CMP $1, R2
-	BEQ lanes135
+	BEQ lanes145
 	VLD1.P 4(R25), V2.S[1]
 	CMP $2, R2
-	BEQ lanes135
+	BEQ lanes145
 	VLD1.P 4(R25), V2.S[2]
-lanes135:
+lanes145:
 	WORD $0x4e20cc41 // fmla v1, v2, v0
 	MOVD R0, R25
 	VST1.P V1.S[0], 4(R25)
 	CMP $1, R2
-	BEQ lanes136
+	BEQ lanes146
 	VST1.P V1.S[1], 4(R25)
 	CMP $2, R2
-	BEQ lanes136
+	BEQ lanes146
 	VST1.P V1.S[2], 4(R25)
-lanes136:
-done129:
+lanes146:
+done139:
 	RET
 
 // func rotateNEON(u *float32, v *float32, cos *float32, sin *float32, n int) 
@@ -2178,9 +2410,9 @@ TEXT ·rotateNEON(SB), NOSPLIT, $0-40
 	MOVD cos+16(FP), R2
 	MOVD sin+24(FP), R3
 	MOVD n+32(FP), R4
-loop138:
+loop148:
 	CMP $8, R4
-	BLT end139
+	BLT end149
 	FMOVQ 0(R0), F0
 	FMOVQ 0(R1), F1
 	FMOVQ 0(R2), F2
@@ -2206,11 +2438,11 @@ loop138:
 	ADD $32, R2
 	ADD $32, R3
 	ADD $-8, R4
-	JMP loop138
-end139:
-loop140:
+	JMP loop148
+end149:
+loop150:
 	CMP $4, R4
-	BLT end141
+	BLT end151
 	FMOVQ 0(R0), F0
 	FMOVQ 0(R1), F1
 	FMOVQ 0(R2), F2
@@ -2226,50 +2458,50 @@ loop140:
 	ADD $16, R2
 	ADD $16, R3
 	ADD $-4, R4
-	JMP loop140
-end141:
+	JMP loop150
+end151:
 	CMP $0, R4
-	BEQ done137
+	BEQ done147
 	WORD $0x4ebf1fe0 // orr v0, v31, v31
 	MOVD R0, R25
 	VLD1.P 4(R25), V0.S[0]
 	CMP $1, R4
-	BEQ lanes142
+	BEQ lanes152
 	VLD1.P 4(R25), V0.S[1]
 	CMP $2, R4
-	BEQ lanes142
+	BEQ lanes152
 	VLD1.P 4(R25), V0.S[2]
-lanes142:
+lanes152:
 	WORD $0x4ebf1fe1 // orr v1, v31, v31
 	MOVD R1, R25
 	VLD1.P 4(R25), V1.S[0]
 	CMP $1, R4
-	BEQ lanes143
+	BEQ lanes153
 	VLD1.P 4(R25), V1.S[1]
 	CMP $2, R4
-	BEQ lanes143
+	BEQ lanes153
 	VLD1.P 4(R25), V1.S[2]
-lanes143:
+lanes153:
 	WORD $0x4ebf1fe2 // orr v2, v31, v31
 	MOVD R2, R25
 	VLD1.P 4(R25), V2.S[0]
 	CMP $1, R4
-	BEQ lanes144
+	BEQ lanes154
 	VLD1.P 4(R25), V2.S[1]
 	CMP $2, R4
-	BEQ lanes144
+	BEQ lanes154
 	VLD1.P 4(R25), V2.S[2]
-lanes144:
+lanes154:
 	WORD $0x4ebf1fe3 // orr v3, v31, v31
 	MOVD R3, R25
 	VLD1.P 4(R25), V3.S[0]
 	CMP $1, R4
-	BEQ lanes145
+	BEQ lanes155
 	VLD1.P 4(R25), V3.S[1]
 	CMP $2, R4
-	BEQ lanes145
+	BEQ lanes155
 	VLD1.P 4(R25), V3.S[2]
-lanes145:
+lanes155:
 	WORD $0x6e22dc04 // fmul v4, v0, v2
 	WORD $0x4ea3cc24 // fmls v4, v1, v3
 	WORD $0x6e22dc21 // fmul v1, v1, v2
@@ -2277,22 +2509,22 @@ lanes145:
 	MOVD R0, R25
 	VST1.P V4.S[0], 4(R25)
 	CMP $1, R4
-	BEQ lanes146
+	BEQ lanes156
 	VST1.P V4.S[1], 4(R25)
 	CMP $2, R4
-	BEQ lanes146
+	BEQ lanes156
 	VST1.P V4.S[2], 4(R25)
-lanes146:
+lanes156:
 	MOVD R1, R25
 	VST1.P V1.S[0], 4(R25)
 	CMP $1, R4
-	BEQ lanes147
+	BEQ lanes157
 	VST1.P V1.S[1], 4(R25)
 	CMP $2, R4
-	BEQ lanes147
+	BEQ lanes157
 	VST1.P V1.S[2], 4(R25)
-lanes147:
-done137:
+lanes157:
+done147:
 	RET
 
 // func mulAddNEON(y *float32, x *float32, w *float32, n int) 
@@ -2303,9 +2535,9 @@ TEXT ·mulAddNEON(SB), NOSPLIT, $0-32
 	MOVD x+8(FP), R1
 	MOVD w+16(FP), R2
 	MOVD n+24(FP), R3
-loop149:
+loop159:
 	CMP $16, R3
-	BLT end150
+	BLT end160
 	FMOVQ 0(R0), F0
 	FMOVQ 0(R1), F1
 	FMOVQ 0(R2), F2
@@ -2330,11 +2562,11 @@ loop149:
 	ADD $64, R1
 	ADD $64, R2
 	ADD $-16, R3
-	JMP loop149
-end150:
-loop151:
+	JMP loop159
+end160:
+loop161:
 	CMP $4, R3
-	BLT end152
+	BLT end162
 	FMOVQ 0(R0), F0
 	FMOVQ 0(R1), F1
 	FMOVQ 0(R2), F2
@@ -2344,51 +2576,51 @@ loop151:
 	ADD $16, R1
 	ADD $16, R2
 	ADD $-4, R3
-	JMP loop151
-end152:
+	JMP loop161
+end162:
 	CMP $0, R3
-	BEQ done148
+	BEQ done158
 	WORD $0x4ebf1fe0 // orr v0, v31, v31
 	MOVD R0, R25
 	VLD1.P 4(R25), V0.S[0]
 	CMP $1, R3
-	BEQ lanes153
+	BEQ lanes163
 	VLD1.P 4(R25), V0.S[1]
 	CMP $2, R3
-	BEQ lanes153
+	BEQ lanes163
 	VLD1.P 4(R25), V0.S[2]
-lanes153:
+lanes163:
 	WORD $0x4ebf1fe1 // orr v1, v31, v31
 	MOVD R1, R25
 	VLD1.P 4(R25), V1.S[0]
 	CMP $1, R3
-	BEQ lanes154
+	BEQ lanes164
 	VLD1.P 4(R25), V1.S[1]
 	CMP $2, R3
-	BEQ lanes154
+	BEQ lanes164
 	VLD1.P 4(R25), V1.S[2]
-lanes154:
+lanes164:
 	WORD $0x4ebf1fe2 // orr v2, v31, v31
 	MOVD R2, R25
 	VLD1.P 4(R25), V2.S[0]
 	CMP $1, R3
-	BEQ lanes155
+	BEQ lanes165
 	VLD1.P 4(R25), V2.S[1]
 	CMP $2, R3
-	BEQ lanes155
+	BEQ lanes165
 	VLD1.P 4(R25), V2.S[2]
-lanes155:
+lanes165:
 	WORD $0x4e22cc20 // fmla v0, v1, v2
 	MOVD R0, R25
 	VST1.P V0.S[0], 4(R25)
 	CMP $1, R3
-	BEQ lanes156
+	BEQ lanes166
 	VST1.P V0.S[1], 4(R25)
 	CMP $2, R3
-	BEQ lanes156
+	BEQ lanes166
 	VST1.P V0.S[2], 4(R25)
-lanes156:
-done148:
+lanes166:
+done158:
 	RET
 
 // func filter4NEON(y *float32, x0 *float32, x1 *float32, x2 *float32, x3 *float32, w0 *float32, w1 *float32, w2 *float32, w3 *float32, n int) 
@@ -2418,9 +2650,9 @@ TEXT ·filter4NEON(SB), NOSPLIT, $0-80
 	MOVD w2+56(FP), R7
 	MOVD w3+64(FP), R8
 	MOVD n+72(FP), R9
-loop158:
+loop168:
 	CMP $4, R9
-	BLT end159
+	BLT end169
 	FMOVQ 0(R1), F0
 	FMOVQ 0(R2), F1
 	FMOVQ 0(R3), F2
@@ -2478,90 +2710,90 @@ loop158:
 	ADD $16, R8
 	ADD $16, R0
 	ADD $-4, R9
-	JMP loop158
-end159:
+	JMP loop168
+end169:
 	CMP $0, R9
-	BEQ done157
+	BEQ done167
 	WORD $0x4ebf1fe0 // orr v0, v31, v31
 	MOVD R1, R25
 	VLD1.P 4(R25), V0.S[0]
 	CMP $1, R9
-	BEQ lanes160
+	BEQ lanes170
 	VLD1.P 4(R25), V0.S[1]
 	CMP $2, R9
-	BEQ lanes160
+	BEQ lanes170
 	VLD1.P 4(R25), V0.S[2]
-lanes160:
+lanes170:
 	WORD $0x4ebf1fe1 // orr v1, v31, v31
 	MOVD R2, R25
 	VLD1.P 4(R25), V1.S[0]
 	CMP $1, R9
-	BEQ lanes161
+	BEQ lanes171
 	VLD1.P 4(R25), V1.S[1]
 	CMP $2, R9
-	BEQ lanes161
+	BEQ lanes171
 	VLD1.P 4(R25), V1.S[2]
-lanes161:
+lanes171:
 	WORD $0x4ebf1fe2 // orr v2, v31, v31
 	MOVD R3, R25
 	VLD1.P 4(R25), V2.S[0]
 	CMP $1, R9
-	BEQ lanes162
+	BEQ lanes172
 	VLD1.P 4(R25), V2.S[1]
 	CMP $2, R9
-	BEQ lanes162
+	BEQ lanes172
 	VLD1.P 4(R25), V2.S[2]
-lanes162:
+lanes172:
 	WORD $0x4ebf1fe3 // orr v3, v31, v31
 	MOVD R4, R25
 	VLD1.P 4(R25), V3.S[0]
 	CMP $1, R9
-	BEQ lanes163
+	BEQ lanes173
 	VLD1.P 4(R25), V3.S[1]
 	CMP $2, R9
-	BEQ lanes163
+	BEQ lanes173
 	VLD1.P 4(R25), V3.S[2]
-lanes163:
+lanes173:
 	WORD $0x4ebf1fe4 // orr v4, v31, v31
 	MOVD R5, R25
 	VLD1.P 4(R25), V4.S[0]
 	CMP $1, R9
-	BEQ lanes164
+	BEQ lanes174
 	VLD1.P 4(R25), V4.S[1]
 	CMP $2, R9
-	BEQ lanes164
+	BEQ lanes174
 	VLD1.P 4(R25), V4.S[2]
-lanes164:
+lanes174:
 	WORD $0x4ebf1fe5 // orr v5, v31, v31
 	MOVD R6, R25
 	VLD1.P 4(R25), V5.S[0]
 	CMP $1, R9
-	BEQ lanes165
+	BEQ lanes175
 	VLD1.P 4(R25), V5.S[1]
 	CMP $2, R9
-	BEQ lanes165
+	BEQ lanes175
 	VLD1.P 4(R25), V5.S[2]
-lanes165:
+lanes175:
 	WORD $0x4ebf1fe6 // orr v6, v31, v31
 	MOVD R7, R25
 	VLD1.P 4(R25), V6.S[0]
 	CMP $1, R9
-	BEQ lanes166
+	BEQ lanes176
 	VLD1.P 4(R25), V6.S[1]
 	CMP $2, R9
-	BEQ lanes166
+	BEQ lanes176
 	VLD1.P 4(R25), V6.S[2]
-lanes166:
+lanes176:
 	WORD $0x4ebf1fe7 // orr v7, v31, v31
 	MOVD R8, R25
 	VLD1.P 4(R25), V7.S[0]
 	CMP $1, R9
-	BEQ lanes167
+	BEQ lanes177
 	VLD1.P 4(R25), V7.S[1]
 	CMP $2, R9
-	BEQ lanes167
+	BEQ lanes177
 	VLD1.P 4(R25), V7.S[2]
-lanes167:
+lanes177:
 	WORD $0x6e24dc00 // fmul v0, v0, v4
 	WORD $0x4e25cc20 // fmla v0, v1, v5
 	WORD $0x4e26cc40 // fmla v0, v2, v6
@@ -2603,13 +2835,13 @@ lanes167:
 	MOVD R0, R25
 	VST1.P V0.S[0], 4(R25)
 	CMP $1, R9
-	BEQ lanes168
+	BEQ lanes178
 	VST1.P V0.S[1], 4(R25)
 	CMP $2, R9
-	BEQ lanes168
+	BEQ lanes178
 	VST1.P V0.S[2], 4(R25)
-lanes168:
-done157:
+lanes178:
+done167:
 	RET
 
 // func transpose4NEON(y *float32, x *float32, n int) 
@@ -2625,9 +2857,9 @@ TEXT ·transpose4NEON(SB), NOSPLIT, $0-24
 	ADD R3, R5
 	MOVD R5, R6
 	ADD R3, R6
-loop169:
+loop179:
 	CMP $16, R2
-	BLT done170
+	BLT done180
 	ADD $0, R1, R25
 	FMOVQ 0(R25), F0
 	FMOVQ 16(R25), F1
@@ -2702,8 +2934,8 @@ loop169:
 	ADD $64, R6
 	ADD $256, R1
 	ADD $-16, R2
-	JMP loop169
-done170:
+	JMP loop179
+done180:
 	RET
 
 // func dotNEON(x *float32, w *float32, n int) float32
@@ -2717,9 +2949,9 @@ TEXT ·dotNEON(SB), NOSPLIT, $0-28
 	MOVD n+16(FP), R0
 	MOVD x+0(FP), R1
 	MOVD w+8(FP), R2
-loop172:
+loop182:
 	CMP $16, R0
-	BLT end173
+	BLT end183
 	FMOVQ 0(R1), F4
 	FMOVQ 0(R2), F5
 	WORD $0x4e25cc80 // fmla v0, v4, v5
@@ -2735,43 +2967,43 @@ loop172:
 	ADD $64, R1
 	ADD $64, R2
 	ADD $-16, R0
-	JMP loop172
-end173:
-loop174:
+	JMP loop182
+end183:
+loop184:
 	CMP $4, R0
-	BLT end175
+	BLT end185
 	FMOVQ 0(R1), F4
 	FMOVQ 0(R2), F5
 	WORD $0x4e25cc80 // fmla v0, v4, v5
 	ADD $16, R1
 	ADD $16, R2
 	ADD $-4, R0
-	JMP loop174
-end175:
+	JMP loop184
+end185:
 	CMP $0, R0
-	BEQ done171
+	BEQ done181
 	WORD $0x4ebf1fe4 // orr v4, v31, v31
 	MOVD R1, R25
 	VLD1.P 4(R25), V4.S[0]
 	CMP $1, R0
-	BEQ lanes176
+	BEQ lanes186
 	VLD1.P 4(R25), V4.S[1]
 	CMP $2, R0
-	BEQ lanes176
+	BEQ lanes186
 	VLD1.P 4(R25), V4.S[2]
-lanes176:
+lanes186:
 	WORD $0x4ebf1fe5 // orr v5, v31, v31
 	MOVD R2, R25
 	VLD1.P 4(R25), V5.S[0]
 	CMP $1, R0
-	BEQ lanes177
+	BEQ lanes187
 	VLD1.P 4(R25), V5.S[1]
 	CMP $2, R0
-	BEQ lanes177
+	BEQ lanes187
 	VLD1.P 4(R25), V5.S[2]
-lanes177:
+lanes187:
 	WORD $0x4e25cc80 // fmla v0, v4, v5
-done171:
+done181:
 	WORD $0x4e21d400 // fadd v0, v0, v1
 	WORD $0x4e23d442 // fadd v2, v2, v3
 	WORD $0x4e22d400 // fadd v0, v0, v2
@@ -2792,9 +3024,9 @@ TEXT ·sumSquaresNEON(SB), NOSPLIT, $0-20
 	WORD $0x4ebf1fe3 // orr v3, v31, v31
 	MOVD n+8(FP), R0
 	MOVD x+0(FP), R1
-loop179:
+loop189:
 	CMP $16, R0
-	BLT end180
+	BLT end190
 	FMOVQ 0(R1), F4
 	WORD $0x4e24cc80 // fmla v0, v4, v4
 	FMOVQ 16(R1), F5
@@ -2805,31 +3037,31 @@ loop179:
 	WORD $0x4e27cce3 // fmla v3, v7, v7
 	ADD $64, R1
 	ADD $-16, R0
-	JMP loop179
-end180:
-loop181:
+	JMP loop189
+end190:
+loop191:
 	CMP $4, R0
-	BLT end182
+	BLT end192
 	FMOVQ 0(R1), F4
 	WORD $0x4e24cc80 // fmla v0, v4, v4
 	ADD $16, R1
 	ADD $-4, R0
-	JMP loop181
-end182:
+	JMP loop191
+end192:
 	CMP $0, R0
-	BEQ done178
+	BEQ done188
 	WORD $0x4ebf1fe4 // orr v4, v31, v31
 	MOVD R1, R25
 	VLD1.P 4(R25), V4.S[0]
 	CMP $1, R0
-	BEQ lanes183
+	BEQ lanes193
 	VLD1.P 4(R25), V4.S[1]
 	CMP $2, R0
-	BEQ lanes183
+	BEQ lanes193
 	VLD1.P 4(R25), V4.S[2]
-lanes183:
+lanes193:
 	WORD $0x4e24cc80 // fmla v0, v4, v4
-done178:
+done188:
 	WORD $0x4e21d400 // fadd v0, v0, v1
 	WORD $0x4e23d442 // fadd v2, v2, v3
 	WORD $0x4e22d400 // fadd v0, v0, v2
@@ -2850,9 +3082,9 @@ TEXT ·maxNEON(SB), NOSPLIT, $0-20
 	WORD $0x4ebf1fe3 // orr v3, v31, v31
 	MOVD n+8(FP), R0
 	MOVD x+0(FP), R1
-loop185:
+loop195:
 	CMP $16, R0
-	BLT end186
+	BLT end196
 	FMOVQ 0(R1), F4
 	WORD $0x4e20f480 // fmax v0, v4, v0
 	FMOVQ 16(R1), F5
@@ -2863,31 +3095,31 @@ loop185:
 	WORD $0x4e23f4e3 // fmax v3, v7, v3
 	ADD $64, R1
 	ADD $-16, R0
-	JMP loop185
-end186:
-loop187:
+	JMP loop195
+end196:
+loop197:
 	CMP $4, R0
-	BLT end188
+	BLT end198
 	FMOVQ 0(R1), F4
 	WORD $0x4e20f480 // fmax v0, v4, v0
 	ADD $16, R1
 	ADD $-4, R0
-	JMP loop187
-end188:
+	JMP loop197
+end198:
 	CMP $0, R0
-	BEQ done184
+	BEQ done194
 	WORD $0x4ebf1fe4 // orr v4, v31, v31
 	MOVD R1, R25
 	VLD1.P 4(R25), V4.S[0]
 	CMP $1, R0
-	BEQ lanes189
+	BEQ lanes199
 	VLD1.P 4(R25), V4.S[1]
 	CMP $2, R0
-	BEQ lanes189
+	BEQ lanes199
 	VLD1.P 4(R25), V4.S[2]
-lanes189:
+lanes199:
 	WORD $0x4e20f480 // fmax v0, v4, v0
-done184:
+done194:
 	WORD $0x4e20f420 // fmax v0, v1, v0
 	WORD $0x4e22f462 // fmax v2, v3, v2
 	WORD $0x4e20f440 // fmax v0, v2, v0
@@ -2923,9 +3155,9 @@ TEXT ·expSumNEON(SB), NOSPLIT, $0-36
 	MOVD n+16(FP), R0
 	MOVD x+8(FP), R1
 	MOVD y+0(FP), R2
-loop191:
+loop201:
 	CMP $16, R0
-	BLT end192
+	BLT end202
 	FMOVQ 0(R1), F5
 	WORD $0x4ea4d4a5 // fsub v5, v5, v4
 	WORD $0x4ea5f785 // fmin v5, v28, v5
@@ -3053,11 +3285,11 @@ loop191:
 	ADD $64, R1
 	ADD $64, R2
 	ADD $-16, R0
-	JMP loop191
-end192:
-loop193:
+	JMP loop201
+end202:
+loop203:
 	CMP $4, R0
-	BLT end194
+	BLT end204
 	FMOVQ 0(R1), F5
 	WORD $0x4ea4d4a5 // fsub v5, v5, v4
 	WORD $0x4ea5f785 // fmin v5, v28, v5
@@ -3092,20 +3324,20 @@ loop193:
 	ADD $16, R1
 	ADD $16, R2
 	ADD $-4, R0
-	JMP loop193
-end194:
+	JMP loop203
+end204:
 	CMP $0, R0
-	BEQ done190
+	BEQ done200
 	WORD $0x4ebe1fc5 // orr v5, v30, v30
 	MOVD R1, R25
 	VLD1.P 4(R25), V5.S[0]
 	CMP $1, R0
-	BEQ lanes195
+	BEQ lanes205
 	VLD1.P 4(R25), V5.S[1]
 	CMP $2, R0
-	BEQ lanes195
+	BEQ lanes205
 	VLD1.P 4(R25), V5.S[2]
-lanes195:
+lanes205:
 	WORD $0x4ea4d4a5 // fsub v5, v5, v4
 	WORD $0x4ea5f785 // fmin v5, v28, v5
 	WORD $0x4e25f7a5 // fmax v5, v29, v5
@@ -3138,13 +3370,13 @@ lanes195:
 	MOVD R2, R25
 	VST1.P V12.S[0], 4(R25)
 	CMP $1, R0
-	BEQ lanes196
+	BEQ lanes206
 	VST1.P V12.S[1], 4(R25)
 	CMP $2, R0
-	BEQ lanes196
+	BEQ lanes206
 	VST1.P V12.S[2], 4(R25)
-lanes196:
-done190:
+lanes206:
+done200:
 	WORD $0x4e21d400 // fadd v0, v0, v1
 	WORD $0x4e23d442 // fadd v2, v2, v3
 	WORD $0x4e22d400 // fadd v0, v0, v2
@@ -3160,9 +3392,9 @@ TEXT ·fromHalfNEON(SB), NOSPLIT, $0-24
 	MOVD y+0(FP), R0
 	MOVD x+8(FP), R1
 	MOVD n+16(FP), R2
-loop197:
+loop207:
 	CMP $16, R2
-	BLT done198
+	BLT done208
 	FMOVD 0(R1), F0
 	WORD $0x0e217800 // fcvtl v0, v0
 	FMOVQ F0, 0(R0)
@@ -3178,8 +3410,8 @@ loop197:
 	ADD $32, R1
 	ADD $64, R0
 	ADD $-16, R2
-	JMP loop197
-done198:
+	JMP loop207
+done208:
 	RET
 
 // func toHalfNEON(y *byte, x *float32, n int) 
@@ -3187,9 +3419,9 @@ TEXT ·toHalfNEON(SB), NOSPLIT, $0-24
 	MOVD y+0(FP), R0
 	MOVD x+8(FP), R1
 	MOVD n+16(FP), R2
-loop199:
+loop209:
 	CMP $16, R2
-	BLT done200
+	BLT done210
 	FMOVQ 0(R1), F0
 	WORD $0x0e216800 // fcvtn v0, v0
 	FMOVD F0, 0(R0)
@@ -3205,8 +3437,8 @@ loop199:
 	ADD $64, R1
 	ADD $32, R0
 	ADD $-16, R2
-	JMP loop199
-done200:
+	JMP loop209
+done210:
 	RET
 
 DATA constantNEON<>+0(SB)/8, $0x0000000000000000

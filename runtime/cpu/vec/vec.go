@@ -22,6 +22,7 @@ type Funcs struct {
 	add, sub, mul, div           func(y, x, w *float32, n int)
 	larger, smaller, mulAdd      func(y, x, w *float32, n int)
 	mulSigmoid, mulSilu          func(y, x, w *float32, n int)
+	mulSiluRows                  func(y, x, w *float32, n, rows, gap int)
 	scale, shift, over, axpy     func(y, x *float32, n int, a float32)
 	clamp                        func(y, x *float32, n int, lo, hi float32)
 	scaleMul                     func(y, x, w *float32, n int, a float32)
@@ -78,6 +79,22 @@ func (f *Funcs) MulSigmoid(y, x, gate []float32) {
 // MulSilu sets y = x·silu(gate): SwiGLU, and the gate of a gated norm.
 func (f *Funcs) MulSilu(y, x, gate []float32) {
 	f.mulSilu(p(y), p(x[:len(y)]), p(gate[:len(y)]), len(y))
+}
+
+// MulSiluRows sets rows of n elements, which lie side by side in x and gate and ldy
+// apart in y, to x·silu(gate).
+func (f *Funcs) MulSiluRows(y []float32, ldy int, x, gate []float32, n int) {
+	rows := len(x) / n
+	if f.mulSiluRows == nil || n%16 != 0 {
+		for i := range rows {
+			f.MulSilu(y[i*ldy:][:n], x[i*n:], gate[i*n:])
+		}
+		return
+	}
+	if rows > 0 {
+		y, gate = y[:(rows-1)*ldy+n], gate[:len(x)]
+		f.mulSiluRows(p(y), p(x), p(gate), n, rows, 4*(ldy-n))
+	}
 }
 
 // Scale sets y = a·x.

@@ -374,3 +374,28 @@ func BenchmarkVec(b *testing.B) {
 		run("rms_norm", func() { f.RMSNorm(y, x, w, 1e-6) })
 	}
 }
+
+// Rows give the bits of each by itself, and leave what is between them alone.
+func TestMulSiluRows(t *testing.T) {
+	const rows, ldy = 5, 71
+	r := rand.New(rand.NewPCG(5, 6))
+	each(t, func(t *testing.T, f *vec.Funcs) {
+		for _, n := range []int{1, 16, 32, 47, 64} {
+			x, gate, got, want := make([]float32, rows*n), make([]float32, rows*n), make([]float32, rows*ldy), make([]float32, rows*ldy)
+			for i := range x {
+				x[i], gate[i] = float32(r.NormFloat64()), float32(5*r.NormFloat64())
+			}
+			for i := range got {
+				got[i] = float32(i)
+				want[i] = got[i]
+			}
+			f.MulSiluRows(got, ldy, x, gate, n)
+			for i := range rows {
+				f.MulSilu(want[i*ldy:][:n], x[i*n:], gate[i*n:])
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("rows of %d: %v, want %v", n, got, want)
+			}
+		}
+	})
+}
