@@ -47,12 +47,54 @@ func (s shape512) actBlock(m int) int { return m * (s.group + 8) }
 // activations' d. 12 more take the minima away of each group. Sums of one group and,
 // of groups of 32, what they come to fill 24 registers. The sums of two groups of 16
 // fill them alone; their totals stay in y.
+//
+// The sums of a row of activations are on their way while those of the next row are
+// finished: all at the end would leave the multipliers waiting for the first of them.
 func panel512(s shape512, m int) {
 	beginPanel512(s.name(), m)
 	groups := 32 / s.group
 	sums, totals := [][]VecPhysical{z[:2*m], z[12 : 12+2*m]}[:groups], z[12:12+2*m]
-	weights, scale, xi := z[24:26], z[26:28], Z28
-	mins := [][]VecPhysical{z[24:26], z[26:28]}
+	weights, scale, xi, di := z[24:26], z[26:28], Z28, Z29
+	mins, minsLast := [][]VecPhysical{z[30:32]}, false
+	if groups > 1 {
+		mins, minsLast = [][]VecPhysical{z[24:26], z[26:28]}, s.minima // where others were
+	}
+	loadMins := func() {
+		for g := range groups {
+			for h := range 2 {
+				VMOVUPS(Mem{Base: w, Disp: g*s.block() + s.mins() + 64*h}, mins[g][h])
+			}
+		}
+	}
+	// total adds what the sums of row i have come to.
+	total := func(i int) {
+		act := Mem{Base: x, Disp: s.group*m + 4*i}
+		VBROADCASTSS(act, di)
+		to := totals[2*i : 2*i+2]
+		if groups == 1 {
+			for h := range 2 {
+				VFMADD231PS(di, sums[0][2*i+h], to[h])
+			}
+		} else {
+			to = sums[1][2*i : 2*i+2]
+			for h := range 2 {
+				VFMADD213PS(y512(2*i+h), di, to[h])
+			}
+		}
+		if s.minima {
+			for g := range groups {
+				VBROADCASTSS(act.Offset(g*s.actBlock(m)+4*m), di)
+				for h := range 2 {
+					VFNMADD231PS(di, mins[g][h], to[h])
+				}
+			}
+		}
+		if groups > 1 {
+			for h := range 2 {
+				VMOVUPS(to[h], y512(2*i+h))
+			}
+		}
+	}
 	clear512(totals)
 	if groups > 1 {
 		TESTQ(add, add)
@@ -76,9 +118,33 @@ func panel512(s shape512, m int) {
 				VMOVDQA32(sums[i-1], sum)
 			}
 		}
+		finish := func(i int) {
+			for h := range 2 {
+				VCVTDQ2PS(sums[2*i+h], sums[2*i+h])
+			}
+			for h := range 2 {
+				if sum := sums[2*i+h]; g == 0 {
+					VMULPS(scale[h], sum, sum)
+				} else {
+					VFMADD213PS(z[2*i+h], scale[h], sum) // onto those of the group before
+				}
+			}
+			if g == groups-1 && !minsLast {
+				total(i)
+			}
+		}
+		last := s.group/4 - 1
 		for j := range s.group / 4 {
 			for h := range 2 {
 				VMOVDQU32(weight(128*j, h), weights[h])
+			}
+			if j == last {
+				for h := range 2 {
+					VMOVUPS(weight(s.scales(), h), scale[h])
+				}
+				if s.minima && !minsLast {
+					loadMins()
+				}
 			}
 			if 64*j < s.actBlock(m) {
 				PREFETCHT0(act.Offset(actsAhead + 64*j))
@@ -88,53 +154,17 @@ func panel512(s shape512, m int) {
 				for h := range 2 {
 					VPDPBUSD(xi, weights[h], sums[2*i+h])
 				}
-			}
-		}
-		for h := range 2 {
-			VMOVUPS(weight(s.scales(), h), scale[h])
-		}
-		for i, sum := range sums {
-			VCVTDQ2PS(sum, sum)
-			if g == 0 {
-				VMULPS(scale[i%2], sum, sum)
-			} else {
-				VFMADD213PS(z[i], scale[i%2], sum) // onto those of the group before
-			}
-		}
-	}
-	if s.minima {
-		for g := range groups {
-			for h := range 2 {
-				VMOVUPS(Mem{Base: w, Disp: g*s.block() + s.mins() + 64*h}, mins[g][h])
-			}
-		}
-	}
-	for i := range m {
-		act := Mem{Base: x, Disp: s.group*m + 4*i}
-		VBROADCASTSS(act, xi)
-		to := totals[2*i : 2*i+2]
-		if groups == 1 {
-			for h := range 2 {
-				VFMADD231PS(xi, sums[0][2*i+h], to[h])
-			}
-		} else {
-			to = sums[1][2*i : 2*i+2]
-			for h := range 2 {
-				VFMADD213PS(y512(2*i+h), xi, to[h])
-			}
-		}
-		if s.minima {
-			for g := range groups {
-				VBROADCASTSS(act.Offset(g*s.actBlock(m)+4*m), xi)
-				for h := range 2 {
-					VFNMADD231PS(xi, mins[g][h], to[h])
+				if j == last && i > 0 {
+					finish(i - 1)
 				}
 			}
 		}
-		if groups > 1 {
-			for h := range 2 {
-				VMOVUPS(to[h], y512(2*i+h))
-			}
+		finish(m - 1)
+	}
+	if minsLast {
+		loadMins()
+		for i := range m {
+			total(i)
 		}
 	}
 	ADDQ(U32(groups*s.block()), w)
