@@ -129,7 +129,7 @@ func expertMatMul(n *graph.Node, p *plan) error {
 	}
 	N, U, K := y.Dim(0), y.Dim(1), x.Dim(2)
 	per := U / x.Dim(1) // uses that share one row
-	a := p.prepareSome(1, N*x.Dim(1), K, []weight{w}, plainRows(0, K))
+	a := p.prepareFor(N*x.Dim(1), K, plainRows(0, K), use{[]weight{w}, 1})[0]
 	p.choose(2, N, U, n.In(1).Shape().Dim(0)).multiply(p, a, []weight{w}, func(pair int) int { return pair / per },
 		func(f *frame, pair, from, to int, y [][]float32) { copy(f.out(0)[pair*w.n+from:pair*w.n+to], y[0]) })
 	return nil
@@ -222,12 +222,12 @@ func expertsUp(n *graph.Node, p *plan) error {
 	}
 	k, idx := n.In(1).Shape().Dim(0), n.In(2).Shape()
 	F, U := ws[0].n, idx.Dim(1)
-	x := p.prepareSome(1, idx.Dim(0), k, ws, normRows(k, eps))
-	p.choose(2, idx.Dim(0), U, n.In(3).Shape().Dim(0)).multiply(p, x, ws[:2], func(pair int) int { return pair / U },
+	x := p.prepareFor(idx.Dim(0), k, normRows(k, eps), use{ws[:2], 1}, use{ws[2:], idx.Dim(0)})
+	p.choose(2, idx.Dim(0), U, n.In(3).Shape().Dim(0)).multiply(p, x[0], ws[:2], func(pair int) int { return pair / U },
 		func(f *frame, pair, from, to int, y [][]float32) {
 			f.vec.MulSilu(f.out(0)[pair*F+from:pair*F+to], y[1], y[0])
 		})
-	p.gated(x, ws[2:], 1)
+	p.gated(x[1], ws[2:], 1)
 	return nil
 }
 
@@ -248,7 +248,7 @@ func expertsDown(n *graph.Node, p *plan) error {
 	}
 	a, s, M := n.In(0).Shape(), n.In(4).Shape(), n.Out(0).Shape().Dim(1)
 	N, U := a.Dim(0), a.Dim(1)
-	x := p.prepareSome(1, N*U, a.Dim(2), []weight{down}, plainRows(0, a.Dim(2)))
+	x := p.prepareFor(N*U, a.Dim(2), plainRows(0, a.Dim(2)), use{[]weight{down}, 1})[0]
 	xs := p.prepare(N, s.Dim(1), []weight{shared}, plainRows(4, s.Dim(1)))
 	z, zs := p.share(4*N*U*M), p.share(4*N*M)
 	p.choose(1, N, U, n.In(3).Shape().Dim(0)).multiply(p, x, []weight{down}, func(pair int) int { return pair },

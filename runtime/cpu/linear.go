@@ -64,46 +64,59 @@ type acts struct {
 	forms  map[gemm.Form]region
 }
 
-// prepare adds the step that prepares m rows of k activations for the weights, which
-// all of them are multiplied with at once.
-func (p *plan) prepare(m, k int, ws []weight, row rowFunc) acts {
-	return p.prepareSome(m, m, k, ws, row)
+// use is weights that rows of activations are multiplied with, so many rows at once;
+// 1 stands for any.
+type use struct {
+	ws     []weight
+	atOnce int
 }
 
 // rowFunc returns row i of activations; own is memory for it.
 type rowFunc func(f *frame, i int, own []float32) []float32
 
-// prepareSome is prepare where so many rows are multiplied at once, 1 standing for any.
-func (p *plan) prepareSome(atOnce, m, k int, ws []weight, row rowFunc) acts {
-	a := acts{m, k, atOnce, map[gemm.Form]region{}}
-	var forms []gemm.Form
-	for _, w := range ws {
-		if form := w.product.Form(atOnce); a.forms[form].n == 0 {
-			a.forms[form] = p.share(m / atOnce * form.Bytes(atOnce))
-			forms = append(forms, form)
+// prepare adds the step that prepares m rows of k activations for the weights, which
+// all of them are multiplied with at once.
+func (p *plan) prepare(m, k int, ws []weight, row rowFunc) acts {
+	return p.prepareFor(m, k, row, use{ws, m})[0]
+}
+
+// prepareFor is prepare for several uses, and returns what each of them takes.
+func (p *plan) prepareFor(m, k int, row rowFunc, uses ...use) []acts {
+	type target struct {
+		form   gemm.Form
+		region region
+		atOnce int
+	}
+	var targets []target
+	var of []acts
+	forms := map[gemm.Form]region{}
+	for _, u := range uses {
+		of = append(of, acts{m, k, u.atOnce, forms})
+		for _, w := range u.ws {
+			if form := w.product.Form(u.atOnce); forms[form].n == 0 {
+				forms[form] = p.share(m / u.atOnce * form.Bytes(u.atOnce))
+				targets = append(targets, target{form, forms[form], u.atOnce})
+			}
 		}
 	}
 	own, prepared, set := p.own(4*k), p.own(gemm.ActBytes(gemm.Float, k)), p.set
 	p.step(m, float64(k), func(f *frame, lo, hi int) {
 		for i := lo; i < hi; i++ {
 			x := row(f, i, f.ownFloats(own))
-			for _, form := range forms {
-				form.Prepare(set, a.at(f, form, i/atOnce), atOnce, i%atOnce, x, f.ownBytes(prepared))
+			for _, t := range targets {
+				to := f.sharedBytes(t.region)[i/t.atOnce*t.form.Bytes(t.atOnce):]
+				t.form.Prepare(set, to, t.atOnce, i%t.atOnce, x, f.ownBytes(prepared))
 			}
 		}
 	})
-	return a
+	return of
 }
 
-// at returns the i-th rows that are multiplied at once, and those behind them.
-func (a acts) at(f *frame, form gemm.Form, i int) []byte {
-	return f.sharedBytes(a.forms[form])[i*form.Bytes(a.atOnce):]
-}
-
-// of returns them in the form for a weight.
+// of returns the i-th rows that are multiplied at once, and those behind them, in the
+// form for a weight.
 func (a acts) of(f *frame, w weight, i int) (gemm.Form, []byte) {
 	form := w.product.Form(a.atOnce)
-	return form, a.at(f, form, i)
+	return form, f.sharedBytes(a.forms[form])[i*form.Bytes(a.atOnce):]
 }
 
 // multiply multiplies all rows with rows from to to-1 of a weight.
@@ -165,7 +178,7 @@ func matmul(n *graph.Node, p *plan) error {
 	if int(n.In(1).Shape().Bytes()) == w.size { // one matrix for all rows
 		l, M = lower.NewBatch(nil, graph.ShapeOf(graph.F32, 1, 1), graph.ShapeOf(graph.F32, 1, 1)), a.Len()/K
 	}
-	x := p.prepareSome(M, a.Len()/K, K, []weight{w}, plainRows(0, K))
+	x := p.prepareFor(a.Len()/K, K, plainRows(0, K), use{[]weight{w}, M})[0]
 	G := w.groups()
 	p.step(lower.Product(l.Dims)*G, float64(M*K*grain)/20, func(f *frame, lo, hi int) {
 		for lo < hi {
