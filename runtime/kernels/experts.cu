@@ -96,11 +96,9 @@ template <class W> DEV float sum_plain(const Sum &s, const float *acts, uchar *)
 // How many rows of K elements in blocks are taken at once, as pieces of 32 runs have room.
 DEV uint rows_at_once(uint K) { return K <= 256 ? 4 : K <= 512 ? 2 : 1; }
 
-// Block formats: pieces of 32 runs, one a lane, pass through shared memory in copies of
-// 16 bytes. A piece is some short rows of an expert, or part of a long one.
+// Block formats: a piece is some short rows of an expert, or part of a long one.
 template <class W> DEV float sum_blocks(const Sum &s, const uchar *acts, uchar *ring) {
-  const bool EVEN = W::BYTES % 16 == 0;
-  const uint RUNS = W::ELEMS / 32, PIECE = 32 / RUNS * W::BYTES, ROOM = (PIECE + 30) & ~15u;
+  const uint RUNS = W::ELEMS / 32, PIECE = piece_bytes<W>(), ROOM = piece_room<W>();
   const int STAGES = RING / ROOM;
   const uint lane = LANE, items = s.K / 32, together = rows_at_once(s.K), span = 32 / together;
   const uint own = lane / span, at = lane % span; // row of those at once, and run of the piece
@@ -111,14 +109,7 @@ template <class W> DEV float sum_blocks(const Sum &s, const uchar *acts, uchar *
       const uint many = s.rows - next_row < together ? s.rows - next_row : together, all = many * s.row_bytes;
       const uint bytes = all - next_byte < PIECE ? all - next_byte : PIECE;
       const uchar *from = rows_of(s, next_use);
-      if (from) {
-        from += (ulong64)next_row * s.row_bytes + next_byte;
-        const uint off = begins_at<W>(from), end = off + bytes, to = shared_at(ring) + stage * ROOM;
-        UNROLL for (uint first = 0; first < ROOM; first += 512) {
-          const uint i = first + 16 * lane;
-          if (i < end) copy_async(to + i, from - off + i, EVEN || end - i > 16 ? 16 : end - i);
-        }
-      }
+      if (from) fetch<W>(shared_at(ring) + stage * ROOM, from + (ulong64)next_row * s.row_bytes + next_byte, bytes);
       if ((next_byte += bytes) == all) {
         next_byte = 0;
         if (++next_use == s.U) next_use = 0, next_row += together;

@@ -74,13 +74,24 @@ template <int T> DEV void finish(const Work &w, uint job, float *acc, uint lane)
 // How many bytes p lies behind a multiple of 16; blocks of some types never do.
 template <class W> DEV uint begins_at(const uchar *p) { return W::BYTES % 16 == 0 ? 0 : (uint)(ulong64)p & 15; }
 
-// Block formats: rows pass through shared memory in pieces of 32 runs, one a lane,
-// in copies of 16 bytes, however their blocks lie.
+// A piece of a row is 32 runs, one a lane. Its room has some bytes in front and behind.
+template <class W> constexpr DEV uint piece_bytes() { return 32 / (W::ELEMS / 32) * W::BYTES; }
+template <class W> constexpr DEV uint piece_room() { return (piece_bytes<W>() + 30) & ~15u; }
+
+// Begins to copy bytes from a row to a piece's room, 16 at a time however blocks lie.
+template <class W> DEV void fetch(uint to, const uchar *from, uint bytes) {
+  const uint off = begins_at<W>(from), end = off + bytes;
+  UNROLL for (uint first = 0; first < piece_room<W>(); first += 512) {
+    const uint i = first + 16 * LANE;
+    if (i < end) copy_async(to + i, from - off + i, W::BYTES % 16 == 0 || end - i > 16 ? 16 : end - i);
+  }
+}
+
+// Block formats: rows pass through shared memory in pieces.
 template <class W, int T> DEV void multiply_blocks(const Work &w, const uchar *acts, uchar *ring) {
-  const bool EVEN = W::BYTES % 16 == 0;
-  const uint RUNS = W::ELEMS / 32, PIECE = 32 / RUNS * W::BYTES, ROOM = (PIECE + 30) & ~15u;
+  const uint RUNS = W::ELEMS / 32, PIECE = piece_bytes<W>(), ROOM = piece_room<W>();
   const int STAGES = RING / (2 * ROOM);
-  static_assert(RING / (2 * ((32 / (W::ELEMS / 32) * W::BYTES + 30) & ~15)) >= 2, "two stages");
+  static_assert(STAGES >= 2, "two stages");
   const uint lane = LANE, n = w.k / 32, row_bytes = n / RUNS * W::BYTES;
 
   uint next_job = w.job, left = row_bytes;
@@ -89,12 +100,7 @@ template <class W, int T> DEV void multiply_blocks(const Work &w, const uchar *a
     if (next_job < w.jobs) {
       const uint bytes = left < PIECE ? left : PIECE;
       UNROLL for (int r = 0; r < 2; r++) {
-        const uint off = begins_at<W>(next[r]), end = off + bytes, to = shared_at(ring) + (2 * stage + r) * ROOM;
-        const uchar *from = next[r] - off;
-        UNROLL for (uint first = 0; first < ROOM; first += 512) {
-          const uint i = first + 16 * lane;
-          if (i < end) copy_async(to + i, from + i, EVEN || end - i > 16 ? 16 : end - i);
-        }
+        fetch<W>(shared_at(ring) + (2 * stage + r) * ROOM, next[r], bytes);
         next[r] += PIECE;
       }
       left -= bytes;
@@ -132,7 +138,7 @@ template <class W, int T> DEV void multiply_blocks(const Work &w, const uchar *a
         }
       }
       UNROLL for (int i = 0; i < 2; i++)
-        if (!EVEN) low[i] = (low[i] + PIECE) & 15;
+        if (W::BYTES % 16 != 0) low[i] = (low[i] + PIECE) & 15;
       SIMD_BARRIER();
       begin(stage);
       stage = stage + 1 == STAGES ? 0 : stage + 1;
