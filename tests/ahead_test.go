@@ -1,11 +1,18 @@
 package tests
 
 import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
 
 	"github.com/deltaloom/deltaloom"
+	"github.com/deltaloom/deltaloom/gguf"
 	"github.com/deltaloom/deltaloom/internal/reference"
 	"github.com/deltaloom/deltaloom/sample"
 	"github.com/deltaloom/deltaloom/tools/ptxsim/cudasim"
@@ -232,5 +239,47 @@ func TestCutShortOnCUDA(t *testing.T) {
 				t.Errorf("tokens %v and %v, want %v and an error", got, last, want[:3])
 			}
 		})
+	}
+}
+
+// TestNoTokenOnCUDA: logits that are no numbers end a text with an error, and the sequence
+// can be used again.
+func TestNoTokenOnCUDA(t *testing.T) {
+	file, err := os.ReadFile(goldenPath(t, "q35-tiny-f32-s7.gguf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := gguf.Open(goldenPath(t, "q35-tiny-f32-s7.gguf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	norm, ok := f.Tensor("output_norm.weight")
+	if !ok {
+		t.Fatal("no output_norm.weight")
+	}
+	for i, at := 0, bytes.Index(file, norm.Data()); i < len(norm.Data()); i += 4 {
+		binary.LittleEndian.PutUint32(file[at+i:], math.Float32bits(float32(math.NaN())))
+	}
+	path := filepath.Join(t.TempDir(), "nan.gguf")
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	simulate(t, cudasim.Options{})
+	s := session(t, open(t, path, deltaloom.Options{Backend: "cuda", Threads: 1}), deltaloom.SessionOptions{Context: 64})
+	defer s.Close()
+	q := begin(t, s)
+	text := prompt
+	for range 4 { // from the third on steps go ahead
+		n := 0
+		for _, err := range q.Generate(t.Context(), text, deltaloom.GenerateOptions{Max: 9}) {
+			if n++; !errors.Is(err, sample.ErrNoToken) {
+				t.Errorf("error %v, want %v", err, sample.ErrNoToken)
+			}
+		}
+		if n != 1 || !slices.Equal(q.Tokens(), text) {
+			t.Errorf("%d tokens or errors, and the sequence has %v, want one and %v", n, q.Tokens(), text)
+		}
+		text = append(slices.Clip(text), 5)
 	}
 }
