@@ -88,13 +88,13 @@ func (s *Session) follow(turns []*turn, tokens int) flight {
 	return f
 }
 
-// land waits for the flight and leaves with its sequences what it picked; next is the
-// one that follows it.
-func (s *Session) land(next flight) error {
+// land waits for the flight and leaves with its sequences what it picked, or why they are
+// lost; next is the one that follows it.
+func (s *Session) land(next flight) {
 	f := s.flight
 	s.flight = next
 	if f.p == nil {
-		return nil
+		return
 	}
 	err := f.p.run.Wait()
 	for i, q := range f.seqs {
@@ -114,7 +114,6 @@ func (s *Session) land(next flight) error {
 	}
 	clear(f.seqs)
 	s.spare = f.seqs
-	return err
 }
 
 // lose says why a sequence cannot be evaluated any longer.
@@ -129,7 +128,7 @@ func (q *Sequence) settle() {
 	q.s.mu.Lock()
 	defer q.s.mu.Unlock()
 	if q.lead.flying {
-		q.s.land(flight{}) // an error is the sequences'
+		q.s.land(flight{})
 	}
 	q.lead = lead{}
 }

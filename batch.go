@@ -230,9 +230,9 @@ func (s *Session) stepOf(turns []*turn, tokens int) []*turn {
 // freshStep evaluates so many tokens of each turn. What they pick is in the air when it
 // returns, but where somebody wants logits.
 func (s *Session) freshStep(ctx context.Context, turns []*turn, tokens int) (err error) {
-	s.land(flight{}) // an error is that of its sequences
 	V := s.m.config.Vocab
 	if topOf(turns, V) > 0 {
+		s.land(flight{})
 		s.flight, err = s.launch(ctx, turns, tokens)
 		return err
 	}

@@ -315,7 +315,7 @@ func (s *Session) checkOne(n Next, earlier []Next) error {
 // step runs equally many tokens of each sequence and returns the logits of the
 // last ones, per of each, [B per vocab], until the next step.
 func (s *Session) step(ctx context.Context, parts []Next, last bool) (logits []float32, per int, err error) {
-	s.land(flight{}) // an error is that of its sequences
+	s.land(flight{})
 	p, err := s.prepare(ctx, s.sizeOf(parts, last, 0))
 	if err != nil {
 		return nil, 0, err

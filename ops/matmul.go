@@ -110,8 +110,9 @@ func matMulCases(yield func(graph.Case) bool) {
 		for _, m := range []int{1, 2, 3, 5, 8, 9, 17} {
 			all = append(all, graph.Case{In: shapes(f32(m, 512), graph.ShapeOf(t.dt, 48, 512)), NMSE: t.nmse})
 		}
-		all = append(all, graph.Case{In: shapes(f32(2, 1, 256), graph.ShapeOf(t.dt, 2, 9, 256)), NMSE: t.nmse}) // a matrix for each head
-		for _, d := range [][3]int{{1, 35, 1280}, {70, 67, 256}} {                                              // odd rows, more of everything than a tile has
+		// A matrix for each head.
+		all = append(all, graph.Case{In: shapes(f32(2, 1, 256), graph.ShapeOf(t.dt, 2, 9, 256)), NMSE: t.nmse})
+		for _, d := range [][3]int{{1, 35, 1280}, {70, 67, 256}} { // odd rows, more of everything than a tile has
 			all = append(all, graph.Case{In: shapes(f32(d[0], d[2]), graph.ShapeOf(t.dt, d[1], d[2])), NMSE: t.nmse})
 		}
 	}
