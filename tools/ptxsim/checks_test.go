@@ -16,6 +16,7 @@ func TestChecks(t *testing.T) {
 		// A word of each block, and what only the last of five gets past: the count begins with no small number.
 		ownOfBlock = "mul.wide.u32 %d1, %b, 4; add.s64 %d1, %q, %d1; st.global.u32 [%d1], 1; "
 		lastBlock  = "atom.global.inc.u32 %r1, [%q+32], 3; setp.ne.u32 %c1, %r1, 3; @%c1 ret; "
+		readsOther = "ld.global.u32 %r1, [%q]; ld.global.u32 %r1, [%q+4];" // one of them is not its own
 		firstWarp  = "setp.lt.u32 %c1, %t, 32; "
 	)
 	testFaults(t, []faultCase{
@@ -44,16 +45,16 @@ func TestChecks(t *testing.T) {
 		{"a block reads what another writes", "setp.eq.u32 %c1, %b, 0; @%c1 st.global.u32 [%q], 1; @!%c1 ld.global.u32 %r1, [%q];", 2, 1, "race in global memory"},
 		{"it says that it is volatile", "setp.eq.u32 %c1, %b, 0; @%c1 st.volatile.global.u32 [%q], 1; @!%c1 ld.volatile.global.u32 %r1, [%q];", 2, 1, ""},
 		{"blocks read what one of them writes", "ld.global.u32 %r1, [%q]; setp.eq.u32 %c1, %b, 3; @%c1 st.global.u32 [%q], 1;", 4, 1, "race in global memory"},
-		{"the last block reads what others wrote", ownOfBlock + "fence.acq_rel.gpu; " + lastBlock + "membar.gl; ld.global.u32 %r1, [%q];", 5, 1, ""},
+		{"the last block reads what others wrote", ownOfBlock + "fence.acq_rel.gpu; " + lastBlock + "membar.gl; " + readsOther, 5, 1, ""},
 		{"the last block writes what others read", "ld.global.u32 %r1, [%q]; fence.acq_rel.gpu; " + lastBlock + "membar.gl; st.global.u32 [%q], 1;", 5, 1, ""},
-		{"without a fence before", ownOfBlock + lastBlock + "membar.gl; ld.global.u32 %r1, [%q];", 5, 1, "race in global memory"},
-		{"without a fence behind", ownOfBlock + "fence.acq_rel.gpu; " + lastBlock + "ld.global.u32 %r1, [%q];", 5, 1, "race in global memory"},
-		{"a fence of the block alone", ownOfBlock + "fence.acq_rel.cta; " + lastBlock + "membar.gl; ld.global.u32 %r1, [%q];", 5, 1, "race in global memory"},
-		{"a fence in front of the write", "fence.acq_rel.gpu; " + ownOfBlock + lastBlock + "membar.gl; ld.global.u32 %r1, [%q];", 5, 1, "race in global memory"},
-		{"an atomic of the block alone", ownOfBlock + "fence.acq_rel.gpu; atom.relaxed.cta.global.inc.u32 %r1, [%q+32], 3; setp.ne.u32 %c1, %r1, 3; @%c1 ret; membar.gl; ld.global.u32 %r1, [%q];", 5, 1, "race in global memory"},
-		{"fences of a cluster", ownOfBlock + "fence.acq_rel.cluster; " + lastBlock + "fence.acq_rel.cluster; ld.global.u32 %r1, [%q];", 5, 1, "race in global memory"},
-		{"fences between proxies", ownOfBlock + "fence.proxy.async; " + lastBlock + "fence.proxy.async; ld.global.u32 %r1, [%q];", 5, 1, "race in global memory"},
-		{"tickets of one place each", ownOfBlock + "fence.acq_rel.gpu; atom.global.inc.u32 %r1, [%d1+32], 3; membar.gl; setp.ne.u32 %c1, %b, 4; @%c1 ret; ld.global.u32 %r1, [%q];", 5, 1, "race in global memory"},
+		{"without a fence before", ownOfBlock + lastBlock + "membar.gl; " + readsOther, 5, 1, "race in global memory"},
+		{"without a fence behind", ownOfBlock + "fence.acq_rel.gpu; " + lastBlock + readsOther, 5, 1, "race in global memory"},
+		{"a fence of the block alone", ownOfBlock + "fence.acq_rel.cta; " + lastBlock + "membar.gl; " + readsOther, 5, 1, "race in global memory"},
+		{"a fence in front of the write", "fence.acq_rel.gpu; " + ownOfBlock + lastBlock + "membar.gl; " + readsOther, 5, 1, "race in global memory"},
+		{"an atomic of the block alone", ownOfBlock + "fence.acq_rel.gpu; atom.relaxed.cta.global.inc.u32 %r1, [%q+32], 3; setp.ne.u32 %c1, %r1, 3; @%c1 ret; membar.gl; " + readsOther, 5, 1, "race in global memory"},
+		{"fences of a cluster", ownOfBlock + "fence.acq_rel.cluster; " + lastBlock + "fence.acq_rel.cluster; " + readsOther, 5, 1, "race in global memory"},
+		{"fences between proxies", ownOfBlock + "fence.proxy.async; " + lastBlock + "fence.proxy.async; " + readsOther, 5, 1, "race in global memory"},
+		{"tickets of one place each", ownOfBlock + "fence.acq_rel.gpu; atom.global.inc.u32 %r1, [%d1+32], 3; membar.gl; setp.ne.u32 %c1, %b, 4; @%c1 ret; " + readsOther, 5, 1, "race in global memory"},
 		{"all read", "ld.global.u32 %r1, [%p];", 4, 32, ""},
 		{"the non-coherent cache after a write", "st.global.u32 [%q], 1; ld.global.nc.u32 %r1, [%q];", 1, 1, "reads by ld.global.nc"},
 		{"the non-coherent cache before it", "ld.global.nc.u32 %r1, [%q]; st.global.u32 [%q], 1;", 1, 1, ""},

@@ -215,6 +215,8 @@ func TestFaults(t *testing.T) {
 		fromOther     = "xor.b32 %r4, %t, 32; mul.lo.u32 %r4, %r4, 4; add.u32 %r4, %r4, %r2; cvt.u64.u32 %d2, %r4; ld.shared.u32 %r5, [%d2]; st.global.u32 [%qt], %r5;"
 		fromNeighbour = "xor.b32 %r4, %t, 1; mul.lo.u32 %r4, %r4, 4; add.u32 %r4, %r4, %r2; cvt.u64.u32 %d2, %r4; ld.shared.u32 %r5, [%d2]; "
 		everyoneTo    = "st.global.u32 [%q], %b; "
+		// Blocks run side by side: this one waits until block 0 has said so.
+		afterBlock0 = "setp.eq.u32 %c1, %b, 0; @%c1 bra $W; $L: ld.volatile.global.u32 %r1, [%q+4]; setp.ne.u32 %c2, %r1, 1; @%c2 bra $L; $W: "
 	)
 	testFaults(t, []faultCase{
 		{"read behind the end", "ld.global.u32 %r1, [%pt+256];", 1, 64, "4 bytes at 0x7f0000000100 are outside of global memory"},
@@ -230,7 +232,7 @@ func TestFaults(t *testing.T) {
 		{"no barrier within a warp", toShared + fromNeighbour, 1, 64, "race in shared memory: reads what thread [1 0 0] writes"},
 		{"a barrier within a warp", toShared + "bar.warp.sync -1; " + fromNeighbour + "bar.warp.sync -1; " + toShared, 1, 64, ""},
 		{"write behind a neighbour's read", toShared + "bar.warp.sync -1; " + fromNeighbour + toShared, 1, 64, "race in shared memory: writes what thread [1 0 0] reads"},
-		{"blocks write one word", everyoneTo, 2, 1, "writes at 0x7f0000001100 what block [0 0 0] writes"},
+		{"blocks write one word", afterBlock0 + everyoneTo + "st.volatile.global.u32 [%q+4], 1;", 2, 1, "writes at 0x7f0000001100 what block [0 0 0] writes"},
 		{"one block writes it", everyoneTo, 1, 64, ""},
 		{"atomic operations of blocks", "red.global.add.u32 [%q], 1;", 4, 64, ""},
 		{"barrier that some leave out", "setp.lt.u32 %c1, %t, 16; @%c1 bra $L; bar.sync 0; bra $M; $L: shfl.sync.idx.b32 %r1, %t, 0, 31, -1; $M:", 1, 32, "lanes 0000ffff wait for lanes ffff0000"},
